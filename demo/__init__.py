@@ -1,0 +1,1 @@
+"""The small world that `tenfold demo` lives in."""

@@ -1,0 +1,1 @@
+"""What runs around the workers: the embedded broker and its Java runtime."""

@@ -1,0 +1,56 @@
+"""The tree of errors: every error that tenfold raises on purpose, in one file.
+
+    TenfoldError
+    ├── SettingsError       settings that cannot work, all mistakes at once
+    ├── BrokerError         the broker cannot be started or reached
+    ├── EventLogError       a file of events or sales that cannot be read
+    ├── RefusedRecordError  one record that goes to dead-letters, with its reason
+    ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
+    └── DeliveryError       the stream cannot go on without losing something: the worker must restart
+"""
+
+
+class TenfoldError(Exception):
+    """Base of all errors that tenfold raises on purpose; its text says what, where and what to do."""
+
+
+class SettingsError(TenfoldError):
+    """Settings that cannot work; lists every mistake with its remedy."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        super().__init__("Settings cannot work:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes))
+
+
+class BrokerError(TenfoldError):
+    """The Kafka broker cannot be started or reached."""
+
+
+class EventLogError(TenfoldError):
+    """A file of events or sales that cannot be read at all."""
+
+
+class RefusedRecordError(TenfoldError):
+    """A record that cannot be read or obeyed.
+
+    Attributes:
+        reason: a short stable code, such as `not-json` or `too-long`.
+        detail: what is wrong and where in the record, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class UnknownTypeError(TenfoldError):
+    """An event of a type that this version does not know."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"unknown event type {name!r}")
+
+
+class DeliveryError(TenfoldError):
+    """The stream cannot go on without losing something; the worker stops and is started again."""

@@ -1,0 +1,1 @@
+"""The Kafka side: settings, topics, agents, workers and the command line."""

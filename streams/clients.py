@@ -1,0 +1,109 @@
+"""Kafka clients built from settings: producers, group-less consumers, the admin client."""
+
+import ssl
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from reco.errors import BrokerError
+from streams.settings import Kafka
+from streams.topics import Topic
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""A dead letter carries a whole refused record, which can be as large as the broker takes."""
+
+
+def security(kafka: Kafka) -> dict[str, Any]:
+    """The security arguments of an aiokafka client."""
+    arguments: dict[str, Any] = {"security_protocol": kafka.security_protocol}
+    if kafka.security_protocol.startswith("SASL"):
+        arguments |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.username,
+            "sasl_plain_password": kafka.password,
+        }
+    if kafka.security_protocol.endswith("SSL"):
+        arguments["ssl_context"] = tls_context(kafka)
+    return arguments
+
+
+def tls_context(kafka: Kafka) -> ssl.SSLContext:
+    """The TLS context: the given authorities or the system's, and the client certificate if there is one."""
+    context = ssl.create_default_context(cafile=str(Path(kafka.ca_file).expanduser()) if kafka.ca_file else None)
+    if kafka.cert_file:
+        key_file = str(Path(kafka.key_file).expanduser()) if kafka.key_file else None
+        context.load_cert_chain(Path(kafka.cert_file).expanduser(), key_file, kafka.key_password or None)
+    return context
+
+
+def producer(kafka: Kafka, **options: Any) -> AIOKafkaProducer:
+    """A producer that waits for all replicas; not started yet."""
+    defaults: dict[str, Any] = {
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": 0,
+        "max_batch_size": 256 * 1024,
+        "max_request_size": MAX_REQUEST_BYTES,
+        "compression_type": "lz4",
+    }
+    return AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options))
+
+
+def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
+    """A consumer without a group, which assigns and seeks for itself; not started yet."""
+    defaults: dict[str, Any] = {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "max_partition_fetch_bytes": 4 * 1024 * 1024,
+    }
+    return AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options))
+
+
+async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
+    """A started admin client; close it after use.
+
+    Raises:
+        BrokerError: the broker cannot be reached.
+    """
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers, **security(kafka))
+    try:
+        await client.start()
+    except (KafkaConnectionError, KafkaError, OSError) as error:
+        with suppress(Exception):
+            await client.close()
+        raise BrokerError(
+            f"No broker answers at {kafka.bootstrap_servers}: {error}. "
+            "Is it running? `tenfold doctor` checks the settings."
+        ) from error
+    return client
+
+
+async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
+    """Create the topics that do not exist yet, and return their names.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or refuses one.
+    """
+    client = await admin(kafka)
+    try:
+        existing = set(await client.list_topics())
+        missing = [topic for topic in topics if topic.name not in existing]
+        if not missing:
+            return []
+        response = await client.create_topics(
+            [
+                NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=dict(topic.config))
+                for topic in missing
+            ]
+        )
+        for name, code, *message in response.topic_errors:
+            if code not in (0, TopicAlreadyExistsError.errno):
+                raise BrokerError(f"The broker refused to create {name}: {for_code(code).__name__} {message}")
+        return [topic.name for topic in missing]
+    finally:
+        await client.close()

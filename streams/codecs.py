@@ -1,0 +1,153 @@
+"""Bytes to typed facts and back: every record is decoded and checked once, here.
+
+A record that cannot be read raises `RefusedRecordError`, whose reason goes to dead-letters with it.
+"""
+
+import math
+import re
+from typing import TypeVar
+
+import msgspec
+
+from reco.errors import RefusedRecordError, UnknownTypeError
+from reco.events import Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
+from reco.lists import TopTen
+from reco.sessions import Session
+
+MAX_EVENT_BYTES = 64 * 1024
+"""Largest accepted event; the largest honest one, an impression of 1,000 sales, is smaller."""
+MAX_SALE_BYTES = 512 * 1024
+"""Largest accepted sale."""
+MAX_FUTURE = 5 * 60 * 1000
+"""How far an event time may be ahead of the broker's append time, ms."""
+
+T = TypeVar("T")
+
+KNOWN_TYPES = frozenset(("click", "cart", "purchase", "impression"))
+
+
+class _TypeOnly(msgspec.Struct):
+    type: str
+
+
+_encoder = msgspec.json.Encoder()
+_event_decoder = msgspec.json.Decoder(Click | Cart | Purchase | Impression)
+_type_decoder = msgspec.json.Decoder(_TypeOnly)
+_sale_decoder = msgspec.json.Decoder(Sale)
+_session_decoder = msgspec.json.Decoder(Session)
+_list_decoder = msgspec.json.Decoder(TopTen)
+_PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+
+
+def encode(fact: Event | Sale | Session | TopTen) -> bytes:
+    """The JSON bytes of a fact."""
+    return _encoder.encode(fact)
+
+
+def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> Event:
+    """The event in a record of `events` that the broker appended at `appended_at` (ms since the epoch, UTC).
+
+    Raises:
+        RefusedRecordError: the record cannot be read or obeyed.
+        UnknownTypeError: the event is of a type that this version does not know.
+    """
+    event: Event = _decode_json(_event_decoder, value, MAX_EVENT_BYTES)
+    if key is None or key != event.visitor_id.encode():
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of visitor_id")
+    if event.ts > appended_at + MAX_FUTURE:
+        ahead = (event.ts - appended_at) // 1000
+        raise RefusedRecordError("in-the-future", f"ts: {event.ts} is {ahead} s ahead of the broker's clock")
+    return event
+
+
+def decode_sale(key: bytes | None, value: bytes | None) -> SaleFact:
+    """The sale, or its withdrawal, in a record of `sales`.
+
+    Raises:
+        RefusedRecordError: the record cannot be read or obeyed.
+    """
+    if not key:
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    if value is None:
+        return Withdrawal(sale_id=_text(key))
+    sale: Sale = _decode_json(_sale_decoder, value, MAX_SALE_BYTES)
+    if key != sale.sale_id.encode():
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    check_sale(sale)
+    return sale
+
+
+def check_sale(sale: Sale) -> None:
+    """Check what the types of a sale cannot say.
+
+    Raises:
+        RefusedRecordError: it closes before it opens, or its price is not finite.
+    """
+    if sale.closes_at is not None and sale.closes_at <= sale.opens_at:
+        raise RefusedRecordError("bad-value", "closes_at: must be after opens_at")
+    if sale.price is not None and not math.isfinite(sale.price):
+        raise RefusedRecordError("bad-value", "price: must be finite")
+
+
+def decode_session(value: bytes) -> Session:
+    """The session in a record of `sessions`.
+
+    Raises:
+        RefusedRecordError: the record cannot be read.
+    """
+    return _decode_json(_session_decoder, value, None)
+
+
+def decode_list(value: bytes) -> TopTen:
+    """The list in a record of `recommendations`.
+
+    Raises:
+        RefusedRecordError: the record cannot be read.
+    """
+    return _decode_json(_list_decoder, value, None)
+
+
+def _decode_json(decoder: msgspec.json.Decoder[T], value: bytes | None, max_bytes: int | None) -> T:
+    if not value:
+        raise RefusedRecordError("empty", "the record has no value")
+    if max_bytes is not None and len(value) > max_bytes:
+        raise RefusedRecordError("too-large", f"the value has {len(value)} bytes, at most {max_bytes} are read")
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise _refusal(value, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedRecordError("not-json", str(error)) from None
+
+
+def _refusal(value: bytes, message: str) -> RefusedRecordError | UnknownTypeError:
+    """What a failed validation means: an unknown type, or a reason with the field it is about."""
+    match = _PATH.search(message)
+    path = match["path"] if match else ""
+    what = message[: match.start()] if match else message
+    if path == "type":
+        name = _type_of(value)
+        if name is not None and name not in KNOWN_TYPES:
+            return UnknownTypeError(name)
+    reason = "wrong-type" if what.startswith("Expected") and ">= " not in what and "length" not in what else "bad-value"
+    if "length" in what and path.endswith("_id"):
+        reason = "bad-id"
+    if "missing required field" in what:
+        reason = "missing-field"
+    if path == "ts" and "`int` >=" in what:
+        reason = "too-old"
+    return RefusedRecordError(reason, f"{path or 'value'}: {what}")
+
+
+def _type_of(value: bytes) -> str | None:
+    try:
+        return _type_decoder.decode(value).type
+    except msgspec.DecodeError:
+        return None
+
+
+def _text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise RefusedRecordError("wrong-key", "the record's key is not UTF-8 text") from None

@@ -1,0 +1,166 @@
+"""Settings: small typed groups, from `tenfold.toml` and the environment, validated whole at start.
+
+A field `partitions` of group `topics` is `[topics] partitions = 4` in the file and
+`TENFOLD_TOPICS_PARTITIONS=4` in the environment; the environment wins. Every mistake is reported at
+once, with its remedy.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from reco.errors import SettingsError
+
+SETTINGS_FILE = "tenfold.toml"
+FILE_VARIABLE = "TENFOLD_CONFIG"
+PREFIX = "TENFOLD_"
+
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-zA-Z0-9._-]+$")]
+
+
+class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to reach the broker; with no `bootstrap_servers`, tenfold starts an embedded one."""
+
+    bootstrap_servers: str = ""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    key_password: str = ""
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if "password" not in name}
+        return f"Kafka({shown}, passwords hidden)"
+
+
+class Topics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names and sizes of the topics; `partitions` bounds how many workers can share the load."""
+
+    prefix: Annotated[str, Meta(max_length=100, pattern=r"^[a-zA-Z0-9._-]*$")] = ""
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 4
+    replication: Annotated[int, Meta(ge=1, le=9)] = 1
+
+
+class Worker(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a worker process runs.
+
+    Attributes:
+        application: consumer groups are named after it; a shadow system gets its own.
+        data_dir: folder of the embedded broker and of each worker's RocksDB tables.
+        health_host, health_port: where `/health` and `/metrics` listen; port 0 takes a free one.
+        stall_seconds: a worker that makes no progress for so long, while there is work, exits.
+        log_level: the least severe messages that are logged.
+    """
+
+    application: Name = "tenfold"
+    data_dir: Annotated[str, Meta(min_length=1)] = ".tenfold"
+    health_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    health_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    stall_seconds: Annotated[float, Meta(ge=2, le=3600)] = 20.0
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings."""
+
+    kafka: Kafka = Kafka()
+    topics: Topics = Topics()
+    worker: Worker = Worker()
+
+    def data_dir(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.worker.data_dir).expanduser().resolve()
+
+
+GROUPS: Mapping[str, type[Struct]] = {"kafka": Kafka, "topics": Topics, "worker": Worker}
+
+
+def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Settings from the file (if there is one) and the environment.
+
+    Raises:
+        SettingsError: with every mistake and its remedy.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(FILE_VARIABLE)
+    path = file or Path(named or SETTINGS_FILE)
+    mistakes: list[str] = []
+    if not path.exists() and (file or named):
+        mistakes.append(f"{path}: there is no such file; correct {FILE_VARIABLE} or create it")
+    given = _from_file(path, mistakes) if path.exists() else {}
+    _add_environment(given, environment, mistakes)
+    settings = Settings(**{name: _group(name, given.get(name, {}), mistakes) for name in GROUPS})
+    mistakes.extend(_contradictions(settings))
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _from_file(path: Path, mistakes: list[str]) -> dict[str, dict[str, Any]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        mistakes.append(f"{path}: {error}; correct the TOML")
+        return {}
+    given: dict[str, dict[str, Any]] = {}
+    for group, fields in content.items():
+        if group not in GROUPS or not isinstance(fields, dict):
+            mistakes.append(f"{path}: no group [{group}]; the groups are {', '.join(GROUPS)}")
+            continue
+        given[group] = fields
+    return given
+
+
+def _add_environment(given: dict[str, dict[str, Any]], environment: Mapping[str, str], mistakes: list[str]) -> None:
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+            continue
+        group, _, field = variable.removeprefix(PREFIX).lower().partition("_")
+        if group not in GROUPS or field not in GROUPS[group].__struct_fields__:
+            mistakes.append(f"{variable}: no such setting; `tenfold doctor` lists them; unset it or correct its name")
+            continue
+        given.setdefault(group, {})[field] = value
+
+
+def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
+    """The group with every field that is right; each wrong one is a mistake of its own."""
+    kind = GROUPS[name]
+    right: dict[str, Any] = {}
+    for field, value in given.items():
+        try:
+            msgspec.convert({field: value}, kind, strict=False)
+        except msgspec.ValidationError as error:
+            shown = "(hidden)" if "password" in field else repr(value)
+            variable = f"{PREFIX}{name}_{field}".upper()
+            mistakes.append(f"[{name}] {field} = {shown}: {error}; set it in the file, or as {variable}")
+        else:
+            right[field] = value
+    return msgspec.convert(right, kind, strict=False)
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What only several fields together can be wrong about."""
+    kafka = settings.kafka
+    sasl = kafka.security_protocol.startswith("SASL")
+    if sasl and not (kafka.username and kafka.password):
+        yield f"[kafka] security_protocol = {kafka.security_protocol} needs username and password; set both"
+    if not sasl and kafka.username:
+        yield "[kafka] username is set but security_protocol has no SASL; use SASL_SSL or SASL_PLAINTEXT"
+    if kafka.security_protocol != "PLAINTEXT" and not kafka.bootstrap_servers:
+        yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT only"
+    for name in ("ca_file", "cert_file", "key_file"):
+        path = getattr(kafka, name)
+        if path and not Path(path).expanduser().is_file():
+            yield f"[kafka] {name} = {path!r}: there is no such file; correct the path"
+    for server in filter(None, kafka.bootstrap_servers.split(",")):
+        host, colon, port = server.strip().rpartition(":")
+        if not colon or not host or not port.isdigit():
+            yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"

@@ -1,0 +1,66 @@
+"""The topics: names, keys, how long they are kept, and their creation."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from streams.settings import Topics
+
+DAY = 24 * 60 * 60 * 1000
+"""A day, ms."""
+
+KEEP_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY)}
+APPEND_TIME: Mapping[str, str] = {"message.timestamp.type": "LogAppendTime"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its full name, number of partitions, and configuration at the broker."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TopicSet:
+    """All topics of one installation.
+
+    `events`, `sessions` and `recommendations` have equally many partitions, and a visitor lives in the
+    same one of each.
+    """
+
+    events: Topic
+    sales: Topic
+    sale_labels: Topic
+    sessions: Topic
+    recommendations: Topic
+    releases: Topic
+    dead_letters: Topic
+
+    def __iter__(self) -> Iterator[Topic]:
+        """The topics, in the order of the flow."""
+        return (getattr(self, field.name) for field in fields(self))
+
+
+def topic_set(settings: Topics) -> TopicSet:
+    """The topics that `settings` describe."""
+
+    def topic(name: str, *configs: Mapping[str, str], partitions: int = settings.partitions) -> Topic:
+        merged = {key: value for config in configs for key, value in config.items()}
+        return Topic(settings.prefix + name, partitions, settings.replication, merged)
+
+    thirty_days = {"retention.ms": str(30 * DAY)}
+    return TopicSet(
+        events=topic("events", KEEP_FOR_EVER, APPEND_TIME),
+        sales=topic("sales", COMPACTED, APPEND_TIME),
+        sale_labels=topic("sale-labels", COMPACTED, APPEND_TIME),
+        sessions=topic("sessions", COMPACTED, APPEND_TIME),
+        recommendations=topic(
+            "recommendations", COMPACTED, thirty_days, APPEND_TIME, {"cleanup.policy": "compact,delete"}
+        ),
+        releases=topic("releases", COMPACTED, APPEND_TIME, partitions=1),
+        # Room for a refused record that was as large as the broker takes, and its headers.
+        dead_letters=topic("dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(4 * 1024 * 1024)}),
+    )

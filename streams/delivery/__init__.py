@@ -1,0 +1,1 @@
+"""Delivery without loss: how records get from Kafka to an agent and its effects back, whatever crashes."""

@@ -1,0 +1,226 @@
+"""A Faust consumer that hands over each record of a partition once, in order and without a gap.
+
+Faust 0.15.3 keeps its own books of what it read and acknowledged, and loses records where they go wrong:
+after a rebalance it does not seek a partition that has no commit yet, it drops fetched records while a
+rebalance runs, and it commits over gaps. Here the books are two numbers per partition:
+
+- `next_offset`: what is handed over next. It starts at the group's position at the broker, asked for at
+  every assignment. A record below it is skipped, a record above it makes the consumer seek back.
+- `acknowledged`: what may be committed. It follows the agents, which acknowledge whole batches in order.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, EventT
+from faust.types.transports import ConsumerCallback
+from mode.utils.futures import notify
+
+from reco.errors import DeliveryError
+from streams.delivery.outbox import Outbox
+from streams.settings import Kafka
+
+MAX_OUTSTANDING = 4096
+"""Records handed over and not acknowledged, at most; Faust's buffer must be larger."""
+RECORDS_PER_TURN = 256
+"""Records handed over before other tasks get a turn."""
+FETCH_WAIT = 20
+"""How long the broker may hold back an empty fetch, ms.
+
+A partition whose records were just taken waits for the fetch in flight of all others, so this bounds what
+a quiet partition costs a busy one. Faust has 1,500.
+"""
+
+
+class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The consumer's thread, which alone talks to aiokafka."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001 - Faust has no setting for it
+        return consumer
+
+    async def seek_to_group_position(self, topics: Iterable[str]) -> dict[TP, int]:
+        """Seek each assigned partition of `topics` to the group's position, and return the positions."""
+        return await self.call_thread(self._seek_to_group_position, frozenset(topics))  # type: ignore[no-any-return]
+
+    async def _seek_to_group_position(self, topics: frozenset[str]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        partitions = [tp for tp in consumer.assignment() if tp.topic in topics]
+        if not partitions:
+            return {}
+        first = await consumer.beginning_offsets(partitions)
+        end = await consumer.end_offsets(partitions)
+        starts = {}
+        for tp in partitions:
+            start = max(await consumer.committed(tp) or 0, first[tp])
+            if start > end[tp]:
+                raise DeliveryError(
+                    f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: the topic "
+                    "was made anew. Set a new worker.application, so that states are built anew from it."
+                )
+            consumer.seek(tp, start)
+            starts[TP(tp.topic, tp.partition)] = start
+        return starts
+
+    async def seek_back(self, tp: TP, offset: int) -> None:
+        """Fetch `tp` again from `offset` on."""
+        await self.call_thread(self._seek_back, tp, offset)
+
+    async def _seek_back(self, tp: TP, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if tp in consumer.assignment():
+            consumer.seek(tp, offset)
+
+
+class LosslessConsumer(Consumer):  # type: ignore[misc]
+    """Faust's consumer with books that cannot go wrong; see the top of this file."""
+
+    def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **options: Any) -> None:
+        super().__init__(transport, callback, *args, **options)
+        self.next_offset: dict[TP, int] = {}
+        self.acknowledged: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
+        self._holes: dict[TP, tuple[int, int]] = {}
+        self._outstanding = 0
+        self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> LosslessThread:
+        return LosslessThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- positions
+
+    async def perform_seek(self) -> None:
+        """Start each assigned partition at the group's position; called after every assignment."""
+        starts = await self._thread.seek_to_group_position(self.app.topics.acking_topics)
+        self.next_offset = dict(starts)
+        self.acknowledged = dict(starts)
+        self._committed = dict(starts)
+        self._holes = {}
+        self._outstanding = 0
+        self._room.set()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Hand over nothing more until the next assignment; what was handed over may still be acknowledged."""
+        self.next_offset = {}
+        await super().on_partitions_revoked(revoked)
+
+    # -- handing over
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self.should_stop or fetcher.should_stop):
+            records, _ = await self._wait_next_records(timeout=1.0)
+            await asyncio.sleep(0)
+            for tp, fetched in (records or {}).items():
+                await self._hand_over(TP(tp.topic, tp.partition), fetched)
+
+    async def _hand_over(self, tp: TP, fetched: Iterable[Any]) -> None:
+        previous: int | None = None
+        for count, record in enumerate(fetched, start=1):
+            await self._wait_for_turn(count)
+            expected = self.next_offset.get(tp)
+            if expected is None or not self.flow_active:
+                return
+            if record.offset < expected:
+                continue
+            if record.offset > expected and not self._is_hole(tp, expected, record.offset, previous):
+                self.log.warning("%s[%s]: expected offset %s, got %s: seek back", *tp, expected, record.offset)
+                await self._thread.seek_back(tp, expected)
+                return
+            # Does not suspend: the flow is on, and the agent's buffer holds more than MAX_OUTSTANDING.
+            await self.callback(self._to_message(tp, record))
+            self.next_offset[tp] = record.offset + 1
+            self._outstanding += 1
+            previous = record.offset
+
+    async def _wait_for_turn(self, count: int) -> None:
+        if count % RECORDS_PER_TURN == 0:
+            await asyncio.sleep(0)
+        while self._outstanding >= MAX_OUTSTANDING and self.flow_active and not self.should_stop:
+            self._room.clear()
+            await self.wait_first(self._room.wait(), self.suspend_flow.wait())
+
+    def _is_hole(self, tp: TP, expected: int, found: int, previous: int | None) -> bool:
+        """Whether the log really has nothing from `expected` to `found`: compacted away, or a marker.
+
+        One fetch is contiguous, so a gap inside it is a hole; a gap before it is one if it is still there
+        after a seek back to `expected`.
+        """
+        if previous == expected - 1 or self._holes.get(tp) == (expected, found):
+            return True
+        self._holes[tp] = (expected, found)
+        return False
+
+    # -- acknowledging
+
+    def acknowledge(self, events: Iterable[EventT]) -> None:
+        """Take note that the effects of `events`, the next ones of their partitions in order, are done."""
+        done: dict[TP, int] = {}
+        count = 0
+        for event in events:
+            message = event.message
+            message.acked = True
+            self._unacked_messages.discard(message)
+            done[message.tp] = message.offset + 1
+            count += 1
+        for tp, offset in done.items():
+            if offset > self.acknowledged.get(tp, offset):
+                self.acknowledged[tp] = offset
+        self._outstanding = max(0, self._outstanding - count)
+        self._room.set()
+        notify(self._waiting_for_ack)
+
+    async def wait_empty(self) -> None:
+        """Wait until the batches that agents are working on are acknowledged, and commit."""
+        while not self.should_stop and any(not message.acked for message in self._unacked_messages):
+            await self._wait_for_ack(timeout=1)
+        await self.commit_and_end_transactions()
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002
+        """Commit what was acknowledged."""
+        offsets = {tp: offset for tp, offset in self.acknowledged.items() if offset > self._committed.get(tp, 0)}
+        if not offsets or not await self._commit(offsets):
+            return False
+        self._committed.update(offsets)
+        return True
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: the watchdog compares with the broker, which Faust's detector does not."""
+
+
+class LosslessTransport(Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = LosslessConsumer
+
+
+class LosslessApp(faust.App):  # type: ignore[misc]
+    """A Faust application on the transport above, with outboxes that open and close with it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._outboxes: list[Outbox] = []
+        super().__init__(*args, **options)
+
+    def outbox(self, kafka: Kafka) -> Outbox:
+        """A new outbox that is open while the application runs."""
+        outbox = Outbox(kafka)
+        self._outboxes.append(outbox)
+        return outbox
+
+    async def on_start(self) -> None:
+        """Open the outboxes."""
+        await super().on_start()
+        for outbox in self._outboxes:
+            await outbox.start()
+
+    async def on_stop(self) -> None:
+        """Close the outboxes, after the agents."""
+        await super().on_stop()
+        for outbox in self._outboxes:
+            await outbox.close()
+
+    def _new_transport(self) -> LosslessTransport:
+        return LosslessTransport(self.conf.broker_consumer, self)

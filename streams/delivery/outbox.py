@@ -1,0 +1,50 @@
+"""The way out of an agent: sends that are all known to have arrived before the batch is acknowledged."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
+
+from reco.errors import DeliveryError
+from streams import clients
+from streams.settings import Kafka
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Outbox:
+    """A producer of one agent: send many, then await all.
+
+    Raises whatever a send failed with from `settle`, so that the batch is not acknowledged.
+    """
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._producer: AIOKafkaProducer | None = None  # made on the running loop, by start
+        self._pending: list[asyncio.Future[RecordMetadata]] = []
+
+    async def start(self) -> None:
+        """Connect; call once, before the first send."""
+        self._producer = clients.producer(self._kafka)
+        await self._producer.start()
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None, headers: Headers = ()
+    ) -> None:
+        """Hand one record to the producer; it has arrived when `settle` returns."""
+        if self._producer is None:
+            raise DeliveryError("an outbox must be started before the first send")
+        future: Any = await self._producer.send(topic, value, key, partition, headers=list(headers) or None)
+        self._pending.append(future)
+
+    async def settle(self) -> list[RecordMetadata]:
+        """Wait until everything sent has arrived; where, in the order of the sends."""
+        pending, self._pending = self._pending, []
+        return list(await asyncio.gather(*pending))
+
+    async def close(self) -> None:
+        """Send what is left and stop."""
+        if self._producer is not None:
+            await self._producer.stop()

@@ -1,0 +1,118 @@
+"""A Faust application as tenfold runs it: one per agent, each its own consumer group.
+
+One application an agent, so that workers of one agent scale, restart and are tried out without the other.
+"""
+
+import fcntl
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import SASLMechanism
+from mode import CrashingSupervisor
+
+from streams import clients
+from streams.delivery.consumer import MAX_OUTSTANDING, LosslessApp
+from streams.delivery.recovery import PositionRecovery
+from streams.settings import Kafka, Settings
+from streams.topics import Topic
+from streams.vitals import Vitals, Work
+
+SESSION_TIMEOUT = 10.0
+"""Silence after which the broker takes a worker's partitions away, s."""
+REBALANCE_TIMEOUT = 20.0
+"""How long a rebalance waits for a worker to finish its batch, s."""
+
+ROCKSDB_OPTIONS: Mapping[str, int] = {
+    "write_buffer_size": 8 * 1024 * 1024,
+    "max_write_buffer_number": 2,
+    "block_cache_size": 16 * 1024 * 1024,
+    "block_cache_compressed_size": 4 * 1024 * 1024,
+}
+"""Session states are small and hot; Faust's defaults take hundreds of MB per partition."""
+
+_slots: list[IO[str]] = []
+
+
+def group(settings: Settings, agent: str) -> str:
+    """The consumer group of an agent."""
+    return f"{settings.worker.application}-{agent}"
+
+
+def new_app(settings: Settings, agent: str) -> LosslessApp:
+    """The Faust application of one agent, in the consumer group of that agent."""
+    app = LosslessApp(
+        group(settings, agent),
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings.kafka),
+        broker_session_timeout=SESSION_TIMEOUT,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=2000,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=2 * MAX_OUTSTANDING,
+        stream_wait_empty=True,
+        agent_supervisor=CrashingSupervisor,
+        datadir=table_folder(settings.data_dir() / "tables"),
+        store="rocksdb://",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        web_enabled=False,
+    )
+    recovery = PositionRecovery(app, app.tables, beacon=app.tables.beacon, loop=app.tables.loop)
+    recovery.kafka = settings.kafka
+    app.tables._recovery = recovery  # noqa: SLF001 - Faust has no setting for it
+    return app
+
+
+def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
+    """Make the readiness of `app`, and its progress on `topics`, part of the worker's vital signs."""
+    names = tuple(topic.name for topic in topics)
+    vitals.readiness[group] = lambda: app.tables.actives_ready
+    vitals.works.append(Work(group, lambda: dict(app.consumer.acknowledged), names, group))
+
+
+def raw_topic(app: LosslessApp, name: str) -> Any:
+    """A Faust topic of raw bytes, whose offsets are committed as agents acknowledge."""
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=True)
+
+
+def table_folder(parent: Path) -> Path:
+    """The first folder below `parent` that no running process holds; this one holds it while it runs."""
+    for number in range(1000):
+        folder = parent / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _slots.append(lock)
+        return folder
+    raise RuntimeError(f"1,000 processes hold folders below {parent}")
+
+
+def _credentials(kafka: Kafka) -> Any:
+    context: ssl.SSLContext | None = None
+    if kafka.security_protocol.endswith("SSL"):
+        context = clients.tls_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.username,
+            password=kafka.password,
+            ssl_context=context,
+            mechanism=SASLMechanism(kafka.sasl_mechanism),
+        )
+    return SSLCredentials(context) if context else None
+
+
+def faust_worker(*apps: LosslessApp, log_level: str) -> Any:
+    """A Faust worker that runs `apps` in one process."""
+    options: dict[str, Any] = {"console_port": 0, "debug": False, "quiet": True, "redirect_stdouts": False}
+    return faust.Worker(*apps, loglevel=log_level, **options)

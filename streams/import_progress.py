@@ -1,0 +1,119 @@
+"""How far an import has come, noted down after every chunk that the broker has acknowledged.
+
+Beside the note lie the refused rows, in JSON Lines. Both survive a crash at any moment: the note is replaced
+atomically, and refused rows beyond it are cut off when the import goes on.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from streams.import_rows import Outcome, Refusal
+
+EXAMPLES = 5
+"""Refused rows that are kept as examples of a reason."""
+
+
+class Refused(Struct, frozen=True):
+    """Rows refused for one reason: how many, and row number and detail of the first few."""
+
+    count: int
+    examples: tuple[tuple[int, str], ...]
+
+
+class Progress(Struct, frozen=True):
+    """What has been done for good; `rows` is always `sent` plus the refused.
+
+    Attributes:
+        rows: how many rows of the import's sequence are done.
+        sent: rows that stand in the topic.
+        refused: the others, by reason.
+        rejects_bytes: size of the file of refused rows.
+        offsets: partition of `events` → an offset before which all events of the done rows stand,
+            and at or after which all events of later rows stand.
+        items: sales published for the items of the log.
+        finished: the whole log is done.
+    """
+
+    rows: int = 0
+    sent: int = 0
+    refused: dict[str, Refused] = {}
+    rejects_bytes: int = 0
+    offsets: dict[int, int] = {}
+    items: int = 0
+    finished: bool = False
+
+    @property
+    def refused_rows(self) -> int:
+        """How many rows were refused."""
+        return sum(refused.count for refused in self.refused.values())
+
+    def after(self, chunk: Sequence[Outcome], offsets: Mapping[int, int], rejects_bytes: int) -> "Progress":
+        """The progress once `chunk` is done too."""
+        refusals = [outcome for outcome in chunk if isinstance(outcome, Refusal)]
+        return msgspec.structs.replace(
+            self,
+            rows=self.rows + len(chunk),
+            sent=self.sent + len(chunk) - len(refusals),
+            refused=_add(self.refused, refusals),
+            offsets={**self.offsets, **offsets},
+            rejects_bytes=rejects_bytes,
+        )
+
+
+def _add(refused: Mapping[str, Refused], refusals: Iterable[Refusal]) -> dict[str, Refused]:
+    added = dict(refused)
+    for refusal in refusals:
+        known = added.get(refusal.reason, Refused(0, ()))
+        examples = (*known.examples, (refusal.row, refusal.detail))[:EXAMPLES]
+        added[refusal.reason] = Refused(known.count + 1, examples)
+    return added
+
+
+class Ledger:
+    """The files of one import: the note of its progress, and its refused rows.
+
+    Attributes:
+        rejects: the file of refused rows.
+    """
+
+    def __init__(self, folder: Path, import_id: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._note = folder / f"{import_id}.json"
+        self.rejects = folder / f"{import_id}.rejects.jsonl"
+
+    def load(self) -> Progress | None:
+        """The progress noted last, None if there is none; cuts off refused rows beyond it."""
+        if not self._note.exists():
+            return None
+        progress = msgspec.json.decode(self._note.read_bytes(), type=Progress)
+        if self.rejects.exists():
+            os.truncate(self.rejects, progress.rejects_bytes)
+        return progress
+
+    def start(self, progress: Progress) -> None:
+        """Begin anew with `progress`."""
+        self.rejects.unlink(missing_ok=True)
+        self.save(progress)
+
+    def save(self, progress: Progress) -> None:
+        """Note `progress` down, atomically and on disk."""
+        draft = self._note.with_suffix(".draft")
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(progress))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._note)
+
+    def reject(self, chunk: Iterable[Outcome]) -> int:
+        """Write down the refused rows of `chunk`; the size of their file, in bytes."""
+        refusals = [outcome for outcome in chunk if isinstance(outcome, Refusal)]
+        if refusals:
+            with self.rejects.open("ab") as file:
+                for one in refusals:
+                    line = {"row": one.row, "reason": one.reason, "detail": one.detail, "text": one.text}
+                    file.write(msgspec.json.encode(line) + b"\n")
+        return self.rejects.stat().st_size if self.rejects.exists() else 0

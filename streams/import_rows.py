@@ -1,0 +1,146 @@
+"""The rows of an event log on their way into Kafka: checked, put into order, cut into chunks."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import islice
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from models.event_log import EventLog, Row, Unreadable
+from models.log_columns import EventReader
+from reco.errors import RefusedRecordError, UnknownTypeError
+from streams.codecs import decode_event
+
+CHUNK = 5_000
+"""Rows that are sent, acknowledged and noted down together; a tenth of a second's work."""
+
+_json = msgspec.json.Encoder()
+
+
+class Record(Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A row that became an event: the record for `events`, and what it says about a sale."""
+
+    row: int
+    ts: int
+    sale_id: str
+    key: bytes
+    value: bytes
+
+
+class Refusal(Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A row that is refused: a stable reason, the detail, and the row itself (JSON if it has columns)."""
+
+    row: int
+    reason: str
+    detail: str
+    text: str
+
+
+Outcome: TypeAlias = Record | Refusal
+
+_outcome_decoder = msgspec.msgpack.Decoder(Record | Refusal)
+_outcome_encoder = msgspec.msgpack.Encoder()
+
+
+def outcomes(log: EventLog, reader: EventReader, now: int, rows: slice) -> Iterator[Outcome]:
+    """What becomes of the rows that `rows` selects, in the file's order; `now` in ms since the epoch, UTC."""
+    for number, row in islice(enumerate(log.rows(), 1), rows.start, rows.stop):
+        if isinstance(row, Unreadable):
+            yield Refusal(number, row.reason, row.detail, _printable(row.text))
+        else:
+            yield _check(number, row, reader, now)
+
+
+def _check(number: int, row: Row, reader: EventReader, now: int) -> Outcome:
+    """The same checks that a worker makes, on the same bytes."""
+    wire = reader.event(number, row)
+    try:
+        value = _json.encode(wire)
+        key = (wire["visitor_id"] or "").encode()
+        event = decode_event(key, value, now)
+    except RefusedRecordError as error:
+        reason, detail = error.reason, error.detail
+        if reason == "too-old":
+            detail += "; if the times are in seconds, add --seconds"
+    except UnknownTypeError as error:
+        reason, detail = (
+            "unknown-type",
+            f"type: {error.name!r}; say what it is with --map-type {error.name}=click",
+        )
+    except UnicodeEncodeError as error:
+        reason, detail = "not-utf8", f"{error}; save the file as UTF-8"
+    else:
+        return Record(number, event.ts, wire["sale_id"], key, value)
+    return Refusal(number, reason, detail, _printable(row))
+
+
+def _printable(row: Row | str) -> str:
+    """The row as text that can be written, bytes that are not UTF-8 escaped."""
+    text = (
+        row
+        if isinstance(row, str)
+        else msgspec.json.encode({n: _escaped(v or "") for n, v in row.items()}).decode()
+    )
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
+async def chunks(rows: Iterable[Outcome]) -> AsyncIterator[list[Outcome]]:
+    """The rows, `CHUNK` at a time, as fast as they are taken; others get a turn in between."""
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+        await asyncio.sleep(0)
+
+
+async def paced_chunks(rows: Iterable[Outcome], speed: float) -> AsyncIterator[list[Outcome]]:
+    """The rows, sorted by event time, each when it is due: `speed` times as fast as they happened."""
+    loop = asyncio.get_running_loop()
+    started, first, chunk = loop.time(), None, list[Outcome]()
+    for row in rows:
+        if isinstance(row, Record):
+            first = row.ts if first is None else first
+            due = started + (row.ts - first) / 1000 / speed
+            if due > loop.time():
+                if chunk:
+                    yield chunk
+                    chunk = []
+                await asyncio.sleep(due - loop.time())
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+class TimeOrder:
+    """Rows sorted by event time, ties by row number, in a temporary file; refused rows come first."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        # With an empty name SQLite keeps a private file, sorts on disk, and deletes it all at the end.
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE rows (ts INTEGER, row INTEGER, outcome BLOB)")
+
+    def add(self, rows: Iterable[Outcome]) -> None:
+        """Take in rows, in any order."""
+        sortable = [(getattr(row, "ts", 0), row.row, _outcome_encoder.encode(row)) for row in rows]
+        self._database.executemany("INSERT INTO rows VALUES (?, ?, ?)", sortable)
+        self.total += len(sortable)
+
+    def rows(self, skip: int) -> Iterator[Outcome]:
+        """All rows in order, without the first `skip`."""
+        query = "SELECT outcome FROM rows ORDER BY ts, row LIMIT -1 OFFSET ?"
+        for (outcome,) in self._database.execute(query, (skip,)):
+            yield _outcome_decoder.decode(outcome)
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._database.close()

@@ -1,0 +1,133 @@
+"""Publishing sales: every row is checked before the first one is sent."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from models.sale_file import SaleRow
+from reco.errors import BrokerError, RefusedRecordError
+from reco.events import MAX_ID_LENGTH, Sale
+from streams.codecs import decode_sale, encode
+from streams.delivery.outbox import Outbox
+from streams.settings import Kafka
+
+SaleRecord = tuple[bytes, bytes | None]
+"""Key and value of a record of `sales`; the value None withdraws the sale."""
+
+_TIMES = (
+    "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z; closes_at must be after opens_at"
+)
+REMEDIES = {
+    "sale_id": f"give every sale an id of its own, 1 to {MAX_ID_LENGTH} characters",
+    "title": "give every sale a title of 1 to 512 characters",
+    "opens_at": _TIMES,
+    "closes_at": _TIMES,
+    "description": "shorten it to 20,000 characters",
+    "image_urls": "at most 32 URLs, each of 1 to 2,048 characters; in CSV separated by |",
+    "price": "write a number such as 49.90, without the currency",
+    "currency": "write the three letters of ISO 4217, such as EUR",
+    "country": "at most 64 characters",
+    "tags": "at most 64 tags, each of 1 to 64 characters; in CSV separated by |",
+}
+"""What to do about a wrong field."""
+
+
+class WrongRow(NamedTuple):
+    """A row of a file that cannot be published: where it stands, which field, what is wrong, what to do."""
+
+    file: str
+    line: int
+    field: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}: {self.field}: {self.what}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows of the files: what can be published, what is wrong, and fields that no sale has, with counts."""
+
+    records: list[SaleRecord]
+    wrong: list[WrongRow]
+    ignored: dict[str, int]
+
+
+def check(rows: Iterable[SaleRow]) -> Checked:
+    """Check every row; sends nothing."""
+    checked = Checked([], [], {})
+    for row in rows:
+        for name in row.ignored:
+            checked.ignored[name] = checked.ignored.get(name, 0) + 1
+        outcome = _check_row(row)
+        if isinstance(outcome, WrongRow):
+            checked.wrong.append(outcome)
+        else:
+            checked.records.append(record(outcome))
+    return checked
+
+
+def _check_row(row: SaleRow) -> Sale | WrongRow:
+    """The same checks that a worker makes, on the same bytes."""
+    if row.fault:
+        return WrongRow(row.file, row.line, "row", row.fault, "correct the line")
+    try:
+        value = msgspec.json.encode(row.document)
+        key = str(row.document.get("sale_id") or "?").encode()
+        sale = decode_sale(key, value)
+    except UnicodeEncodeError:
+        return WrongRow(row.file, row.line, "row", "not UTF-8 text", "save the file as UTF-8")
+    except RefusedRecordError as error:
+        return _wrong(row, error)
+    return (
+        sale if isinstance(sale, Sale) else WrongRow(row.file, row.line, "row", "no sale", "correct the line")
+    )
+
+
+def _wrong(row: SaleRow, error: RefusedRecordError) -> WrongRow:
+    path, _, what = error.detail.partition(": ")
+    field = what.split("`")[1] if error.reason == "missing-field" else path.partition("[")[0]
+    return WrongRow(row.file, row.line, field, what, REMEDIES.get(field, "correct the line"))
+
+
+def record(sale: Sale) -> SaleRecord:
+    """The record that publishes `sale`."""
+    return sale.sale_id.encode(), encode(sale)
+
+
+def withdrawals(sale_ids: Iterable[str]) -> list[SaleRecord]:
+    """The records that withdraw the sales with these ids.
+
+    Raises:
+        RefusedRecordError: an id is empty or too long.
+    """
+    records: list[SaleRecord] = []
+    for sale_id in sale_ids:
+        if not 1 <= len(sale_id) <= MAX_ID_LENGTH:
+            raise RefusedRecordError("bad-id", f"{sale_id!r}: {REMEDIES['sale_id']}")
+        records.append((sale_id.encode(), None))
+    return records
+
+
+async def send(kafka: Kafka, topic: str, records: Sequence[SaleRecord]) -> None:
+    """Send the records to `topic`; all of them have arrived when this returns.
+
+    Raises:
+        BrokerError: the broker did not take all of them.
+    """
+    outbox = Outbox(kafka)
+    try:
+        await outbox.start()
+        for key, value in records:
+            await outbox.send(topic, key, value)
+        await outbox.settle()
+    except (KafkaError, OSError) as error:
+        raise BrokerError(
+            f"{topic}: not all records have arrived: {error}. Publish the same again: it changes nothing twice."
+        ) from error
+    finally:
+        await outbox.close()

@@ -1,0 +1,155 @@
+"""The sentinel of a worker process: health over HTTP, and the watchdog that ends a worker that stands still.
+
+It lives in a thread of its own with its own event loop and its own Kafka clients, so that it sees what a
+blocked worker cannot say. The watchdog compares the ends of the topics with how far the worker is; while
+work waits and nothing moves for `worker.stall_seconds`, it ends the process, and the restart loop starts it
+again. A broker that cannot be reached is no verdict.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams import clients
+from streams.settings import Settings
+from streams.vitals import Vitals, Work
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the worker's progress."""
+STALLED = 70
+"""Exit status of a worker that the watchdog ended."""
+
+
+@dataclass
+class Progress:
+    """What the watchdog knows of one piece of work."""
+
+    work: Work
+    seen: dict[tuple[str, int], int] = field(default_factory=dict)
+    moved_at: float = 0.0
+    lag: int = 0
+
+    def look(self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float) -> float:
+        """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
+        self.lag = sum(max(0, end - reached.get(tp, end)) for tp, end in ends.items())
+        if not self.lag or reached != self.seen:
+            self.seen, self.moved_at = reached, now
+        return now - self.moved_at
+
+    def forgive(self, now: float) -> None:
+        """Start the count anew: the broker could not be asked."""
+        self.moved_at = now
+
+
+class Sentinel(threading.Thread):
+    """The thread; starts with the process and ends with it."""
+
+    def __init__(self, settings: Settings, vitals: Vitals, end: Callable[[int], None] = os._exit) -> None:
+        super().__init__(name="sentinel", daemon=True)
+        self._settings = settings
+        self._vitals = vitals
+        self._end = end
+        self._progress = [Progress(work, moved_at=time.monotonic()) for work in vitals.works]
+        self._started_at = time.time()
+
+    def run(self) -> None:
+        """Serve health and watch, until the process ends."""
+        asyncio.run(self._watch_and_serve())
+
+    async def _watch_and_serve(self) -> None:
+        runner = web.AppRunner(self._web_app(), access_log=None)
+        await runner.setup()
+        worker = self._settings.worker
+        await web.TCPSite(runner, worker.health_host, worker.health_port).start()
+        while True:
+            try:
+                await self._watch()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("the watchdog cannot reach the broker: %r", error)
+                for progress in self._progress:
+                    progress.forgive(time.monotonic())
+                await asyncio.sleep(LOOK_EVERY)
+
+    # -- watchdog
+
+    async def _watch(self) -> None:
+        consumers = {
+            progress.work.name: clients.consumer(self._settings.kafka, group_id=progress.work.group)
+            for progress in self._progress
+        }
+        try:
+            for consumer in consumers.values():
+                await consumer.start()
+            while True:
+                for progress in self._progress:
+                    await self._look(progress, consumers[progress.work.name])
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            for consumer in consumers.values():
+                await consumer.stop()
+
+    async def _look(self, progress: Progress, consumer: AIOKafkaConsumer) -> None:
+        work = progress.work
+        partitions = [TopicPartition(name, p) for name in work.topics for p in await _partitions(consumer, name)]
+        ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(partitions)).items()}
+        reached = {(topic, partition): at for (topic, partition), at in work.positions().items()}
+        if work.group is not None and not reached:
+            # A worker without partitions: the group's progress is the measure.
+            reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
+        waited = progress.look(reached, ends, time.monotonic())
+        if waited > self._settings.worker.stall_seconds:
+            log.error(
+                "%s: %s records wait and nothing has moved for %.0f s: the process ends, to be started again",
+                work.name,
+                progress.lag,
+                waited,
+            )
+            self._end(STALLED)
+
+    # -- health
+
+    def _web_app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        return app
+
+    async def _health(self, _: web.Request) -> web.Response:
+        now = time.monotonic()
+        ready = self._vitals.ready()
+        works = {p.work.name: {"lag": p.lag, "moved_seconds_ago": round(now - p.moved_at, 1)} for p in self._progress}
+        body = {
+            "status": "ok" if ready else "starting",
+            "agents": self._vitals.agents,
+            "pid": os.getpid(),
+            "up_seconds": round(time.time() - self._started_at, 1),
+            "ready": {name: is_ready() for name, is_ready in self._vitals.readiness.items()},
+            "works": works,
+            "counts": dict(self._vitals.counts),
+            "gauges": {name: gauge() for name, gauge in self._vitals.gauges.items()},
+        }
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        lines = [f"tenfold_{name}_total {count}" for name, count in sorted(self._vitals.counts.items())]
+        lines += [f"tenfold_{name} {gauge()}" for name, gauge in sorted(self._vitals.gauges.items())]
+        lines += [f'tenfold_lag{{work="{progress.work.name}"}} {progress.lag}' for progress in self._progress]
+        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+    known = consumer.partitions_for_topic(topic)
+    if known is None:
+        await consumer.topics()
+        known = consumer.partitions_for_topic(topic)
+    return sorted(known or ())

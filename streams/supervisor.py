@@ -1,0 +1,156 @@
+"""The restart loop: keeps worker processes running, starts again what ends, and stops all of them cleanly."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from reco.errors import TenfoldError
+from streams.settings import GROUPS, PREFIX, Settings
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2
+"""Seconds before a worker that ended is started again; doubles while it keeps ending."""
+LONGEST_PAUSE = 10.0
+"""Longest such pause, s."""
+STEADY = 30.0
+"""A worker that ran so long, s, starts again after the first pause."""
+STOP_PATIENCE = 20.0
+"""Seconds that a worker has to end by itself before it is killed."""
+TICK = 0.05
+"""Seconds between two looks at the processes."""
+
+
+class WorkerProcess:
+    """One worker process and its restarts."""
+
+    def __init__(self, settings: Settings, agents: Sequence[str]) -> None:
+        self.agents = tuple(agents)
+        self.port = free_port()
+        self.restarts = 0
+        self._environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
+        self._pause = FIRST_PAUSE
+        self._start_at = 0.0
+        self._started_at = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def tend(self, now: float) -> None:
+        """Start the process if it is not running and its pause is over; `now` in monotonic s."""
+        if self.process is not None and self.process.poll() is not None:
+            self._ended(self.process.returncode, now)
+        if self.process is None and now >= self._start_at:
+            command = [sys.executable, "-m", "streams.worker", *self.agents]
+            # A process group of its own, so that Ctrl-C reaches the restart loop alone, which then stops it.
+            self.process = subprocess.Popen(command, env=self._environment, start_new_session=True)  # noqa: S603
+            self._started_at = now
+
+    def _ended(self, status: int, now: float) -> None:
+        self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
+        log.warning("worker %s ended with status %s; again in %.1f s", "+".join(self.agents), status, self._pause)
+        self.process = None
+        self.restarts += 1
+        self._start_at = now + self._pause
+
+    def health(self) -> Mapping[str, Any] | None:
+        """What the worker says of itself; None if it does not answer, or is not ready."""
+        url = f"http://127.0.0.1:{self.port}/health"
+        try:
+            with urllib.request.urlopen(url, timeout=1.0) as answer:  # noqa: S310 - a fixed http address
+                body: Mapping[str, Any] = json.load(answer)
+        except (urllib.error.URLError, OSError, ValueError):
+            return None
+        return body
+
+    def stop(self, deadline: float) -> None:
+        """Wait for the process, which was told to end, until `deadline` (monotonic, s); then kill it."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.error("worker %s did not end by itself and is killed", "+".join(self.agents))
+            self.process.kill()
+            self.process.wait()
+
+
+class Supervisor:
+    """Worker processes under one restart loop, which runs in a thread; use it as a context manager."""
+
+    def __init__(self, settings: Settings, processes: Sequence[Sequence[str]]) -> None:
+        self.workers = [WorkerProcess(settings, agents) for agents in processes]
+        self._stopping = threading.Event()
+        self._loop = threading.Thread(target=self._tend, name="restart-loop", daemon=True)
+
+    @property
+    def restarts(self) -> int:
+        """How often a worker was started again."""
+        return sum(worker.restarts for worker in self.workers)
+
+    def __enter__(self) -> Self:
+        self._loop.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._loop.join()
+        running = [worker.process for worker in self.workers if worker.process is not None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_PATIENCE
+        for worker in self.workers:
+            worker.stop(deadline)
+
+    def ready(self, timeout: float) -> None:
+        """Wait until every worker says that it is ready.
+
+        Raises:
+            TenfoldError: one is not ready after `timeout` s.
+        """
+        deadline = time.monotonic() + timeout
+        for worker in self.workers:
+            while worker.health() is None:
+                if time.monotonic() > deadline:
+                    raise TenfoldError(
+                        f"worker {'+'.join(worker.agents)} is not ready after {timeout:.0f} s; its log is above"
+                    )
+                self._stopping.wait(TICK)
+
+    def _tend(self) -> None:
+        while not self._stopping.wait(TICK):
+            for worker in self.workers:
+                worker.tend(time.monotonic())
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment that gives a child process exactly `settings`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    given = msgspec.to_builtins(settings)
+    own = {
+        f"{PREFIX}{group}_{field}".upper(): str(given[group][field])
+        for group, kind in GROUPS.items()
+        for field in kind.__struct_fields__
+    }
+    return inherited | own
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

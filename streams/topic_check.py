@@ -1,0 +1,113 @@
+"""What the topics are like at the broker, and how that differs from what the settings want."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from streams import clients
+from streams.reading import reader
+from streams.settings import Kafka
+from streams.topics import Topic, TopicSet
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """One topic as it is.
+
+    Attributes:
+        wanted: the topic as the settings want it.
+        partitions: how many there are; 0 if the topic is missing.
+        config: its configuration at the broker, for the keys that are wanted.
+        messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
+    """
+
+    wanted: Topic
+    partitions: int = 0
+    config: Mapping[str, str] = field(default_factory=dict)
+    messages: int = 0
+
+    @property
+    def missing(self) -> bool:
+        """Whether the broker does not have the topic."""
+        return self.partitions == 0
+
+
+async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
+    """The state of each of `topics`, in their order.
+
+    Raises:
+        BrokerError: the broker cannot be reached.
+    """
+    wanted = list(topics)
+    client = await clients.admin(kafka)
+    try:
+        described = await client.describe_topics([topic.name for topic in wanted])
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(topic.config))
+            for topic in wanted
+        ]
+        answers = await client.describe_configs(resources)
+    finally:
+        await client.close()
+    partitions = {one["topic"]: len(one["partitions"]) for one in described}
+    configs = {
+        name: {key: value for key, value, *_ in entries}
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+    }
+    messages = await _messages(kafka, partitions)
+    return [
+        TopicState(topic, partitions[topic.name], configs[topic.name], messages.get(topic.name, 0))
+        for topic in wanted
+    ]
+
+
+def differences(state: TopicState) -> Iterator[str]:
+    """What is not as the settings want it, each with what to do."""
+    wanted = state.wanted
+    if state.missing:
+        yield f"{wanted.name} is missing; create it with `tenfold topics --create`"
+        return
+    if state.partitions != wanted.partitions:
+        yield (
+            f"{wanted.name} has {state.partitions} partitions, the settings want {wanted.partitions}; "
+            "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
+            "adding partitions would move visitors away from their sessions"
+        )
+    for key, value in wanted.config.items():
+        actual = state.config.get(key, "unset")
+        if actual != value:
+            setting = f"{key}=[{value}]" if "," in value else f"{key}={value}"
+            yield (
+                f"{wanted.name} has {key}={actual}, not {value}; "
+                f"kafka-configs.sh --alter --topic {wanted.name} --add-config {setting}"
+            )
+
+
+def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:
+    """What is wrong if the topics that a visitor lives in differ in their number of partitions."""
+    together = {topics.events.name, topics.sessions.name, topics.recommendations.name}
+    counts = {
+        state.wanted.name: state.partitions
+        for state in states
+        if state.wanted.name in together and not state.missing
+    }
+    if len(set(counts.values())) < 2:  # noqa: PLR2004 - two different numbers are one too many
+        return None
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"partitions differ: {listed}; take another [topics] prefix, create the topics, and import again"
+
+
+async def _messages(kafka: Kafka, partitions: Mapping[str, int]) -> dict[str, int]:
+    everywhere = [TopicPartition(name, one) for name, count in partitions.items() for one in range(count)]
+    if not everywhere:
+        return {}
+    async with reader(kafka) as consumer:
+        oldest = await consumer.beginning_offsets(everywhere)
+        newest = await consumer.end_offsets(everywhere)
+    messages = dict.fromkeys(partitions, 0)
+    for one in everywhere:
+        messages[one.topic] += newest[one] - oldest[one]
+    return messages

@@ -1,0 +1,43 @@
+"""The vital signs of a worker process: what it counted, what it is ready for, and how far it is.
+
+Written by the agents in the main thread, read by the sentinel in its own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Positions = Mapping[tuple[str, int], int]
+"""Next offset to work on, by topic and partition."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that must make progress while its topics hold more.
+
+    Attributes:
+        name: what it is, for the log.
+        positions: how far it is; only of the partitions that are this worker's.
+        topics: the topics it works on.
+        group: the consumer group that shares the work, None if this worker does all of it.
+    """
+
+    name: str
+    positions: Callable[[], Positions]
+    topics: tuple[str, ...]
+    group: str | None = None
+
+
+@dataclass
+class Vitals:
+    """The vital signs of one process."""
+
+    agents: tuple[str, ...] = ()
+    counts: Counter[str] = field(default_factory=Counter)
+    readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+    works: list[Work] = field(default_factory=list)
+
+    def ready(self) -> bool:
+        """Whether everything that must be ready is."""
+        return all(is_ready() for is_ready in self.readiness.values())

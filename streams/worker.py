@@ -1,0 +1,52 @@
+"""A worker process: the chosen agents, each a Faust application, and a sentinel that watches them.
+
+`python -m streams.worker sessions scoring` is what the restart loop runs. The process ends non-zero as soon
+as anything fails, and is started again.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from reco.errors import SettingsError
+from streams.delivery.consumer import LosslessApp
+from streams.faust_app import faust_worker
+from streams.sentinel import Sentinel
+from streams.settings import Settings, load
+from streams.vitals import Vitals
+
+
+def _sessions(settings: Settings, vitals: Vitals) -> LosslessApp:
+    from streams.agents.sessions import sessions_app
+
+    return sessions_app(settings, vitals)
+
+
+def _scoring(settings: Settings, vitals: Vitals) -> LosslessApp:
+    from streams.agents.scoring import scoring_app
+
+    return scoring_app(settings, vitals)
+
+
+AGENTS: Mapping[str, Callable[[Settings, Vitals], LosslessApp]] = {"sessions": _sessions, "scoring": _scoring}
+"""The agents by name; each is imported only where it runs."""
+
+
+def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[LosslessApp]:
+    """The applications of the named agents."""
+    unknown = [name for name in names if name not in AGENTS]
+    if unknown or not names:
+        raise SettingsError([f"no agent {name!r}; the agents are {', '.join(AGENTS)}" for name in unknown or ["(none)"]])
+    vitals.agents = tuple(names)
+    return [AGENTS[name](settings, vitals) for name in names]
+
+
+def run(names: Sequence[str], settings: Settings) -> None:
+    """Run the named agents in this process until it is told to stop; does not return."""
+    vitals = Vitals()
+    apps = build(names, settings, vitals)
+    Sentinel(settings, vitals).start()
+    faust_worker(*apps, log_level=settings.worker.log_level).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:], load())

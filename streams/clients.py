@@ -1,16 +1,16 @@
 """Kafka clients built from settings: producers, group-less consumers, the admin client."""
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
-from reco.errors import BrokerError
+from reco.errors import BrokerError, SettingsError
 from streams.settings import Kafka
 from streams.topics import Topic
 
@@ -33,11 +33,25 @@ def security(kafka: Kafka) -> dict[str, Any]:
 
 
 def tls_context(kafka: Kafka) -> ssl.SSLContext:
-    """The TLS context: the given authorities or the system's, and the client certificate if there is one."""
-    context = ssl.create_default_context(cafile=str(Path(kafka.ca_file).expanduser()) if kafka.ca_file else None)
-    if kafka.cert_file:
-        key_file = str(Path(kafka.key_file).expanduser()) if kafka.key_file else None
-        context.load_cert_chain(Path(kafka.cert_file).expanduser(), key_file, kafka.key_password or None)
+    """The TLS context: the given authorities or the system's, and the client certificate if there is one.
+
+    Raises:
+        SettingsError: a file cannot be used, or the password of the key is wrong.
+    """
+    ca_file, cert_file, key_file = (
+        str(Path(path).expanduser()) if path else None
+        for path in (kafka.ca_file, kafka.cert_file, kafka.key_file)
+    )
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if cert_file:
+            # Never None for the password: OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(cert_file, key_file, kafka.key_password)
+    except OSError as error:
+        mistake = (
+            f"[kafka] ca_file, cert_file or key_file cannot be used: {error}; correct them, or key_password"
+        )
+        raise SettingsError([mistake]) from error
     return context
 
 
@@ -51,7 +65,9 @@ def producer(kafka: Kafka, **options: Any) -> AIOKafkaProducer:
         "max_request_size": MAX_REQUEST_BYTES,
         "compression_type": "lz4",
     }
-    return AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options))
+    return AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options)
+    )
 
 
 def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
@@ -61,7 +77,9 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
     }
-    return AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options))
+    return AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options)
+    )
 
 
 async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
@@ -107,3 +125,8 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
         return [topic.name for topic in missing]
     finally:
         await client.close()
+
+
+async def behind(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+    """The partitions whose position has not reached its end yet."""
+    return [tp for tp, end in ends.items() if await consumer.position(tp) < end]

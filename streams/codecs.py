@@ -10,12 +10,12 @@ from typing import TypeVar
 import msgspec
 
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
-from reco.lists import TopTen
+from reco.events import MAX_ID_LENGTH, Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
+from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
 
-MAX_EVENT_BYTES = 64 * 1024
-"""Largest accepted event; the largest honest one, an impression of 1,000 sales, is smaller."""
+MAX_EVENT_BYTES = 256 * 1024
+"""Largest accepted event; the largest honest one, an impression of 1,000 sales with long ids, is smaller."""
 MAX_SALE_BYTES = 512 * 1024
 """Largest accepted sale."""
 MAX_FUTURE = 5 * 60 * 1000
@@ -36,7 +36,17 @@ _type_decoder = msgspec.json.Decoder(_TypeOnly)
 _sale_decoder = msgspec.json.Decoder(Sale)
 _session_decoder = msgspec.json.Decoder(Session)
 _list_decoder = msgspec.json.Decoder(TopTen)
-_PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_WHERE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+_REASONS = (
+    # How msgspec words a failed check, and the reason that it is filed under; the first match counts.
+    (re.compile(r"Object missing required field"), "missing-field"),
+    (re.compile(r"Expected `[^`]*`(, got| - at)"), "wrong-type"),
+    (re.compile(r"Expected `str` of length .*_id`$"), "bad-id"),
+    (re.compile(r"Expected `int` >= \d+ - at `\$\.ts`$"), "too-old"),
+    (re.compile(r"Expected `int` <= \d+ - at `\$\.ts`$"), "in-the-future"),
+    (re.compile(r""), "bad-value"),
+)
 
 
 def encode(fact: Event | Sale | Session | TopTen) -> bytes:
@@ -52,8 +62,10 @@ def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> Ev
         UnknownTypeError: the event is of a type that this version does not know.
     """
     event: Event = _decode_json(_event_decoder, value, MAX_EVENT_BYTES)
-    if key is None or key != event.visitor_id.encode():
+    if key != event.visitor_id.encode():
         raise RefusedRecordError("wrong-key", "the record's key must be the bytes of visitor_id")
+    if event.visitor_id == DEFAULT_VISITOR:
+        raise RefusedRecordError("bad-id", f"visitor_id: {DEFAULT_VISITOR!r} is the key of the default list")
     if event.ts > appended_at + MAX_FUTURE:
         ahead = (event.ts - appended_at) // 1000
         raise RefusedRecordError("in-the-future", f"ts: {event.ts} is {ahead} s ahead of the broker's clock")
@@ -69,7 +81,7 @@ def decode_sale(key: bytes | None, value: bytes | None) -> SaleFact:
     if not key:
         raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
     if value is None:
-        return Withdrawal(sale_id=_text(key))
+        return Withdrawal(sale_id=_sale_id(key))
     sale: Sale = _decode_json(_sale_decoder, value, MAX_SALE_BYTES)
     if key != sale.sale_id.encode():
         raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
@@ -111,43 +123,42 @@ def _decode_json(decoder: msgspec.json.Decoder[T], value: bytes | None, max_byte
     if not value:
         raise RefusedRecordError("empty", "the record has no value")
     if max_bytes is not None and len(value) > max_bytes:
-        raise RefusedRecordError("too-large", f"the value has {len(value)} bytes, at most {max_bytes} are read")
+        raise RefusedRecordError("too-large", f"the value has {len(value)} bytes, more than {max_bytes}")
     try:
         return decoder.decode(value)
-    except msgspec.ValidationError as error:
-        raise _refusal(value, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedRecordError("not-json", str(error)) from None
+    except _UNREADABLE as error:
+        raise _refusal(value, error) from None
 
 
-def _refusal(value: bytes, message: str) -> RefusedRecordError | UnknownTypeError:
-    """What a failed validation means: an unknown type, or a reason with the field it is about."""
-    match = _PATH.search(message)
-    path = match["path"] if match else ""
-    what = message[: match.start()] if match else message
-    if path == "type":
-        name = _type_of(value)
-        if name is not None and name not in KNOWN_TYPES:
-            return UnknownTypeError(name)
-    reason = "wrong-type" if what.startswith("Expected") and ">= " not in what and "length" not in what else "bad-value"
-    if "length" in what and path.endswith("_id"):
-        reason = "bad-id"
-    if "missing required field" in what:
-        reason = "missing-field"
-    if path == "ts" and "`int` >=" in what:
-        reason = "too-old"
-    return RefusedRecordError(reason, f"{path or 'value'}: {what}")
+def _refusal(value: bytes, error: Exception) -> RefusedRecordError | UnknownTypeError:
+    """What it means that `value` could not be decoded: a reason and where, or a type that is not known."""
+    message = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return RefusedRecordError("not-json", message)
+    where = _WHERE.search(message)
+    path = where["path"] if where else ""
+    if path == "type" and message.startswith("Invalid value"):
+        return _type_refusal(value)
+    reason = next(reason for wording, reason in _REASONS if wording.match(message))
+    return RefusedRecordError(reason, f"{path or 'value'}: {message[: where.start()] if where else message}")
 
 
-def _type_of(value: bytes) -> str | None:
+def _type_refusal(value: bytes) -> RefusedRecordError | UnknownTypeError:
+    """An unknown type is no fault, but only if all the rest of the record is JSON."""
     try:
-        return _type_decoder.decode(value).type
-    except msgspec.DecodeError:
-        return None
+        name = _type_decoder.decode(value).type
+    except _UNREADABLE as error:
+        return _refusal(value, error)
+    if name in KNOWN_TYPES:
+        return RefusedRecordError("bad-value", "type: it stands there more than once")
+    return UnknownTypeError(name)
 
 
-def _text(key: bytes) -> str:
+def _sale_id(key: bytes) -> str:
     try:
-        return key.decode()
+        sale_id = key.decode()
     except UnicodeDecodeError:
         raise RefusedRecordError("wrong-key", "the record's key is not UTF-8 text") from None
+    if len(sale_id) > MAX_ID_LENGTH:
+        raise RefusedRecordError("wrong-key", f"the record's key has more than {MAX_ID_LENGTH} characters")
+    return sale_id

@@ -3,6 +3,7 @@
 One application an agent, so that workers of one agent scale, restart and are tried out without the other.
 """
 
+import asyncio
 import fcntl
 import ssl
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
     """Make the readiness of `app`, and its progress on `topics`, part of the worker's vital signs."""
     names = tuple(topic.name for topic in topics)
     vitals.readiness[group] = lambda: app.tables.actives_ready
-    vitals.works.append(Work(group, lambda: dict(app.consumer.acknowledged), names, group))
+    vitals.works.append(Work(group, app.positions, names, group))
 
 
 def raw_topic(app: LosslessApp, name: str) -> Any:
@@ -112,7 +113,7 @@ def _credentials(kafka: Kafka) -> Any:
     return SSLCredentials(context) if context else None
 
 
-def faust_worker(*apps: LosslessApp, log_level: str) -> Any:
+def faust_worker(*apps: LosslessApp, log_level: str, loop: asyncio.AbstractEventLoop) -> Any:
     """A Faust worker that runs `apps` in one process."""
     options: dict[str, Any] = {"console_port": 0, "debug": False, "quiet": True, "redirect_stdouts": False}
-    return faust.Worker(*apps, loglevel=log_level, **options)
+    return faust.Worker(*apps, loglevel=log_level, loop=loop, **options)

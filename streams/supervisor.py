@@ -115,20 +115,21 @@ class Supervisor:
         for worker in self.workers:
             worker.stop(deadline)
 
-    def ready(self, timeout: float) -> None:
-        """Wait until every worker says that it is ready.
+    def ready(self, timeout: float, until: threading.Event | None = None) -> None:
+        """Wait until every worker says that it is ready, or `until` is set.
 
         Raises:
             TenfoldError: one is not ready after `timeout` s.
         """
         deadline = time.monotonic() + timeout
+        until = until or self._stopping
         for worker in self.workers:
-            while worker.health() is None:
+            while worker.health() is None and not until.is_set():
                 if time.monotonic() > deadline:
                     raise TenfoldError(
                         f"worker {'+'.join(worker.agents)} is not ready after {timeout:.0f} s; its log is above"
                     )
-                self._stopping.wait(TICK)
+                until.wait(TICK)
 
     def _tend(self) -> None:
         while not self._stopping.wait(TICK):

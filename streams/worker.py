@@ -4,6 +4,7 @@
 as anything fails, and is started again.
 """
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -31,6 +32,17 @@ AGENTS: Mapping[str, Callable[[Settings, Vitals], LosslessApp]] = {"sessions": _
 """The agents by name; each is imported only where it runs."""
 
 
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The one event loop of this process, which Faust would otherwise make anew per application."""
+    if sys.platform != "win32":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
 def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[LosslessApp]:
     """The applications of the named agents."""
     unknown = [name for name in names if name not in AGENTS]
@@ -42,10 +54,11 @@ def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[Loss
 
 def run(names: Sequence[str], settings: Settings) -> None:
     """Run the named agents in this process until it is told to stop; does not return."""
+    loop = event_loop()
     vitals = Vitals()
     apps = build(names, settings, vitals)
     Sentinel(settings, vitals).start()
-    faust_worker(*apps, log_level=settings.worker.log_level).execute_from_commandline()
+    faust_worker(*apps, log_level=settings.worker.log_level, loop=loop).execute_from_commandline()
 
 
 if __name__ == "__main__":

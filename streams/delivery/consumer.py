@@ -10,7 +10,7 @@ rebalance runs, and it commits over gaps. Here the books are two numbers per par
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import faust
@@ -33,6 +33,9 @@ FETCH_WAIT = 20
 A partition whose records were just taken waits for the fetch in flight of all others, so this bounds what
 a quiet partition costs a busy one. Faust has 1,500.
 """
+
+
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -198,10 +201,12 @@ class LosslessTransport(Transport):  # type: ignore[misc]
 
 
 class LosslessApp(faust.App):  # type: ignore[misc]
-    """A Faust application on the transport above, with outboxes that open and close with it."""
+    """A Faust application on the transport above, with what must be open, built and running beside its agents."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._outboxes: list[Outbox] = []
+        self._before: list[Task] = []
+        self._beside: list[Task] = []
         super().__init__(*args, **options)
 
     def outbox(self, kafka: Kafka) -> Outbox:
@@ -210,11 +215,27 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         self._outboxes.append(outbox)
         return outbox
 
+    def before_start(self, task: Task) -> None:
+        """Run `task` to its end before the application joins its group."""
+        self._before.append(task)
+
+    def alongside(self, task: Task) -> None:
+        """Run `task` as long as the application; if it fails, so does the application."""
+        self._beside.append(task)
+
+    def positions(self) -> dict[TP, int]:
+        """What is acknowledged, by partition; asked for by other threads, in which Faust must create nothing."""
+        return {} if self._consumer is None else dict(self._consumer.acknowledged)
+
     async def on_start(self) -> None:
-        """Open the outboxes."""
+        """Open, build, and start what runs alongside."""
         await super().on_start()
         for outbox in self._outboxes:
             await outbox.start()
+        for task in self._before:
+            await task()
+        for task in self._beside:
+            self.add_future(task())
 
     async def on_stop(self) -> None:
         """Close the outboxes, after the agents."""

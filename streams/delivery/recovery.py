@@ -127,7 +127,7 @@ async def restore(table: StateTable, changelog: Iterable[TP], kafka: Kafka) -> N
             if table.changelog_offset(tp.partition) >= ends[tp]:
                 table.clear(tp.partition)
             consumer.seek(tp, table.changelog_offset(tp.partition) + 1)
-        while waiting := [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+        while waiting := await clients.behind(consumer, ends):
             await _restore_some(table, consumer, waiting)
     finally:
         await consumer.stop()

@@ -1,0 +1,113 @@
+"""The scoring agent: a fresh top 10 for every visitor whose session changed."""
+
+import gc
+from collections.abc import Iterable
+from typing import Any
+
+from faust.types import TP, EventT
+
+from models.blend import Blend
+from reco.catalogue import Catalogue
+from reco.errors import RefusedRecordError
+from reco.knowledge import Knowledge
+from reco.sessions import VISIT_SILENCE, Session
+from streams.codecs import decode_session
+from streams.dead_letters import bury
+from streams.delivery.batches import micro_batches
+from streams.delivery.consumer import LosslessApp
+from streams.delivery.outbox import Outbox
+from streams.faust_app import group, new_app, raw_topic, watch
+from streams.feeds import CatalogueFeed, KnowledgeFeed
+from streams.restoring import restore_active
+from streams.scoring_desk import ScoringDesk, now
+from streams.settings import Settings
+from streams.topics import TopicSet, topic_set
+from streams.vitals import Vitals
+
+BATCH = 64
+"""Sessions scored before their lists are awaited, at most."""
+
+
+class ScoringApp:
+    """The Faust application of the scoring agent, with the feeds and the desk that it stands on."""
+
+    def __init__(self, settings: Settings, vitals: Vitals) -> None:
+        self.settings = settings
+        self.topics: TopicSet = topic_set(settings.topics)
+        self.vitals = vitals
+        self.app = new_app(settings, "scoring")
+        catalogue, knowledge = Catalogue(self.topics.sales.partitions), Knowledge()
+        self.catalogue = CatalogueFeed(settings.kafka, self.topics.sales, catalogue)
+        self.knowledge = KnowledgeFeed(settings.kafka, self.topics.events, knowledge)
+        self.letters: Outbox = self.app.outbox(settings.kafka)
+        self.desk = ScoringDesk(
+            self.topics.recommendations, self.app.outbox(settings.kafka), knowledge, catalogue, Blend(), vitals
+        )
+        vitals.gauges |= {
+            "knowledge_second": lambda: knowledge.second,
+            "live_sales": lambda: len(catalogue.live(now()).ids),
+            "active_visitors": lambda: len(self.desk.active),
+        }
+        vitals.works += [self.catalogue.work, self.knowledge.work]
+
+    async def build(self) -> None:
+        """Build what every list needs, before the worker takes part in scoring."""
+        await self.catalogue.build()
+        await self.knowledge.build()
+        gc.collect()
+        # What was built lives as long as the process; looking at it again in every collection delays lists.
+        gc.freeze()
+
+    async def take_over(self) -> None:
+        """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""
+        assigned = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.sessions.name}
+        unknown = self.desk.own(assigned)
+        if unknown:
+            since = now() - VISIT_SILENCE
+            await restore_active(self.desk.active, self.settings.kafka, self.topics, unknown, since)
+        await self.desk.refresh_overtaken()
+
+    async def score(self, batch: Iterable[EventT]) -> None:
+        """Emit a list for the newest session of each visitor in the batch."""
+        newest: dict[bytes, tuple[int, Session]] = {}
+        for event in batch:
+            message = event.message
+            if message.value is None:
+                newest.pop(message.key, None)
+                await self.desk.forget(message.partition, message.key)
+                continue
+            try:
+                newest[message.key] = message.partition, decode_session(message.value)
+            except RefusedRecordError as refusal:
+                self.vitals.counts["dead_letters"] += 1
+                await bury(self.letters, self.topics.dead_letters, message, refusal)
+        await self.letters.settle()
+        await self.desk.refresh(newest.values())
+
+
+def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
+    """The Faust application of the scoring agent."""
+    scoring = ScoringApp(settings, vitals)
+    app, desk = scoring.app, scoring.desk
+    watch(app, group(settings, "scoring"), vitals, scoring.topics.sessions)
+    app.before_start(scoring.build)
+    app.alongside(scoring.catalogue.follow)
+    app.alongside(scoring.knowledge.follow)
+    app.alongside(lambda: desk.follow(scoring.catalogue.changed))
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def release(_: Any, revoked: set[TP], **__: Any) -> None:  # noqa: ARG001
+        desk.release()
+
+    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
+    async def take_over(*_: Any, **__: Any) -> None:
+        app.add_future(scoring.take_over())
+
+    @app.agent(raw_topic(app, scoring.topics.sessions.name), concurrency=1)  # type: ignore[untyped-decorator]
+    async def score(sessions: Any) -> None:
+        """Emit a fresh top 10 for every visitor whose session changed."""
+        async for batch in micro_batches(sessions, BATCH):
+            await scoring.score(batch)
+            app.consumer.acknowledge(batch)
+
+    return app

@@ -1,0 +1,41 @@
+"""`tenfold up`: everything on one machine, under one restart loop."""
+
+import asyncio
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from streams.clients import create_topics
+from streams.embedded import broker_for
+from streams.settings import load
+from streams.supervisor import Supervisor
+from streams.topics import topic_set
+
+READY_TIMEOUT = 600.0
+"""Longest wait for the workers, s; scoring reads the whole history first."""
+
+
+def up(
+    sessions: Annotated[int, typer.Option(min=0, help="Worker processes of the sessions agent.")] = 1,
+    scoring: Annotated[int, typer.Option(min=0, help="Worker processes of the scoring agent.")] = 1,
+) -> None:
+    """Start a broker if none is configured, the topics and the workers; start again whatever ends."""
+    console = Console(stderr=True)
+    told_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    with broker_for(load()) as settings:
+        created = asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
+        console.print(f"broker  {settings.kafka.bootstrap_servers}")
+        console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
+        processes = [("sessions",)] * sessions + [("scoring",)] * scoring
+        with Supervisor(settings, processes) as supervisor:
+            supervisor.ready(READY_TIMEOUT, until=told_to_stop)
+            for one in supervisor.workers:
+                console.print(f"worker  {'+'.join(one.agents)}, health at http://127.0.0.1:{one.port}/health")
+            console.print("ready; Ctrl-C stops everything")
+            told_to_stop.wait()
+            console.print("stopping")

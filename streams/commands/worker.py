@@ -1,0 +1,20 @@
+"""`tenfold worker`: chosen agents in this process."""
+
+from typing import Annotated
+
+import typer
+
+from streams.embedded import reachable
+from streams.settings import load
+
+
+def worker(
+    agents: Annotated[list[str], typer.Argument(help="Agents to run in this process: sessions, scoring.")],
+) -> None:
+    """Run chosen agents in one process, until stopped; start as many such processes as you like.
+
+    It ends as soon as anything fails, so run it under something that starts it again, as `tenfold up` does.
+    """
+    from streams.worker import run
+
+    run(agents, reachable(load()))

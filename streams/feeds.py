@@ -1,0 +1,162 @@
+"""The feeds that every scoring worker reads whole, without a group: knowledge from `events`, the catalogue from `sales`.
+
+Each is built up to the end of its topic before the worker takes part in scoring, then followed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from reco.catalogue import Catalogue
+from reco.errors import RefusedRecordError, UnknownTypeError
+from reco.events import Event
+from reco.knowledge import Knowledge
+from streams import clients
+from streams.codecs import decode_event, decode_sale
+from streams.settings import Kafka
+from streams.topics import Topic
+from streams.vitals import Positions, Work
+
+log = logging.getLogger(__name__)
+
+CLOCK_GRACE = 250
+"""How far, in ms, the clocks of brokers and workers may be apart before an append is learned late."""
+FETCH_WAIT = 100
+"""How long the broker may hold back an empty fetch, ms; a second is over only once an empty fetch says so."""
+READ_AT_ONCE = 1000
+"""Records taken per turn of the event loop; more would delay lists."""
+Second = list[tuple[int, int, Event]]
+"""What was appended in one second: (partition, offset, event)."""
+
+
+class Feed:
+    """Reads a topic whole and in all partitions; subclasses say what a record means."""
+
+    def __init__(self, kafka: Kafka, topic: Topic) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        self._consumer: AIOKafkaConsumer | None = None
+        self._next: dict[tuple[str, int], int] = {}
+
+    @property
+    def work(self) -> Work:
+        """This feed as work to be watched."""
+        return Work(f"feed of {self._topic.name}", self.positions, (self._topic.name,))
+
+    def positions(self) -> Positions:
+        """Next offset of each partition."""
+        return dict(self._next)
+
+    async def build(self) -> None:
+        """Read to the present end of the topic."""
+        self._consumer = clients.consumer(self._kafka, fetch_max_wait_ms=FETCH_WAIT)
+        await self._consumer.start()
+        self._consumer.assign(self._partitions)
+        await self._consumer.seek_to_beginning(*self._partitions)
+        ends = await self._consumer.end_offsets(self._partitions)
+        for tp in self._partitions:
+            self._next[tp.topic, tp.partition] = await self._consumer.position(tp)
+        while await clients.behind(self._consumer, ends):
+            await self._read(self._consumer)
+
+    async def follow(self) -> None:
+        """Read on for ever; what goes wrong ends the worker."""
+        if self._consumer is None:
+            await self.build()
+        while True:
+            await self._read(self._consumer)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _read(self, consumer: Any) -> None:
+        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=READ_AT_ONCE)
+        for tp, records in fetched.items():
+            self.take(tp.partition, records)
+            self._next[tp.topic, tp.partition] = records[-1].offset + 1
+        self.settle(consumer)
+        await asyncio.sleep(0)
+
+    def take(self, partition: int, records: Iterable[Any]) -> None:
+        """Take over the next records of a partition."""
+        raise NotImplementedError
+
+    def settle(self, consumer: Any) -> None:
+        """Called after every read, also one that brought nothing."""
+
+
+class CatalogueFeed(Feed):
+    """Keeps the catalogue at the end of `sales`, and says when it changed."""
+
+    def __init__(self, kafka: Kafka, topic: Topic, catalogue: Catalogue) -> None:
+        super().__init__(kafka, topic)
+        self._catalogue = catalogue
+        self.changed = asyncio.Event()
+
+    def take(self, partition: int, records: Iterable[Any]) -> None:
+        """Apply what can be read; the rest is dead-lettered by the agent that checks sales."""
+        for record in records:
+            try:
+                fact = decode_sale(record.key, record.value)
+            except RefusedRecordError:
+                continue
+            self._catalogue.apply(fact, partition, record.offset)
+            self.changed.set()
+
+
+class KnowledgeFeed(Feed):
+    """Advances knowledge, each second of broker append time once it is over in all partitions."""
+
+    def __init__(self, kafka: Kafka, topic: Topic, knowledge: Knowledge, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(kafka, topic)
+        self._knowledge = knowledge
+        self._clock = clock
+        self._waiting: defaultdict[int, Second] = defaultdict(list)
+        self._newest = [0] * topic.partitions
+        self.late = 0
+
+    def take(self, partition: int, records: Iterable[Any]) -> None:
+        """Sort events into the seconds of their append; what cannot be read is the sessions agent's to refuse."""
+        newest = self._newest[partition]
+        for record in records:
+            # A broker's clock can go back; the second of an append never does, or replay would differ.
+            newest = max(newest, record.timestamp // 1000)
+            try:
+                event = decode_event(record.key, record.value, record.timestamp)
+            except (RefusedRecordError, UnknownTypeError):
+                continue
+            self._waiting[self._in_time(newest)].append((partition, record.offset, event))
+        self._newest[partition] = newest
+
+    def _in_time(self, second: int) -> int:
+        if second > self._knowledge.second:
+            return second
+        self.late += 1
+        log.warning(
+            "an append of second %s is learned late, in second %s: are the clocks of brokers and workers in step?",
+            second,
+            self._knowledge.second + 1,
+        )
+        return self._knowledge.second + 1
+
+    def settle(self, consumer: Any) -> None:
+        """Learn the seconds that are over."""
+        over = min(self._over(consumer, tp) for tp in self._partitions)
+        for second in sorted(second for second in self._waiting if second <= over):
+            self._knowledge.advance(second, self._waiting.pop(second))
+
+    def _over(self, consumer: Any, tp: TopicPartition) -> int:
+        """The last second in which nothing more can be appended to a partition, as far as is known."""
+        by_record = self._newest[tp.partition] - 1
+        polled, end = consumer.last_poll_timestamp(tp), consumer.highwater(tp)
+        if polled is None or end is None or self._next[tp.topic, tp.partition] < end:
+            return by_record
+        return max(by_record, (polled - CLOCK_GRACE) // 1000 - 1)

@@ -1,0 +1,179 @@
+"""The scoring desk: computes and emits lists, and emits again those that a change of the catalogue overtakes.
+
+One list at a time is computed and sent, under a lock, so that a visitor's newest list is always the one
+computed last.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from aiokafka.partitioner import murmur2
+
+from reco.active import ActiveVisitors
+from reco.catalogue import Catalogue, LiveSales
+from reco.knowledge import Knowledge
+from reco.lists import DEFAULT_VISITOR, TopTen
+from reco.ranker import Ranker
+from reco.sessions import VISIT_SILENCE, Session
+from reco.top_ten import top_ten
+from streams.codecs import encode
+from streams.delivery.outbox import Outbox
+from streams.topics import Topic
+from streams.vitals import Vitals
+
+AGAIN_AT_ONCE = 16
+"""Lists emitted again before new clicks get their turn."""
+DEFAULT_EVERY = 5.0
+"""Seconds after which the default list is computed again, if knowledge has advanced."""
+LONGEST_WAIT = 1.0
+"""Longest wait for a change of the catalogue, s; then the default list may be due."""
+EXPIRE_EVERY = 30_000
+"""Time between two clearances of visitors that are not active any more, ms."""
+
+
+def now() -> int:
+    """The moment, ms since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class ScoringDesk:
+    """Emits lists for the visitors of the partitions that it owns."""
+
+    def __init__(
+        self,
+        lists: Topic,
+        outbox: Outbox,
+        knowledge: Knowledge,
+        catalogue: Catalogue,
+        ranker: Ranker,
+        vitals: Vitals,
+        clock: Callable[[], int] = now,
+    ) -> None:
+        self._lists = lists
+        self._outbox = outbox
+        self._knowledge = knowledge
+        self._catalogue = catalogue
+        self._ranker = ranker
+        self._counts = vitals.counts
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._default_partition = (murmur2(DEFAULT_VISITOR.encode()) & 0x7FFFFFFF) % lists.partitions
+        self._default_second = -1
+        self._expired_at = 0
+        self.active = ActiveVisitors()
+        self.owned: frozenset[int] = frozenset()
+
+    # -- ownership
+
+    def release(self) -> None:
+        """Emit nothing more on its own, until partitions are assigned again."""
+        self.owned = frozenset()
+
+    def own(self, partitions: Iterable[int]) -> frozenset[int]:
+        """Take these partitions over; those whose visitors are not known here yet."""
+        before = self.active.partitions
+        self.owned = frozenset(partitions)
+        self.active.keep(self.owned)
+        self._default_second = -1
+        return self.owned - before
+
+    # -- lists of visitors
+
+    async def refresh(self, sessions: Iterable[tuple[int, Session]]) -> None:
+        """Emit a list for each session (with its partition), and wait until all have arrived."""
+        async with self._lock:
+            for count, (partition, session) in enumerate(sessions, start=1):
+                if self.active.offset(session.visitor_id) <= session.offset:
+                    await self._emit(partition, session)
+                if count % AGAIN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            await self._outbox.settle()
+
+    async def forget(self, partition: int, visitor: bytes) -> None:
+        """An erased session: erase its list too."""
+        async with self._lock:
+            self.active.forget(visitor.decode(errors="replace"))
+            await self._outbox.send(self._lists.name, visitor, None, partition)
+            await self._outbox.settle()
+
+    async def _emit(self, partition: int, session: Session | None) -> TopTen:
+        top = top_ten(session, partition, self._knowledge, self._catalogue, self._ranker, self._clock())
+        await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
+        self._counts["lists"] += 1
+        if session is not None:
+            self.active.emitted(partition, session, tuple(one.sale_id for one in top.sales))
+        return top
+
+    # -- changes that overtake lists
+
+    async def follow(self, changed: asyncio.Event) -> None:
+        """Emit again what changes of the catalogue overtake, and the default list, for ever."""
+        live = self._catalogue.live(self._clock())
+        while True:
+            await self._wait_for_change(changed, live)
+            self._expire()
+            live, before = self._catalogue.live(self._clock()), live
+            if live is not before:
+                await self._again(self._overtaken(before, live))
+            if self._default_is_due(live is not before):
+                await self._emit_default()
+
+    def _expire(self) -> None:
+        if self._clock() - self._expired_at > EXPIRE_EVERY:
+            self._expired_at = self._clock()
+            self.active.expire(self._expired_at - VISIT_SILENCE)
+
+    async def _wait_for_change(self, changed: asyncio.Event, live: LiveSales) -> None:
+        wait = LONGEST_WAIT
+        if live.valid_until is not None:
+            wait = min(wait, max(0.0, (live.valid_until - self._clock()) / 1000))
+        try:
+            await asyncio.wait_for(changed.wait(), wait)
+        except TimeoutError:
+            return
+        changed.clear()
+
+    def _overtaken(self, before: LiveSales, live: LiveSales) -> list[str]:
+        """Visitors whose lists hold a sale that is gone, first; then, if sales have opened, all others."""
+        gone = [sale_id for sale_id in before.ids if sale_id not in live.position]
+        holders = {visitor: None for sale_id in gone for visitor in sorted(self.active.holding(sale_id))}
+        opened = any(sale_id not in before.position for sale_id in live.ids)
+        others = {visitor: None for visitor in self.active.visitors()} if opened else {}
+        return list(holders | others)
+
+    async def refresh_overtaken(self) -> None:
+        """Emit again the lists of all active visitors that hold a sale that is not live."""
+        live = self._catalogue.live(self._clock())
+        await self._again([one for one in self.active.visitors() if not self.active.holds_only(one, live.position)])
+
+    async def _again(self, visitors: list[str]) -> None:
+        for start in range(0, len(visitors), AGAIN_AT_ONCE):
+            async with self._lock:
+                for visitor in visitors[start : start + AGAIN_AT_ONCE]:
+                    await self._emit_again(visitor)
+                await self._outbox.settle()
+            await asyncio.sleep(0)
+
+    async def _emit_again(self, visitor: str) -> None:
+        known = self.active.get(visitor)
+        if known is None or known.partition not in self.owned:
+            return
+        if known.session.last_ts >= self._clock() - VISIT_SILENCE:
+            await self._emit(known.partition, known.session)
+            self._counts["lists_again"] += 1
+
+    # -- the list of visitors that are not known yet
+
+    def _default_is_due(self, catalogue_changed: bool) -> bool:  # noqa: FBT001
+        if self._default_partition not in self.owned:
+            return False
+        if catalogue_changed or self._default_second < 0:
+            return True
+        return self._knowledge.second >= self._default_second + DEFAULT_EVERY
+
+    async def _emit_default(self) -> None:
+        async with self._lock:
+            top = await self._emit(self._default_partition, None)
+            await self._outbox.settle()
+        self._default_second = top.made_from.knowledge_second

@@ -1,0 +1,183 @@
+"""A small world for tests of the stream: real worker processes, a producer, and views of topics."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from reco.events import Click, Event, Sale
+from reco.lists import TopTen
+from reco.sessions import Session
+from streams import clients
+from streams.codecs import decode_list, decode_session, encode
+from streams.settings import Settings
+from streams.supervisor import environment_of, free_port
+from streams.topics import Topic, TopicSet
+
+PATIENCE = 60.0
+"""Longest wait for anything to happen, s."""
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Running:
+    """One worker process."""
+
+    def __init__(self, settings: Settings, agents: tuple[str, ...], log: Path) -> None:
+        self.port = free_port()
+        environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams.worker", *agents], env=environment, stdout=output, stderr=output
+            )
+
+    async def health(self) -> dict[str, Any] | None:
+        """What the worker says of itself; None while it does not answer."""
+        try:
+            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.port}/health") as answer:
+                body: dict[str, Any] = await answer.json()
+                return body
+        except aiohttp.ClientError:
+            return None
+
+    async def ready(self) -> Self:
+        async with asyncio.timeout(PATIENCE):
+            while (health := await self.health()) is None or health["status"] != "ok":
+                assert self.process.poll() is None, self.log.read_text()
+                await asyncio.sleep(0.05)
+        return self
+
+    async def end(self, how: signal.Signals) -> int:
+        """Signal the process and wait for its exit status."""
+        self.process.send_signal(how)
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
+
+
+class View:
+    """Everything in a topic, read as it comes."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.records: list[Any] = []
+
+    async def until(self, enough: Callable[[list[Any]], bool]) -> list[Any]:
+        """Read until `enough` of all records so far."""
+        async with asyncio.timeout(PATIENCE):
+            while not enough(self.records):
+                for records in (await self._consumer.getmany(timeout_ms=200)).values():
+                    self.records.extend(records)
+        return self.records
+
+
+class World:
+    """Settings, topics, and what lives on them."""
+
+    def __init__(self, settings: Settings, topics: TopicSet, producer: AIOKafkaProducer, folder: Path) -> None:
+        self.settings = settings
+        self.topics = topics
+        self._producer = producer
+        self._folder = folder
+        self.workers: list[Running] = []
+        self._consumers: list[AIOKafkaConsumer] = []
+
+    def start(self, *agents: str, settings: Settings | None = None) -> Running:
+        log = self._folder / f"worker-{len(self.workers)}.log"
+        self.workers.append(Running(settings or self.settings, agents, log))
+        return self.workers[-1]
+
+    async def send(self, *events: Event) -> None:
+        """Produce events and wait until the broker has them."""
+        topic = self.topics.events.name
+        futures = [await self._producer.send(topic, encode(one), one.visitor_id.encode()) for one in events]
+        await asyncio.gather(*futures)
+
+    async def send_raw(self, topic: Topic, key: bytes | None, value: bytes | None) -> Any:
+        return await self._producer.send_and_wait(topic.name, value, key)
+
+    async def publish(self, *sales: Sale) -> None:
+        for sale in sales:
+            await self.send_raw(self.topics.sales, sale.sale_id.encode(), encode(sale))
+
+    async def withdraw(self, sale_id: str) -> None:
+        await self.send_raw(self.topics.sales, sale_id.encode(), None)
+
+    async def erase(self, record: Any) -> None:
+        """A tombstone where `record` stands."""
+        await self._producer.send_and_wait(record.topic, None, record.key, record.partition)
+
+    async def view(self, topic: Topic) -> View:
+        """A view of a topic from its beginning."""
+        consumer = clients.consumer(self.settings.kafka, fetch_max_wait_ms=50)
+        await consumer.start()
+        self._consumers.append(consumer)
+        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        return View(consumer)
+
+    async def close(self) -> None:
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.process.kill()
+                await asyncio.to_thread(worker.process.wait)
+        for consumer in self._consumers:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def world_of(settings: Settings, topics: TopicSet, folder: Path) -> AsyncIterator[World]:
+    producer = clients.producer(settings.kafka, linger_ms=5)
+    await producer.start()
+    world = World(settings, topics, producer, folder)
+    try:
+        yield world
+    finally:
+        await world.close()
+        await producer.stop()
+
+
+def newest_sessions(records: list[Any]) -> dict[str, Session]:
+    """The state of each visitor that includes most."""
+    newest: dict[str, Session] = {}
+    for record in records:
+        session = decode_session(record.value)
+        known = newest.get(session.visitor_id)
+        if known is None or session.offset >= known.offset:
+            newest[session.visitor_id] = session
+    return newest
+
+
+def newest_lists(records: list[Any]) -> dict[str, TopTen]:
+    """The last list of each visitor."""
+    return {top.visitor_id: top for top in map(decode_list, (one.value for one in records if one.value))}
+
+
+def clicks(visitors: int, count: int, sales: int = 100, start: int = 0) -> list[Click]:
+    """`count` clicks of now, visitor after visitor, a millisecond apart, each with an id of its own."""
+    at = now() - count
+    return [
+        Click(f"e{n}", f"visitor-{n % visitors}", f"sale-{n * 7 % sales}", at + n - start)
+        for n in range(start, start + count)
+    ]
+
+
+def open_sales(count: int) -> list[Sale]:
+    """Sales that opened an hour ago and close tomorrow."""
+    hour = 3_600_000
+    return [Sale(f"sale-{n}", f"Sale {n}", now() - hour, now() + 24 * hour) for n in range(count)]
+
+
+def count_of(session: Session) -> int:
+    """All clicks that a session has counted, in `recent` and in `memory`."""
+    return sum(one.kind == "click" for one in session.recent) + sum(one.clicks for one in session.memory)

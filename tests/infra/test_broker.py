@@ -1,0 +1,163 @@
+"""There is one broker in a data folder, it keeps what it is given, and it ends with the one who wanted it."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka import TopicPartition
+
+from infra import kafka_node
+from infra.broker import find, start, stop
+from reco.errors import BrokerError
+from streams.clients import consumer, create_topics, producer
+from streams.settings import Kafka
+from streams.topics import Topic
+from tests.infra.processes import output_of, run
+
+pytestmark = pytest.mark.broker
+
+START = """
+import signal, sys
+from pathlib import Path
+from infra.broker import start
+
+broker = start(Path(sys.argv[1]), detached=sys.argv[2] == "detached")
+print(broker.pid, flush=True)
+if sys.argv[2] == "attached":
+    signal.pause()
+"""
+FIND = """
+import sys
+from pathlib import Path
+from infra.broker import find
+
+print(find(Path(sys.argv[1])))
+"""
+SECONDS = 30.0
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    stop(tmp_path)
+
+
+def wait_until(happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not happens():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def kafkas_in(data_dir: Path) -> list[int]:
+    """The pids of the Java processes that work in the folder."""
+    found = psutil.process_iter(["name", "cwd"])
+    return [
+        one.pid for one in found if one.info["name"] == "java" and one.info["cwd"] == str(data_dir / "kafka")
+    ]
+
+
+def test_a_running_broker_is_found_again_by_every_process(data_dir: Path) -> None:
+    broker = start(data_dir, detached=False)
+    assert find(data_dir) == broker
+    assert start(data_dir, detached=True) == broker
+    assert output_of(FIND, data_dir) == str(broker)
+    assert kafkas_in(data_dir) == [broker.pid]
+
+
+def test_a_stopped_broker_is_gone_and_stopping_twice_is_no_error(data_dir: Path) -> None:
+    broker = start(data_dir, detached=False)
+    assert stop(data_dir)
+    assert not psutil.pid_exists(broker.pid)
+    assert find(data_dir) is None
+    assert not stop(data_dir)
+
+
+def test_no_broker_is_found_where_none_was_started(data_dir: Path) -> None:
+    assert find(data_dir) is None
+    assert not stop(data_dir)
+    assert list(data_dir.iterdir()) == []
+
+
+async def test_a_killed_broker_comes_back_at_the_same_port_with_all_its_data(data_dir: Path) -> None:
+    broker = start(data_dir, detached=False)
+    kafka = Kafka(bootstrap_servers=broker.bootstrap_servers)
+    await create_topics(kafka, [Topic("kept", 1, 1, {})])
+    sent = [f"event {number}".encode() for number in range(100)]
+    async with producer(kafka) as to_kafka:
+        for value in sent:
+            await to_kafka.send_and_wait("kept", value)
+
+    os.kill(broker.pid, signal.SIGKILL)
+    again = start(data_dir, detached=False)
+
+    assert again.pid != broker.pid
+    assert again.bootstrap_servers == broker.bootstrap_servers
+    async with consumer(kafka) as from_kafka:
+        from_kafka.assign([TopicPartition("kept", 0)])
+        assert [(await from_kafka.getone()).value for _ in sent] == sent
+
+
+def test_an_attached_broker_ends_with_its_parent_however_that_ends(data_dir: Path) -> None:
+    with run(START, data_dir, "attached") as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert kafkas_in(data_dir) == [pid]
+        parent.kill()
+    assert wait_until(lambda: not kafkas_in(data_dir))
+    assert find(data_dir) is None
+
+
+def test_a_parent_killed_during_the_start_leaves_no_broker(data_dir: Path) -> None:
+    with run(START, data_dir, "detached") as parent:
+        assert wait_until((data_dir / "kafka" / "broker.log").exists)
+        assert wait_until(lambda: bool(kafkas_in(data_dir)))
+        parent.kill()
+    assert wait_until(lambda: not kafkas_in(data_dir))
+    assert find(data_dir) is None
+
+
+def test_a_detached_broker_outlives_its_parent(data_dir: Path) -> None:
+    pid = int(output_of(START, data_dir, "detached"))
+    broker = find(data_dir)
+    assert broker is not None
+    assert broker.pid == pid
+    assert broker.parent is None
+
+
+def test_two_simultaneous_starts_give_one_broker(data_dir: Path) -> None:
+    with run(START, data_dir, "detached") as one, run(START, data_dir, "detached") as other:
+        pids = {int(process.communicate()[0]) for process in (one, other)}
+    assert len(pids) == 1
+    assert kafkas_in(data_dir) == list(pids)
+
+
+def test_a_broker_whose_port_was_taken_moves_to_another(data_dir: Path) -> None:
+    first = start(data_dir, detached=False)
+    stop(data_dir)
+    host, port = first.bootstrap_servers.split(":")
+    with socket.create_server((host, int(port))):
+        second = start(data_dir, detached=False)
+    assert second.bootstrap_servers != first.bootstrap_servers
+
+
+def test_a_start_that_fails_shows_what_kafka_said(data_dir: Path) -> None:
+    start(data_dir, detached=False)
+    stop(data_dir)
+    meta = data_dir / "kafka" / "log" / "meta.properties"
+    meta.write_text(meta.read_text().replace("node.id=1", "node.id=7"))
+    with pytest.raises(BrokerError, match=r"(?s)broker\.log:.*node id.*7"):
+        start(data_dir, detached=False)
+    assert kafkas_in(data_dir) == []
+
+
+def test_only_a_kafka_broker_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not kafka_node.answers(silent.getsockname()[1])

@@ -1,0 +1,79 @@
+"""Kafka's jars are found in the cache without a network, and otherwise the error says what to do."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from infra.kafka_jars import KAFKA_VERSION, cache_folder, classpath
+from reco.errors import BrokerError
+from tests.infra.processes import output_of
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine that never fetched anything, and whose way to the network is a port where nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    for variable in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(variable, proxy)
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def cached(*names: str) -> list[Path]:
+    folder = cache_folder()
+    jars = [folder / name for name in names]
+    for jar in jars:
+        jar.parent.mkdir(parents=True, exist_ok=True)
+        jar.touch()
+    (folder / "classpath.json").write_text(json.dumps(names))
+    return jars
+
+
+@pytest.mark.usefixtures("offline")
+def test_first_use_without_a_network_says_what_is_missing_and_what_to_do() -> None:
+    with pytest.raises(BrokerError) as failure:
+        classpath()
+    message = str(failure.value)
+    assert f"Apache Kafka {KAFKA_VERSION}" in message
+    assert str(cache_folder()) in message
+    assert "Go online once" in message
+    assert "kafka.bootstrap_servers" in message
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_failed_fetch_leaves_nothing_that_could_pass_for_jars() -> None:
+    with pytest.raises(BrokerError):
+        classpath()
+    assert [left.name for left in cache_folder().parent.iterdir()] == [f"kafka-{KAFKA_VERSION}.lock"]
+
+
+@pytest.mark.usefixtures("offline")
+def test_cached_jars_need_no_network() -> None:
+    jars = cached("org/kafka.jar", "org/scala.jar")
+    assert classpath() == jars
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_missing_jar_is_fetched_again() -> None:
+    jars = cached("org/kafka.jar", "org/scala.jar")
+    jars[1].unlink()
+    with pytest.raises(BrokerError, match="could not be fetched"):
+        classpath()
+
+
+def test_the_resolver_is_not_even_imported_when_the_jars_are_cached() -> None:
+    classpath()
+    imported = "import sys; from infra.kafka_jars import classpath; classpath(); print('jgo' in sys.modules)"
+    assert output_of(imported) == "False"
+
+
+def test_one_version_of_each_jar_runs_kafka() -> None:
+    artifacts = [jar.parent.parent for jar in classpath()]
+    assert len(set(artifacts)) == len(artifacts)
+    versions = {jar.parent.name for jar in classpath() if "org/apache/kafka/" in jar.as_posix()}
+    assert versions == {KAFKA_VERSION}

@@ -16,7 +16,7 @@ LATEST_TIME = 4_102_444_800_000
 """2100-01-01T00:00:00Z; keeps sums of times far from overflow."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
-Millis = Annotated[int, Meta(ge=EARLIEST_TIME, le=LATEST_TIME)]
+Millis = Annotated[int, Meta(ge=EARLIEST_TIME, le=LATEST_TIME, description="ms since the epoch, UTC")]
 ContextName = Annotated[str, Meta(min_length=1, max_length=64)]
 ContextValue = Annotated[str, Meta(max_length=256)]
 Context = Annotated[dict[ContextName, ContextValue], Meta(max_length=16)]
@@ -86,7 +86,7 @@ Action: TypeAlias = Click | Cart | Purchase
 
 
 class Sale(Struct, frozen=True):
-    """A sale as published or changed; open from `opens_at` (included) to `closes_at` (excluded, None: open end)."""
+    """A sale as published or changed; open from `opens_at` to just before `closes_at` (null: for ever)."""
 
     sale_id: Id
     title: Annotated[str, Meta(min_length=1, max_length=512)]

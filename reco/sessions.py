@@ -1,9 +1,14 @@
 """A visitor's session state: the newest touches, and a compact memory of everything before them.
 
 The state is a function of the *set* of a visitor's events, not of the order in which they arrive:
-`recent` holds the newest touches sorted by event time, and what falls out at its old end is added to
-`memory`, which only sums and takes maxima. So a late event lands in its right place, a redelivered or
-retried one changes nothing, and a crawler cannot make the state grow.
+`recent` holds the newest touches sorted by event time, and what falls out at its old end, oldest first,
+is added to `memory`. So a late event lands in its right place, a redelivered or retried one changes
+nothing, and a crawler cannot make the state grow.
+
+One thing depends on arrival: an event that comes after `MAX_RECENT` newer ones of its visitor. It cannot
+be told from the retry of an event that fell out long ago, so it goes uncounted if its sale is remembered
+with a later touch (one too few, never one too many), and it adds no visit. `recent`, the context, and which
+sales are remembered with which last touch stay exact even then.
 """
 
 from bisect import bisect_left
@@ -35,7 +40,7 @@ class Touch(Struct, frozen=True, array_like=True, order=True):
 
 
 class Remembered(Struct, frozen=True, array_like=True):
-    """What is left of a visitor's older touches of one sale."""
+    """What is left of a visitor's older touches of one sale, since it was last forgotten."""
 
     sale_id: Id
     last_ts: Millis
@@ -84,8 +89,8 @@ def _visit_start(recent: tuple[Touch, ...]) -> int:
 def fold(session: Session | None, event: Action, offset: int) -> Session:
     """The session after `event`, which stands at `offset` of the visitor's partition of `events`.
 
-    An offset that is already included, or an event id that is already in `recent`, changes nothing
-    but `offset`.
+    An offset that is already included changes nothing; an event that is already included changes
+    nothing but `offset`.
     """
     if session is None:
         session = Session(visitor_id=event.visitor_id, offset=-1)
@@ -95,14 +100,20 @@ def fold(session: Session | None, event: Action, offset: int) -> Session:
     if any(touch.event_id == known.event_id for known in session.recent):
         return replace(session, offset=offset)
     recent, fallen = _insert(session.recent, touch)
+    memory, earlier_visits = session.memory, session.earlier_visits
+    if fallen is touch:
+        memory = _remember_late(memory, touch)
+    elif fallen is not None:
+        memory = _remember(memory, fallen)
+        earlier_visits += recent[0].ts - fallen.ts > VISIT_SILENCE
     context_at = (event.ts, event.event_id)
     newer_context = bool(event.context) and context_at > session.context_at
     return Session(
         visitor_id=session.visitor_id,
         offset=offset,
         recent=recent,
-        memory=session.memory if fallen is None else _remember(session.memory, fallen),
-        earlier_visits=session.earlier_visits + _ended_visits(recent, fallen),
+        memory=memory,
+        earlier_visits=earlier_visits,
         context=event.context if newer_context else session.context,
         context_at=context_at if newer_context else session.context_at,
     )
@@ -115,24 +126,25 @@ def _insert(recent: tuple[Touch, ...], touch: Touch) -> tuple[tuple[Touch, ...],
     return (longer, None) if len(longer) <= MAX_RECENT else (longer[1:], longer[0])
 
 
-def _ended_visits(recent: tuple[Touch, ...], fallen: Touch | None) -> int:
-    """1 if a visit ended between the touch that fell out of `recent` and the oldest one left."""
-    return int(fallen is not None and recent[0].ts - fallen.ts > VISIT_SILENCE)
-
-
 def _remember(memory: tuple[Remembered, ...], touch: Touch) -> tuple[Remembered, ...]:
-    """`memory` with one more touch, the latest touched sales first, the oldest forgotten beyond the limit."""
+    """`memory` with one more touch, the newest of its sale; beyond the limit, what is oldest is forgotten."""
     known = next((one for one in memory if one.sale_id == touch.sale_id), None)
     known = known or Remembered(touch.sale_id, touch.ts)
     updated = Remembered(
         sale_id=touch.sale_id,
-        last_ts=max(known.last_ts, touch.ts),
+        last_ts=touch.ts,
         clicks=known.clicks + (touch.kind == "click"),
         carts=known.carts + (touch.kind == "cart"),
         purchases=known.purchases + (touch.kind == "purchase"),
     )
     others = [one for one in memory if one.sale_id != touch.sale_id]
     return tuple(sorted((updated, *others), key=_latest_first)[:MAX_MEMORY])
+
+
+def _remember_late(memory: tuple[Remembered, ...], touch: Touch) -> tuple[Remembered, ...]:
+    """`memory` with a touch that is older than all of `recent`, unless it may be in there already."""
+    perhaps_counted = any(one.sale_id == touch.sale_id and touch.ts <= one.last_ts for one in memory)
+    return memory if perhaps_counted else _remember(memory, touch)
 
 
 def _latest_first(one: Remembered) -> tuple[int, str]:

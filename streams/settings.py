@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,6 +19,7 @@ from reco.errors import SettingsError
 SETTINGS_FILE = "tenfold.toml"
 FILE_VARIABLE = "TENFOLD_CONFIG"
 PREFIX = "TENFOLD_"
+LAST_PORT = 65_535
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-zA-Z0-9._-]+$")]
 
@@ -37,8 +38,11 @@ class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
     key_password: str = ""
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in self.__struct_fields__ if "password" not in name}
-        return f"Kafka({shown}, passwords hidden)"
+        return f"Kafka({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        given = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        return [(name, "(hidden)" if value and "password" in name else value) for name, value in given]
 
 
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +67,7 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     application: Name = "tenfold"
     data_dir: Annotated[str, Meta(min_length=1)] = ".tenfold"
     health_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    health_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    health_port: Annotated[int, Meta(ge=0, le=LAST_PORT)] = 0
     stall_seconds: Annotated[float, Meta(ge=2, le=3600)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
@@ -97,7 +101,8 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
         mistakes.append(f"{path}: there is no such file; correct {FILE_VARIABLE} or create it")
     given = _from_file(path, mistakes) if path.exists() else {}
     _add_environment(given, environment, mistakes)
-    settings = Settings(**{name: _group(name, given.get(name, {}), mistakes) for name in GROUPS})
+    groups: dict[str, Any] = {name: _group(name, given.get(name, {}), mistakes) for name in GROUPS}
+    settings = Settings(**groups)
     mistakes.extend(_contradictions(settings))
     if mistakes:
         raise SettingsError(mistakes)
@@ -119,13 +124,17 @@ def _from_file(path: Path, mistakes: list[str]) -> dict[str, dict[str, Any]]:
     return given
 
 
-def _add_environment(given: dict[str, dict[str, Any]], environment: Mapping[str, str], mistakes: list[str]) -> None:
+def _add_environment(
+    given: dict[str, dict[str, Any]], environment: Mapping[str, str], mistakes: list[str]
+) -> None:
     for variable, value in environment.items():
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
             continue
         group, _, field = variable.removeprefix(PREFIX).lower().partition("_")
         if group not in GROUPS or field not in GROUPS[group].__struct_fields__:
-            mistakes.append(f"{variable}: no such setting; `tenfold doctor` lists them; unset it or correct its name")
+            mistakes.append(
+                f"{variable}: no such setting; `tenfold doctor` lists them; unset it or correct its name"
+            )
             continue
         given.setdefault(group, {})[field] = value
 
@@ -135,32 +144,57 @@ def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
     kind = GROUPS[name]
     right: dict[str, Any] = {}
     for field, value in given.items():
+        if field not in kind.__struct_fields__:
+            # Its value is not shown: it may be a password under a misspelt name.
+            mistakes.append(
+                f"[{name}] {field}: no such setting; there are {', '.join(kind.__struct_fields__)}"
+            )
+            continue
         try:
             msgspec.convert({field: value}, kind, strict=False)
         except msgspec.ValidationError as error:
             shown = "(hidden)" if "password" in field else repr(value)
-            variable = f"{PREFIX}{name}_{field}".upper()
-            mistakes.append(f"[{name}] {field} = {shown}: {error}; set it in the file, or as {variable}")
+            mistakes.append(f"[{name}] {field} = {shown}: {error}; {_remedy(name, field)}")
         else:
             right[field] = value
     return msgspec.convert(right, kind, strict=False)
 
 
+def _remedy(group: str, field: str) -> str:
+    kind = get_type_hints(GROUPS[group])[field]
+    choices = f" to one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
+    return f"set it{choices} in the file, or as {PREFIX}{group.upper()}_{field.upper()}"
+
+
 def _contradictions(settings: Settings) -> Iterator[str]:
     """What only several fields together can be wrong about."""
     kafka = settings.kafka
+    if kafka.security_protocol != "PLAINTEXT" and not kafka.bootstrap_servers:
+        yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT"
+    yield from _sasl_contradictions(kafka)
+    yield from _tls_contradictions(kafka)
+    for server in filter(None, (part.strip() for part in kafka.bootstrap_servers.split(","))):
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
+            yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
+
+
+def _sasl_contradictions(kafka: Kafka) -> Iterator[str]:
     sasl = kafka.security_protocol.startswith("SASL")
     if sasl and not (kafka.username and kafka.password):
         yield f"[kafka] security_protocol = {kafka.security_protocol} needs username and password; set both"
-    if not sasl and kafka.username:
-        yield "[kafka] username is set but security_protocol has no SASL; use SASL_SSL or SASL_PLAINTEXT"
-    if kafka.security_protocol != "PLAINTEXT" and not kafka.bootstrap_servers:
-        yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT only"
+    for name in ("username", "password"):
+        if getattr(kafka, name) and not sasl:
+            yield f"[kafka] {name} is set but security_protocol has no SASL; use SASL_SSL or SASL_PLAINTEXT"
+
+
+def _tls_contradictions(kafka: Kafka) -> Iterator[str]:
+    tls = kafka.security_protocol.endswith("SSL")
     for name in ("ca_file", "cert_file", "key_file"):
         path = getattr(kafka, name)
+        if path and not tls:
+            yield f"[kafka] {name} is set but security_protocol has no TLS; use SSL or SASL_SSL"
         if path and not Path(path).expanduser().is_file():
             yield f"[kafka] {name} = {path!r}: there is no such file; correct the path"
-    for server in filter(None, kafka.bootstrap_servers.split(",")):
-        host, colon, port = server.strip().rpartition(":")
-        if not colon or not host or not port.isdigit():
-            yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
+    if kafka.key_file and not kafka.cert_file:
+        yield "[kafka] key_file is set without cert_file; set both"

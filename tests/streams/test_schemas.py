@@ -1,0 +1,122 @@
+"""The published schemas: up to date, and true of everything that is written and of much that is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator
+
+from reco.errors import RefusedRecordError
+from reco.events import Event, Sale
+from reco.lists import TopTen
+from reco.sessions import Session
+from streams.codecs import encode
+from streams.dead_letters import bury
+from streams.schemas import CONTENTS, Document, asyncapi, documents, json_schema
+from streams.settings import Topics
+from streams.topics import topic_set
+from tests import facts
+from tests.broken_events import broken_records
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "docs" / "schemas"
+VALIDATORS = {
+    name: Draft202012Validator(json_schema(content.type))
+    for name, content in CONTENTS.items()
+    if content.type
+}
+
+
+@pytest.mark.parametrize(("name", "text"), list(documents()))
+def test_the_published_schemas_are_those_of_the_code(name: str, text: str) -> None:
+    published = (SCHEMAS / name).read_text(encoding="utf-8")
+    assert published == text, "write them again: python -m streams.schemas docs/schemas"
+
+
+def test_nothing_else_is_published() -> None:
+    assert {path.name for path in SCHEMAS.iterdir()} == {name for name, _ in documents()}
+
+
+def test_one_command_writes_all_schemas(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "streams.schemas", str(tmp_path / "schemas")]
+    subprocess.run(command, check=True, cwd=ROOT)
+    written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "schemas").iterdir()}
+    assert written == dict(documents())
+
+
+@pytest.mark.parametrize("name", ["events", "sales", "sessions", "recommendations"])
+def test_every_schema_is_a_valid_one(name: str) -> None:
+    Draft202012Validator.check_schema(json_schema(CONTENTS[name].type))
+
+
+@given(facts.events)
+def test_every_event_fits_its_schema(event: Event) -> None:
+    VALIDATORS["events"].validate(json.loads(encode(event)))
+
+
+@given(facts.sales())
+def test_every_sale_fits_its_schema(sale: Sale) -> None:
+    VALIDATORS["sales"].validate(json.loads(encode(sale)))
+
+
+@given(facts.sessions)
+def test_every_session_fits_its_schema(session: Session) -> None:
+    VALIDATORS["sessions"].validate(json.loads(encode(session)))
+
+
+@given(facts.lists)
+def test_every_list_fits_its_schema(top_ten: TopTen) -> None:
+    VALIDATORS["recommendations"].validate(json.loads(encode(top_ten)))
+
+
+def test_what_is_refused_for_a_field_does_not_fit_the_schema_either() -> None:
+    reasons = {"missing-field", "bad-id", "too-old", "wrong-type"}
+    broken = [one.value or b"" for one in broken_records(seed=4, n=1200) if one.reasons <= reasons]
+    # An integral float is an integer to JSON Schema, and not to us.
+    readable = [json.loads(value) for value in broken if b".0" not in value and not value.startswith(b"[[[")]
+    assert len(readable) > 300
+    assert [value for value in readable if VALIDATORS["events"].is_valid(value)] == []
+
+
+def channel(name: str) -> Document:
+    found: Document = asyncapi()["channels"][name]
+    return found
+
+
+def message(name: str) -> Document:
+    found: Document = channel(name)["messages"][name]
+    return found
+
+
+def test_every_topic_is_a_channel_with_its_key() -> None:
+    assert set(asyncapi()["channels"]) == {topic.name for topic in topic_set(Topics())}
+    assert message("sales")["bindings"]["kafka"]["key"]["description"] == "sale_id"
+
+
+def test_how_long_a_topic_is_kept_stands_in_its_channel() -> None:
+    config = channel("recommendations")["bindings"]["kafka"]["topicConfiguration"]
+    assert config["cleanup.policy"] == ["compact", "delete"]
+    assert config["retention.ms"] == 30 * 24 * 60 * 60 * 1000
+
+
+@pytest.mark.parametrize("name", ["events", "sales", "sessions", "recommendations"])
+def test_a_message_refers_to_its_published_schema(name: str) -> None:
+    assert (SCHEMAS / message(name)["payload"]["schema"]["$ref"]).is_file()
+
+
+async def test_a_dead_letter_has_the_headers_of_its_channel() -> None:
+    sent: list[Any] = []
+
+    async def send(*record: Any) -> None:
+        sent.append(record)
+
+    outbox: Any = SimpleNamespace(send=send)
+    refused: Any = SimpleNamespace(topic="events", partition=1, offset=7, key=b"k", value=b"v")
+    await bury(outbox, topic_set(Topics()).dead_letters, refused, RefusedRecordError("not-json", "at byte 1"))
+    ((*_, headers),) = sent
+    assert [name for name, _ in headers] == message("dead-letters")["headers"]["required"]

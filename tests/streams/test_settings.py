@@ -1,0 +1,195 @@
+"""Settings: where they come from, what is refused with which remedy, and that passwords stay secret."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.pretty import pretty_repr
+
+from reco.errors import SettingsError
+from streams.settings import GROUPS, Kafka, Settings, Topics, Worker, load
+
+SECRET = "open sesame"  # noqa: S105  no door opens to it
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, so that no file of the person who tests is read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(text: str, name: str = "tenfold.toml") -> Path:
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(**environment: str) -> list[str]:
+    """What is wrong with the file in the folder and `environment`."""
+    with pytest.raises(SettingsError) as caught:
+        load(environment)
+    return caught.value.mistakes
+
+
+def only_mistake(**environment: str) -> str:
+    (mistake,) = mistakes(**environment)
+    return mistake
+
+
+def test_with_nothing_configured_the_defaults_hold_and_no_broker_is_named() -> None:
+    assert load({}) == Settings()
+    assert load({}).kafka.bootstrap_servers == ""
+
+
+def test_the_file_in_the_working_folder_is_read() -> None:
+    write('[topics]\npartitions = 8\n[worker]\napplication = "shadow"\nstall_seconds = 5.5\n')
+    assert load({}) == Settings(
+        topics=Topics(partitions=8), worker=Worker(application="shadow", stall_seconds=5.5)
+    )
+
+
+def test_the_environment_wins_over_the_file_field_by_field() -> None:
+    write('[topics]\npartitions = 8\nprefix = "shop-"\n')
+    assert load({"TENFOLD_TOPICS_PARTITIONS": "16"}).topics == Topics(partitions=16, prefix="shop-")
+
+
+def test_another_file_can_be_named_in_the_environment() -> None:
+    write("[topics]\npartitions = 8\n")
+    other = write("[topics]\npartitions = 2\n", name="other.toml")
+    assert load({"TENFOLD_CONFIG": str(other)}).topics.partitions == 2
+    assert load({}, other).topics.partitions == 2
+
+
+def test_a_named_file_that_is_missing_is_a_mistake_and_an_unnamed_one_is_not() -> None:
+    assert only_mistake(TENFOLD_CONFIG="gone.toml").startswith("gone.toml: there is no such file")
+
+
+def test_variables_of_other_programs_are_left_alone() -> None:
+    assert load({"PATH": "/bin", "TENFOLDER_X": "1", "KAFKA_PASSWORD": SECRET}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("group", "field"), [(g, f) for g, kind in GROUPS.items() for f in kind.__struct_fields__]
+)
+def test_every_setting_can_be_given_in_the_environment(group: str, field: str) -> None:
+    default = getattr(getattr(Settings(), group), field)
+    given = {"TENFOLD_" + f"{group}_{field}".upper(): str(default)}
+    assert load(given) == Settings()
+
+
+def test_the_data_folder_is_absolute_and_knows_the_home_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert load({}).data_dir() == folder / ".tenfold"
+    assert load({"TENFOLD_WORKER_DATA_DIR": "~/elsewhere"}).data_dir() == folder / "elsewhere"
+
+
+def test_every_mistake_is_reported_at_once_with_its_remedy() -> None:
+    write('[topics]\npartitions = 0\n[worker]\nlog_level = "loud"\n[broker]\n[kafka]\nserver = "a:1"\n')
+    got = mistakes(TENFOLD_WORKER_HEALTH_PORT="http", TENFOLD_SPEED="fast", TENFOLD_KAFKA_CA_FILE="gone.pem")
+    expected = [
+        ("[topics] partitions = 0", "as TENFOLD_TOPICS_PARTITIONS"),
+        ("[worker] log_level = 'loud'", "set it to one of debug, info, warning, error"),
+        ("[worker] health_port = 'http'", "as TENFOLD_WORKER_HEALTH_PORT"),
+        ("no group [broker]", "the groups are kafka, topics, worker"),
+        ("[kafka] server: no such setting", "there are bootstrap_servers,"),
+        ("TENFOLD_SPEED: no such setting", "correct its name"),
+        ("[kafka] ca_file is set but security_protocol has no TLS", "use SSL or SASL_SSL"),
+        ("[kafka] ca_file = 'gone.pem'", "correct the path"),
+    ]
+    for what, remedy in expected:
+        assert [mistake for mistake in got if what in mistake and remedy in mistake], what
+    assert len(got) == len(expected)
+
+
+def test_the_error_shows_all_mistakes_in_its_text() -> None:
+    error = SettingsError(["one", "two"])
+    assert str(error) == "Settings cannot work:\n  - one\n  - two"
+
+
+@pytest.mark.parametrize(
+    "text", ["[kafka", "partitions = 4", "kafka = 5", "[kafka]\nusername = 5", "[[topics]]"]
+)
+def test_a_file_that_is_not_settings_is_a_mistake(text: str) -> None:
+    write(text)
+    assert mistakes()
+
+
+def test_a_file_that_is_not_utf8_is_a_mistake() -> None:
+    Path("tenfold.toml").write_bytes(b"\xff\xfe")
+    assert "correct the TOML" in only_mistake()
+
+
+SASL = {
+    "TENFOLD_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+    "TENFOLD_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "TENFOLD_KAFKA_USERNAME": "tenfold",
+    "TENFOLD_KAFKA_PASSWORD": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "mistake"),
+    [
+        ({"PASSWORD": ""}, "SASL_SSL needs username and password"),
+        ({"USERNAME": ""}, "SASL_SSL needs username and password"),
+        ({"SECURITY_PROTOCOL": "SSL", "PASSWORD": ""}, "username is set but security_protocol has no SASL"),
+        ({"SECURITY_PROTOCOL": "SSL", "USERNAME": ""}, "password is set but security_protocol has no SASL"),
+        (
+            {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "CA_FILE": __file__},
+            "ca_file is set but security_protocol has no TLS",
+        ),
+        ({"BOOTSTRAP_SERVERS": ""}, "security_protocol is set without bootstrap_servers"),
+        ({"KEY_FILE": __file__}, "key_file is set without cert_file"),
+        ({"CERT_FILE": "gone.pem"}, "cert_file = 'gone.pem': there is no such file"),
+        ({"SASL_MECHANISM": "KERBEROS"}, "set it to one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ({"BOOTSTRAP_SERVERS": "kafka"}, "'kafka' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "a:1, :9092"}, "':9092' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "a:1,b:70000"}, "'b:70000' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "a:0"}, "'a:0' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "a:²"}, "'a:²' is not host:port"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(changed: dict[str, str], mistake: str) -> None:
+    environment = SASL | {f"TENFOLD_KAFKA_{name}": value for name, value in changed.items()}
+    assert mistake in only_mistake(**environment)
+
+
+@pytest.mark.parametrize("servers", ["kafka:9092", "a:1,b:2", " a:1 , b:2 ,", "[::1]:9092"])
+def test_servers_are_named_as_host_and_port(servers: str) -> None:
+    assert load(SASL | {"TENFOLD_KAFKA_BOOTSTRAP_SERVERS": servers}).kafka.bootstrap_servers == servers
+
+
+def everything_shown(value: object) -> str:
+    return "".join((str(value), repr(value), f"{value}", pretty_repr(value)))
+
+
+@pytest.mark.parametrize("kafka", [Kafka(password=SECRET), Kafka(key_password=SECRET)])
+def test_a_password_is_in_no_text_of_the_settings(kafka: Kafka) -> None:
+    assert SECRET not in everything_shown(kafka) + everything_shown(Settings(kafka=kafka))
+    assert "password='(hidden)'" in repr(kafka)
+
+
+SPOILT: list[dict[str, Any]] = [
+    {"file": f'[kafka]\npassword = "{SECRET}"\nsecurity_protocol = "SSL"\n'},
+    {"file": f'[kafka]\npasswort = "{SECRET}"\n'},
+    {"file": f'[kafka]\npassword = ["{SECRET}"]\n'},
+    {"file": f'[kafka]\nkey_password = {{a = "{SECRET}"}}\n'},
+    {"file": f'kafka_password = "{SECRET}"\n'},
+    {"file": f'[kafka]\npassword = "{SECRET}\n'},
+    {"file": f'[kafka]\npassword = "{SECRET}"\npassword = "{SECRET}"\n'},
+    {"file": "", "TENFOLD_KAFKA_PASWORD": SECRET},
+    {"file": "", "TENFOLD_KAFKA_PASSWORD": SECRET},
+]
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_a_password_is_in_no_error_even_if_its_setting_is_wrong(spoilt: dict[str, str]) -> None:
+    write(spoilt["file"])
+    environment = {name: value for name, value in spoilt.items() if name != "file"}
+    with pytest.raises(SettingsError) as caught:
+        load(environment)
+    assert SECRET not in "".join(traceback.format_exception(caught.value)) + everything_shown(caught.value)

@@ -73,14 +73,13 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
 
 def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
     """Make the readiness of `app`, and its progress on `topics`, part of the worker's vital signs."""
-    names = tuple(topic.name for topic in topics)
     vitals.readiness[group] = lambda: app.tables.actives_ready
-    vitals.works.append(Work(group, app.positions, names, group))
+    vitals.works.append(Work(group, app.positions, topics, group))
 
 
-def raw_topic(app: LosslessApp, name: str) -> Any:
-    """A Faust topic of raw bytes, whose offsets are committed as agents acknowledge."""
-    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=True)
+def raw_topic(app: LosslessApp, name: str, *, acks: bool = True) -> Any:
+    """A Faust topic of raw bytes; with `acks`, its offsets are committed as agents acknowledge."""
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=acks)
 
 
 def table_folder(parent: Path) -> Path:

@@ -47,7 +47,7 @@ class Feed:
     @property
     def work(self) -> Work:
         """This feed as work to be watched."""
-        return Work(f"feed of {self._topic.name}", self.positions, (self._topic.name,))
+        return Work(f"feed of {self._topic.name}", self.positions, (self._topic,))
 
     def positions(self) -> Positions:
         """Next offset of each partition."""

@@ -100,7 +100,7 @@ class Sentinel(threading.Thread):
 
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer) -> None:
         work = progress.work
-        partitions = [TopicPartition(name, p) for name in work.topics for p in await _partitions(consumer, name)]
+        partitions = [TopicPartition(topic.name, number) for topic in work.topics for number in range(topic.partitions)]
         ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(partitions)).items()}
         reached = {(topic, partition): at for (topic, partition), at in work.positions().items()}
         if work.group is not None and not reached:
@@ -145,11 +145,3 @@ class Sentinel(threading.Thread):
         lines += [f"tenfold_{name} {gauge()}" for name, gauge in sorted(self._vitals.gauges.items())]
         lines += [f'tenfold_lag{{work="{progress.work.name}"}} {progress.lag}' for progress in self._progress]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    known = consumer.partitions_for_topic(topic)
-    if known is None:
-        await consumer.topics()
-        known = consumer.partitions_for_topic(topic)
-    return sorted(known or ())

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from streams.topics import Topic
+
 Positions = Mapping[tuple[str, int], int]
 """Next offset to work on, by topic and partition."""
 
@@ -24,7 +26,7 @@ class Work:
 
     name: str
     positions: Callable[[], Positions]
-    topics: tuple[str, ...]
+    topics: tuple[Topic, ...]
     group: str | None = None
 
 

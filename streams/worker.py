@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from reco.errors import SettingsError
+from streams import logs
 from streams.delivery.consumer import LosslessApp
 from streams.faust_app import faust_worker
 from streams.sentinel import Sentinel
@@ -57,6 +58,7 @@ def run(names: Sequence[str], settings: Settings) -> None:
     loop = event_loop()
     vitals = Vitals()
     apps = build(names, settings, vitals)
+    logs.calm()
     Sentinel(settings, vitals).start()
     faust_worker(*apps, log_level=settings.worker.log_level, loop=loop).execute_from_commandline()
 

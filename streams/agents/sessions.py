@@ -118,9 +118,7 @@ def sessions_app(settings: Settings, vitals: Vitals) -> LosslessApp:
 
 
 def _table(app: LosslessApp, topics: TopicSet) -> StateTable:
-    changelog = app.topic(
-        topics.sessions.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
+    changelog = raw_topic(app, topics.sessions.name, acks=False)
     return StateTable(
         app.Table(
             "sessions",

@@ -112,6 +112,14 @@ class World:
     async def withdraw(self, sale_id: str) -> None:
         await self.send_raw(self.topics.sales, sale_id.encode(), None)
 
+    async def size(self, topic: Topic) -> int:
+        """How many records a topic that keeps everything holds."""
+        consumer = clients.consumer(self.settings.kafka)
+        await consumer.start()
+        self._consumers.append(consumer)
+        ends = await consumer.end_offsets([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        return sum(ends.values())
+
     async def erase(self, record: Any) -> None:
         """A tombstone where `record` stands."""
         await self._producer.send_and_wait(record.topic, None, record.key, record.partition)

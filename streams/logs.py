@@ -1,0 +1,33 @@
+"""What a worker logs: its own messages, and those of the libraries below it once instead of ten times a second."""
+
+import logging
+import time
+
+REPEAT_AFTER = 10.0
+"""Seconds before the same kind of message is logged again."""
+CHATTY = ("aiokafka",)
+"""Libraries that repeat themselves while a broker is away."""
+
+
+class NoRepeats(logging.Filter):
+    """Lets a kind of message pass once in `REPEAT_AFTER` seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message passes."""
+        now = time.monotonic()
+        if now - self._last.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
+            return False
+        self._last[record.msg] = now
+        return True
+
+
+def calm() -> None:
+    """Filter the loggers of chatty libraries, those made so far and those below them."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith(CHATTY)]
+    quiet = NoRepeats()
+    for name in (*CHATTY, *names):
+        logging.getLogger(name).addFilter(quiet)

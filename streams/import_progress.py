@@ -90,7 +90,7 @@ class Ledger:
         if not self._note.exists():
             return None
         progress = msgspec.json.decode(self._note.read_bytes(), type=Progress)
-        if self.rejects.exists():
+        if self.rejects.exists() and self.rejects.stat().st_size > progress.rejects_bytes:
             os.truncate(self.rejects, progress.rejects_bytes)
         return progress
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from models.sale_file import SaleRow
 from reco.errors import BrokerError, RefusedRecordError
-from reco.events import MAX_ID_LENGTH, Sale
+from reco.events import MAX_ID_LENGTH, Sale, SaleFact, Withdrawal
 from streams.codecs import decode_sale, encode
 from streams.delivery.outbox import Outbox
 from streams.settings import Kafka
@@ -50,7 +50,7 @@ class WrongRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of the files: what can be published, what is wrong, and fields that no sale has, with counts."""
+    """The rows of files: what can be published, what is wrong, and how often a field that no sale has."""
 
     records: list[SaleRecord]
     wrong: list[WrongRow]
@@ -71,46 +71,41 @@ def check(rows: Iterable[SaleRow]) -> Checked:
     return checked
 
 
-def _check_row(row: SaleRow) -> Sale | WrongRow:
+def _check_row(row: SaleRow) -> SaleFact | WrongRow:
     """The same checks that a worker makes, on the same bytes."""
     if row.fault:
         return WrongRow(row.file, row.line, "row", row.fault, "correct the line")
+    key = str(row.document.get("sale_id") or "?")
     try:
-        value = msgspec.json.encode(row.document)
-        key = str(row.document.get("sale_id") or "?").encode()
-        sale = decode_sale(key, value)
+        return decode_sale(key.encode(), msgspec.json.encode(row.document))
     except UnicodeEncodeError:
         return WrongRow(row.file, row.line, "row", "not UTF-8 text", "save the file as UTF-8")
     except RefusedRecordError as error:
         return _wrong(row, error)
-    return (
-        sale if isinstance(sale, Sale) else WrongRow(row.file, row.line, "row", "no sale", "correct the line")
-    )
 
 
 def _wrong(row: SaleRow, error: RefusedRecordError) -> WrongRow:
-    path, _, what = error.detail.partition(": ")
-    field = what.split("`")[1] if error.reason == "missing-field" else path.partition("[")[0]
+    field, _, what = error.detail.partition(": ")
+    field = field.partition("[")[0]
+    if error.reason == "missing-field":
+        field, what = what.split("`")[1], "is missing"
     return WrongRow(row.file, row.line, field, what, REMEDIES.get(field, "correct the line"))
 
 
-def record(sale: Sale) -> SaleRecord:
-    """The record that publishes `sale`."""
-    return sale.sale_id.encode(), encode(sale)
+def record(fact: SaleFact) -> SaleRecord:
+    """The record that publishes or withdraws a sale."""
+    return fact.sale_id.encode(), encode(fact) if isinstance(fact, Sale) else None
 
 
-def withdrawals(sale_ids: Iterable[str]) -> list[SaleRecord]:
-    """The records that withdraw the sales with these ids.
+def withdrawal(sale_id: str) -> SaleRecord:
+    """The record that withdraws the sale with this id.
 
     Raises:
-        RefusedRecordError: an id is empty or too long.
+        RefusedRecordError: no sale can have this id.
     """
-    records: list[SaleRecord] = []
-    for sale_id in sale_ids:
-        if not 1 <= len(sale_id) <= MAX_ID_LENGTH:
-            raise RefusedRecordError("bad-id", f"{sale_id!r}: {REMEDIES['sale_id']}")
-        records.append((sale_id.encode(), None))
-    return records
+    if not 1 <= len(sale_id) <= MAX_ID_LENGTH:
+        raise RefusedRecordError("bad-id", f"{sale_id!r}: an id has 1 to {MAX_ID_LENGTH} characters")
+    return record(Withdrawal(sale_id))
 
 
 async def send(kafka: Kafka, topic: str, records: Sequence[SaleRecord]) -> None:
@@ -127,7 +122,7 @@ async def send(kafka: Kafka, topic: str, records: Sequence[SaleRecord]) -> None:
         await outbox.settle()
     except (KafkaError, OSError) as error:
         raise BrokerError(
-            f"{topic}: not all records have arrived: {error}. Publish the same again: it changes nothing twice."
+            f"{topic}: not all records have arrived: {error}. Publish the same again; it does no harm."
         ) from error
     finally:
         await outbox.close()

@@ -1,0 +1,265 @@
+"""Event logs in files (CSV, JSON Lines, Parquet), read row by row in constant memory.
+
+A row is a dict of texts by column name, whatever the format. CSV and JSON Lines may be compressed
+with gzip (`.gz`) or zstd (`.zst`). Blank lines are no rows; a column without a name is left out.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO, TypeAlias
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reco.errors import EventLogError
+
+Row: TypeAlias = dict[str, str | None]
+"""The values of one row by column name; None where the file has none."""
+
+FORMATS: Mapping[str, str] = {
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
+BATCH_ROWS = 10_000
+"""Rows of a Parquet file in memory at a time."""
+FIRST_ROWS = 1_000
+"""Rows of JSON Lines that say which columns there are."""
+BUFFER_BYTES = 1 << 20
+"""Bytes that are decompressed at a time."""
+
+
+class Unreadable(NamedTuple):
+    """A row that is no row: a stable reason, what is wrong with it, and its text."""
+
+    reason: str
+    detail: str
+    text: str
+
+
+def find_log(path: Path) -> Path:
+    """The log that `path` names: the file itself, or a folder's one log (`events.*` if there are several).
+
+    Raises:
+        EventLogError: there is no such file, or the folder holds no log, or several.
+    """
+    if not path.is_dir():
+        return path
+    logs = sorted(file for file in path.iterdir() if file.is_file() and format_of(file))
+    named = [file for file in logs if file.name.startswith("events.")]
+    if len(named or logs) != 1:
+        found = ", ".join(file.name for file in named or logs) or "none"
+        raise EventLogError(f"{path}: a folder must hold one event log, found {found}; name the file itself")
+    return (named or logs)[0]
+
+
+def format_of(path: Path) -> str:
+    """`csv`, `json` or `parquet`, by the name of the file; empty if it is none of them."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return FORMATS.get(suffixes[-1], "") if suffixes else ""
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the log, decompressed, in hexadecimal: the same whether and however it is compressed.
+
+    Raises:
+        EventLogError: the file cannot be read to its end.
+    """
+    with _readable(path), path.open("rb") as raw, _decompressed(raw, path) as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[tuple[TextIO, Callable[[], float]]]:
+    """The text of a file that may be compressed, and a function that says which fraction of it has been read.
+
+    Bytes that are not UTF-8 become lone surrogates, so that only their row is refused.
+
+    Raises:
+        EventLogError: the file cannot be opened, or its compressed data are broken or cut short.
+    """
+    with _readable(path), path.open("rb") as raw:
+        size = max(1, path.stat().st_size)
+        with io.TextIOWrapper(
+            _decompressed(raw, path), "utf-8-sig", errors="surrogateescape", newline=""
+        ) as text:
+            yield text, lambda: 1.0 if raw.closed else raw.tell() / size
+
+
+def _decompressed(raw: io.BufferedReader, path: Path) -> io.BufferedReader:
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    if compression is None:
+        return raw
+    # Unlike the zstandard package, Arrow reports data that were cut short.
+    return io.BufferedReader(pa.input_stream(raw, compression=compression), BUFFER_BYTES)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the operating system and the decompressors raise into an error that names the file."""
+    try:
+        yield
+    except OSError as error:  # Arrow's errors of input and output are OSErrors too.
+        raise EventLogError(
+            f"{path}: cannot be read: {error}; check the path, or fetch the file again"
+        ) from error
+
+
+class EventLog:
+    """One log in a file.
+
+    Attributes:
+        path: the file.
+        columns: its columns under their new names, in order; for JSON Lines those of the first rows.
+
+    Raises:
+        EventLogError: the file cannot be read at all.
+    """
+
+    def __init__(self, path: Path, renames: Mapping[str, str] | None = None) -> None:
+        """`renames` gives columns of the file other names; an empty name leaves the column out."""
+        self.path = path
+        self._renames = renames or {}
+        self._fraction: Callable[[], float] = float
+        readers = {"csv": self._csv_rows, "json": self._json_rows, "parquet": self._parquet_rows}
+        if format_of(path) not in readers:
+            known = ", ".join(FORMATS)
+            raise EventLogError(
+                f"{path}: the name must end in one of {known}, then .gz or .zst if compressed"
+            )
+        self._read = readers[format_of(path)]
+        self.columns = self._columns()
+
+    @property
+    def fraction_read(self) -> float:
+        """Which fraction of the file `rows` has read, 0 to 1."""
+        return self._fraction()
+
+    def rows(self) -> Iterator[Row | Unreadable]:
+        """Every row of the file, in its order.
+
+        Raises:
+            EventLogError: the file cannot be read on; the rows before that have been given.
+        """
+        return self._read()
+
+    def _columns(self) -> tuple[str, ...]:
+        if format_of(self.path) == "json":
+            first = [row for row in islice(self.rows(), FIRST_ROWS) if not isinstance(row, Unreadable)]
+            return tuple(dict.fromkeys(name for row in first for name in row))
+        if format_of(self.path) == "csv":
+            with open_text(self.path) as (text, _):
+                return self._named(next(csv.reader(text), []))
+        with _readable(self.path), _parquet_errors(self.path), pq.ParquetFile(self.path) as file:
+            return self._named(file.schema_arrow.names)
+
+    def _named(self, own: list[str]) -> tuple[str, ...]:
+        """The new names of the file's own columns.
+
+        Raises:
+            EventLogError: a renamed column is not there, or two columns have the same name.
+        """
+        listed = ", ".join(own) or "none"
+        missing = [name for name in self._renames if name not in own]
+        if missing:
+            raise EventLogError(
+                f"{self.path}: no column {', '.join(missing)} to rename; its columns are {listed}"
+            )
+        names = [name for name in (self._renames.get(name, name) for name in own) if name]
+        if not names or len(set(names)) < len(names):
+            raise EventLogError(f"{self.path}: the columns need distinct names, found {listed}; see --map")
+        return tuple(names)
+
+    def _csv_rows(self) -> Iterator[Row | Unreadable]:
+        with open_text(self.path) as (text, self._fraction):
+            reader = csv.reader(text)
+            names = [self._renames.get(name, name) for name in next(reader, [])]
+            while True:
+                try:
+                    fields = next(reader, None)
+                except csv.Error as error:
+                    yield Unreadable("not-csv", f"{error}, at line {reader.line_num}", "")
+                    continue
+                if fields is None:
+                    return
+                if len(fields) == len(names):
+                    row: Row = dict(zip(names, fields, strict=True))
+                    row.pop("", None)
+                    yield row
+                elif fields:
+                    what = f"{len(fields)} values, the header has {len(names)}, at line {reader.line_num}"
+                    yield Unreadable("wrong-columns", what, ",".join(fields))
+
+    def _json_rows(self) -> Iterator[Row | Unreadable]:
+        decode = msgspec.json.Decoder(dict[str, Any]).decode
+        rename = self._renames.get
+        with open_text(self.path) as (text, self._fraction):
+            for number, line in enumerate(text, 1):
+                if number == 1 and line.lstrip().startswith("["):
+                    raise EventLogError(f"{self.path}: a JSON array; write one JSON object on each line")
+                if not line or line.isspace():
+                    continue
+                try:
+                    values = decode(line)
+                except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+                    yield Unreadable("not-json", f"{error}, at line {number}", line.rstrip())
+                    continue
+                row = {rename(name, name): _json_text(value) for name, value in values.items()}
+                row.pop("", None)
+                yield row
+
+    def _parquet_rows(self) -> Iterator[Row | Unreadable]:
+        with _readable(self.path), _parquet_errors(self.path), pq.ParquetFile(self.path) as file:
+            named = {name: self._renames.get(name, name) for name in file.schema_arrow.names}
+            kept = {own: name for own, name in named.items() if name}
+            read, total = 0, max(1, file.metadata.num_rows)
+            self._fraction = lambda: read / total
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(kept)):
+                read += batch.num_rows
+                for values in zip(*map(_arrow_texts, batch.columns), strict=True):
+                    yield dict(zip(kept.values(), values, strict=True))
+
+
+def _json_text(value: Any) -> str | None:
+    """A JSON value as the text that CSV would hold; lists and objects stay JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return msgspec.json.encode(value).decode()
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise EventLogError(f"{path}: no readable Parquet: {error}; fetch the file again") from error
+
+
+def _arrow_texts(column: Any) -> list[str | None]:
+    """A column of a Parquet file as texts: times in ms, whole floats without a point, NaN as None."""
+    kind = column.type
+    if pa.types.is_nested(kind):
+        return [_json_text(value) for value in column.to_pylist()]
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
+    elif pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    texts: list[str | None] = pc.cast(column, pa.string()).to_pylist()
+    return texts

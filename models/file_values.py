@@ -1,0 +1,56 @@
+"""Values as files write them: times as numbers or ISO 8601, and decimal numbers."""
+
+import math
+from datetime import UTC, datetime
+
+LONGEST_NUMBER = 24
+"""A longer run of digits is no time; refusing it here keeps `int` from working on a megabyte of them."""
+
+
+def millis(text: str, *, seconds: bool = False) -> int | None:
+    """The time that `text` writes, in ms since the epoch, UTC; None if it writes none.
+
+    A number counts ms, or s (decimals allowed) if `seconds`; ISO 8601 without an offset is UTC.
+
+    >>> millis("1506826828020"), millis("1506826828.02", seconds=True), millis("2017-10-01T03:00:28.020Z")
+    (1506826828020, 1506826828020, 1506826828020)
+    >>> millis("yesterday") is None
+    True
+    """
+    if text.isdecimal():
+        return int(text) * (1000 if seconds else 1) if len(text) <= LONGEST_NUMBER else None
+    moment = _iso(text)
+    return moment if moment is not None else _decimal(text, seconds=seconds)
+
+
+def _iso(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def _decimal(text: str, *, seconds: bool) -> int | None:
+    """Whole milliseconds written with a point: `1506826828020.0`, or `1506826828.02` for seconds."""
+    try:
+        value = float(text) * (1000 if seconds else 1)
+        whole = round(value)
+    except (ValueError, OverflowError):
+        return None
+    return whole if seconds or whole == value else None
+
+
+def number(text: str) -> float | None:
+    """The finite number that `text` writes with a decimal point; None if it writes none.
+
+    >>> number("49.90"), number("49,90"), number("inf")
+    (49.9, None, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

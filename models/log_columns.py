@@ -1,0 +1,159 @@
+"""What the columns of an event log mean: a row of the log becomes the wire form of one event."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from models.event_log import EventLog, Row
+from models.file_values import millis, number
+from reco.errors import EventLogError
+
+EVENT_TYPES: Mapping[str, str] = {
+    "view": "click",
+    "click": "click",
+    "pageview": "click",
+    "cart": "cart",
+    "add_to_cart": "cart",
+    "addtocart": "cart",
+    "purchase": "purchase",
+    "transaction": "purchase",
+    "buy": "purchase",
+}
+"""What the event types of common logs are called on the wire."""
+
+OWN_COLUMNS = frozenset(("visitor_id", "item_id", "event_type", "ts", "session_id"))
+"""The columns that tenfold knows; every further one becomes context."""
+PAYMENT_COLUMNS = frozenset(("quantity", "price", "currency"))
+"""What a purchase says about itself; context of other events."""
+MAX_CONTEXT = 16
+"""Entries in the context of an event, see `reco.events.Context`."""
+MISSING: frozenset[str | None] = frozenset((None, "", "NaN", "nan"))
+"""What a missing value looks like; NaN is what data frames write for one."""
+ROW_INTERVAL = 1000
+"""Time between two rows whose times are made up, ms; far below the silence that ends a visit."""
+
+
+class Meaning(Struct, frozen=True):
+    """How to read the columns of a log.
+
+    Attributes:
+        renames: name in the log → ours; an empty name leaves the column out.
+        types: event type in the log → `click`, `cart` or `purchase`; beyond `EVENT_TYPES`.
+        seconds: numbers in `ts` are seconds, not milliseconds.
+        times_from: the log has no times, only an order: its first row is at this moment (ms since the
+            epoch, UTC), and each further row a second later.
+    """
+
+    renames: dict[str, str] = {}
+    types: dict[str, str] = {}
+    seconds: bool = False
+    times_from: int | None = None
+
+
+class EventReader:
+    """Turns the rows of one log into events in wire form, not checked yet.
+
+    Attributes:
+        assumptions: what is taken for granted because the log does not say it, as sentences for a person.
+    """
+
+    def __init__(self, log: EventLog, log_id: str, meaning: Meaning) -> None:
+        """The rows of `log` get `log_id` and their number as event ids.
+
+        Raises:
+            EventLogError: the columns do not suffice, or there are too many.
+        """
+        self._log_id = log_id
+        self._meaning = meaning
+        self._types = {**EVENT_TYPES, **meaning.types}
+        self._visitor = "visitor_id" if "visitor_id" in log.columns else "session_id"
+        self._typed = "event_type" in log.columns
+        mistake = _mistake(log.columns, meaning)
+        if mistake:
+            raise EventLogError(f"{log.path}: {mistake}")
+        self.assumptions = self._assume()
+
+    def event(self, number: int, row: Row) -> dict[str, Any]:
+        """The wire form of row `number` (from 1); its values may still be wrong."""
+        kind = self._type(row.get("event_type"))
+        wire: dict[str, Any] = {
+            "type": kind,
+            "event_id": f"{self._log_id}-{number}",
+            "visitor_id": _present(row.get(self._visitor)),
+            "sale_id": _present(row.get("item_id")),
+            "ts": self._time(row.get("ts"), number),
+        }
+        session = row.get("session_id")
+        if session not in MISSING:
+            wire["session_id"] = session
+        own = OWN_COLUMNS
+        if kind == "purchase":
+            wire |= _payment(row)
+            own = OWN_COLUMNS | PAYMENT_COLUMNS
+        context = {name: value for name, value in row.items() if value not in MISSING and name not in own}
+        if context:
+            wire["context"] = context
+        return wire
+
+    def _type(self, text: str | None) -> str | None:
+        if not self._typed:
+            return "click"
+        if text is None:
+            return None
+        return self._types.get(text) or self._types.get(text.lower(), text)
+
+    def _time(self, text: str | None, number: int) -> int | str | None:
+        if self._meaning.times_from is not None:
+            return self._meaning.times_from + (number - 1) * ROW_INTERVAL
+        if text is None:
+            return None
+        moment = millis(text, seconds=self._meaning.seconds)
+        return text if moment is None else moment
+
+    def _assume(self) -> list[str]:
+        said = []
+        if self._visitor == "session_id":
+            said.append("no column visitor_id: each session counts as a visitor of its own")
+        if not self._typed:
+            said.append("no column event_type: every row counts as a click")
+        if self._meaning.times_from is not None:
+            said.append("no times: made up from the order of the rows, one second apart")
+        return said
+
+
+def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
+    """Why these columns cannot be imported, and what to do; empty if they can."""
+    found = f"the columns are {', '.join(columns) or 'none'}"
+    if "visitor_id" not in columns and "session_id" not in columns:
+        return f"no column visitor_id or session_id; {found}; name one with --map THEIRS=visitor_id"
+    if "item_id" not in columns:
+        return f"no column item_id; {found}; name one with --map THEIRS=item_id"
+    if "ts" not in columns and meaning.times_from is None:
+        remedy = "name one with --map THEIRS=ts, or have times made up with --times-from 2016-01-01"
+        return f"no column ts; {found}; {remedy}"
+    if "ts" in columns and meaning.times_from is not None:
+        return "--times-from is for logs without times; leave it out, or the column with --map ts="
+    further = [name for name in columns if name not in OWN_COLUMNS]
+    if len(further) > MAX_CONTEXT:
+        what = f"{len(further)} columns would become context, at most {MAX_CONTEXT} can: {', '.join(further)}"
+        return f"{what}; leave some out with --map COLUMN="
+    return ""
+
+
+def _present(text: str | None) -> str | None:
+    return None if text in MISSING else text
+
+
+def _payment(row: Row) -> dict[str, Any]:
+    """The fields of a purchase that `row` has; text that should be a number and is none stays text."""
+    payment: dict[str, Any] = {}
+    for name in PAYMENT_COLUMNS:
+        text = _present(row.get(name))
+        if text is None:
+            continue
+        value = None if name == "currency" else number(text)
+        if value is not None and name == "quantity" and value.is_integer():
+            value = int(value)
+        payment[name] = text if value is None else value
+    return payment

@@ -1,0 +1,134 @@
+"""Files of sales (JSON Lines or CSV), read into documents with the wire's field names, not checked yet.
+
+Fields: those of `reco.events.Sale`, and the names in `ALIASES`. In CSV a list is separated by `|`. Times are
+ms since the epoch or ISO 8601 (UTC if it has no offset).
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import msgspec
+
+from models.event_log import format_of, open_text
+from models.file_values import millis, number
+from reco.errors import EventLogError
+from reco.events import Sale
+
+ALIASES: Mapping[str, str] = {"id": "sale_id", "image_url": "image_urls", "images": "image_urls"}
+"""Field names that files use, and ours."""
+FIELDS: tuple[str, ...] = Sale.__struct_fields__
+"""Every field of a sale."""
+LIST_SEPARATOR = "|"
+"""Between the entries of a list in CSV."""
+
+
+class SaleRow(NamedTuple):
+    """One sale of a file.
+
+    Attributes:
+        file, line: where it stands.
+        document: its fields by wire name; values that could not be understood as they are in the file.
+        ignored: fields of the file that a sale does not have.
+        fault: why the row is none; empty if it is one.
+    """
+
+    file: str
+    line: int
+    document: dict[str, Any]
+    ignored: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def read_sales(path: Path, renames: Mapping[str, str]) -> Iterator[SaleRow]:
+    """The sales of a file; `renames` maps its field names to ours, an empty name leaves a field out.
+
+    Raises:
+        EventLogError: the file cannot be read, or is neither CSV nor JSON Lines.
+    """
+    readers = {"csv": csv_sales, "json": json_sales}
+    if format_of(path) not in readers:
+        raise EventLogError(f"{path}: sales are read from .csv and .jsonl files, also .gz or .zst compressed")
+    with open_text(path) as (text, _):
+        yield from readers[format_of(path)](text, str(path), renames)
+
+
+def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:
+    """The sales of CSV with a header; empty values count as missing."""
+    reader = csv.reader(text)
+    names = next(reader, [])
+    line = reader.line_num + 1
+    for values in _rows(reader):
+        if isinstance(values, str):
+            yield SaleRow(file, line, {}, fault=values)
+        elif values and len(values) != len(names):
+            yield SaleRow(file, line, {}, fault=f"{len(values)} values, the header has {len(names)}")
+        elif values:
+            given = {name: value for name, value in zip(names, values, strict=True) if value}
+            yield _sale_row(file, line, given, renames, _csv_list)
+        line = reader.line_num + 1
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | str]:
+    """The rows of the reader; for one that it cannot read, what is wrong."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield str(error)
+
+
+def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:
+    """The sales of JSON Lines; null values count as missing."""
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    for line, source in enumerate(text, 1):
+        if not source or source.isspace():
+            continue
+        try:
+            given = {name: value for name, value in decode(source).items() if value is not None}
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            yield SaleRow(file, line, {}, fault=f"no JSON object: {error}")
+        else:
+            yield _sale_row(file, line, given, renames, lambda entry: [entry])
+
+
+def _sale_row(
+    file: str,
+    line: int,
+    given: Mapping[str, Any],
+    renames: Mapping[str, str],
+    as_list: Callable[[str], list[str]],
+) -> SaleRow:
+    renamed = (renames.get(name, name) for name in given)
+    ours = [ALIASES.get(name, name) for name in renamed]
+    twice = {name for name in ours if name and ours.count(name) > 1}
+    if twice:
+        return SaleRow(file, line, {}, fault=f"two fields for {', '.join(sorted(twice))}")
+    named = dict(zip(ours, given.values(), strict=True))
+    named.pop("", None)
+    ignored = tuple(name for name in named if name not in FIELDS)
+    document = {name: _value(name, value, as_list) for name, value in named.items() if name in FIELDS}
+    return SaleRow(file, line, document, ignored)
+
+
+def _value(name: str, value: Any, as_list: Callable[[str], list[str]]) -> Any:
+    """`value` as the wire has it, if it can be understood; else as it is."""
+    if name == "sale_id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return value
+    understood: Any = value
+    if name in ("image_urls", "tags"):
+        understood = as_list(value)
+    elif name in ("opens_at", "closes_at"):
+        understood = millis(value)
+    elif name == "price":
+        understood = number(value)
+    return value if understood is None else understood
+
+
+def _csv_list(value: str) -> list[str]:
+    return [entry.strip() for entry in value.split(LIST_SEPARATOR) if entry.strip()]

@@ -1,0 +1,228 @@
+"""`tenfold import`: an event log from a file into Kafka."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from streams.clients import create_topics
+from streams.commands.options import pairs
+from streams.embedded import broker_for
+from streams.settings import Settings, load
+from streams.topics import topic_set
+
+if TYPE_CHECKING:
+    from models.log_columns import Meaning
+    from streams.importing import Imported, Options
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, by the convention of shells."""
+
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Logs (.csv, .jsonl, .parquet), or folders that hold one."),
+]
+Renames = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="THEIRS=OURS", help="Rename a column; THEIRS= leaves it out. Repeatable."),
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-type", metavar="THEIRS=OURS", help="Read an event type as click, cart or purchase. Repeatable."
+    ),
+]
+Seconds = Annotated[bool, typer.Option("--seconds", help="Numbers in ts are seconds, not ms.")]
+TimesFrom = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The log has no times: make them up, from TIME on, a second per row."),
+]
+Speed = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-3, help="So many times as fast as it happened, in order of time; else at full speed."
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows of each log.")]
+PublishItems = Annotated[
+    bool,
+    typer.Option("--publish-items", help="First publish a sale for each item, open from its first event on."),
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first row again.")]
+ReportFile = Annotated[Path | None, typer.Option(help="Write the counts to this file, as JSON.")]
+
+
+def import_log(
+    paths: Paths,
+    *,
+    renames: Renames = None,
+    types: Types = None,
+    seconds: Seconds = False,
+    times_from: TimesFrom = None,
+    speed: Speed = None,
+    limit: Limit = None,
+    publish_items: PublishItems = False,
+    restart: Restart = False,
+    report: ReportFile = None,
+) -> None:
+    """Import event logs into Kafka, every row once.
+
+    Columns: visitor_id, item_id, event_type, ts (ms since the epoch, or ISO 8601) and, if you like,
+    session_id. quantity, price and currency belong to purchases; every further column becomes context.
+    Without visitor_id each session counts as a visitor, without event_type each row as a click.
+
+    An interrupted import goes on when the same command runs again. Events keep their times and get ids
+    made of the log's checksum and the row's number; a log that has changed is another log. Refused rows
+    are counted, and written to a file.
+
+    \b
+    tenfold import data/retailrocket_buyers
+    tenfold import data/slantour --publish-items
+    tenfold import data/globo --speed 60
+    tenfold import data/diginetica --times-from 2016-01-01
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    # Arrow takes half a second to import, which no other command should wait for.
+    from models.log_columns import Meaning  # noqa: PLC0415
+    from streams.importing import Options  # noqa: PLC0415
+
+    meaning = Meaning(pairs("--map", renames), _types(types), seconds, _moment(times_from))
+    reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
+    if report is not None:
+        report.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
+
+
+def _import_all(paths: list[Path], meaning: "Meaning", options: "Options") -> list[dict[str, Any]]:
+    """Import one log after the other; the reports on them."""
+    console = Console()
+    try:
+        with broker_for(load()) as settings:
+            return [_import(settings, path, meaning, options, console) for path in paths]
+    except KeyboardInterrupt:
+        console.print("Stopped. The same command goes on where it stopped.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _import(
+    settings: Settings, path: Path, meaning: "Meaning", options: "Options", console: Console
+) -> dict[str, Any]:
+    """Import one log and say how it went; the report on it."""
+    started = time.monotonic()
+    with _bar(console) as bar:
+        imported = asyncio.run(_run(settings, path, meaning, options, _Terminal(bar)))
+    outcome = _report(imported, time.monotonic() - started)
+    _show(outcome, console)
+    return outcome
+
+
+async def _run(
+    settings: Settings, path: Path, meaning: "Meaning", options: "Options", terminal: "_Terminal"
+) -> "Imported":
+    from streams import importing  # noqa: PLC0415 - see above
+
+    await create_topics(settings.kafka, topic_set(settings.topics))
+    now = time.time_ns() // 1_000_000
+    return await importing.import_log(settings, path, meaning, options, now=now, watcher=terminal)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+class _Terminal:
+    """Watches an import with a progress bar."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._stage = ""
+        self._task = bar.add_task("reading", total=1.0, rows=0, rate=0.0)
+        self._since = (time.monotonic(), 0)
+
+    def say(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self, stage: str, fraction: float, rows: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._since = stage, (now, rows)
+            self._bar.reset(self._task, description=stage, rows=rows, rate=0.0)
+        seconds, done = now - self._since[0], rows - self._since[1]
+        rate = done / seconds if seconds else 0.0
+        self._bar.update(self._task, completed=fraction, rows=rows, rate=rate)
+
+
+def _report(imported: "Imported", seconds: float) -> dict[str, Any]:
+    progress = imported.progress
+    refused = {
+        reason: {"rows": one.count, "first": [{"row": row, "detail": detail} for row, detail in one.examples]}
+        for reason, one in progress.refused.items()
+    }
+    return {
+        "log": str(imported.log),
+        "read": progress.rows,
+        "sent": progress.sent,
+        "refused": progress.refused_rows,
+        "refused_by_reason": refused,
+        "rejects": str(imported.rejects) if progress.refused_rows else None,
+        "items_published": progress.items,
+        "finished": progress.finished,
+        "read_in_this_run": progress.rows - imported.rows_before,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _show(report: dict[str, Any], console: Console) -> None:
+    now, seconds = report["read_in_this_run"], report["seconds"]
+    pace = f"{now:,} rows now, in {seconds:.1f} s, {now / seconds:,.0f}/s"
+    rest = "" if report["finished"] else ", the log goes on"
+    console.print(
+        f"[bold]{escape(report['log'])}[/]: {report['read']:,} rows read = {report['sent']:,} sent"
+        f" + {report['refused']:,} refused{rest} ({pace})",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for reason, refused in report["refused_by_reason"].items():
+        first = refused["first"]
+        where = ", ".join(f"{one['row']:,}" for one in first) + (
+            ", ..." if refused["rows"] > len(first) else ""
+        )
+        what = f"  {refused['rows']:,} {reason}: rows {where}: {first[0]['detail']}"
+        console.print(what, markup=False, highlight=False, soft_wrap=True)
+    if report["rejects"]:
+        console.print(
+            f"  all refused rows: {report['rejects']}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _types(given: list[str] | None) -> dict[str, str]:
+    types = pairs("--map-type", given)
+    for theirs, ours in types.items():
+        if ours not in ("click", "cart", "purchase"):
+            raise typer.BadParameter(
+                f"{theirs}={ours}: must be click, cart or purchase", param_hint="--map-type"
+            )
+    return types
+
+
+def _moment(text: str | None) -> int | None:
+    from models.file_values import millis  # noqa: PLC0415 - see above
+
+    moment = None if text is None else millis(text)
+    if text is not None and moment is None:
+        raise typer.BadParameter(f"{text!r}: write it as 2016-01-01 or in ms", param_hint="--times-from")
+    return moment

@@ -1,0 +1,108 @@
+"""`tenfold publish`: sales from a file into Kafka, or withdrawn."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from reco.errors import RefusedRecordError
+from streams.clients import create_topics
+from streams.commands.options import pairs
+from streams.embedded import broker_for
+from streams.settings import load
+from streams.topics import topic_set
+
+if TYPE_CHECKING:
+    from streams.publishing import Checked, SaleRecord
+
+SHOWN_MISTAKES = 50
+"""Wrong rows that are shown one by one."""
+
+
+What = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE...", help="Files of sales (.jsonl, .csv), or - for JSON Lines from stdin."),
+]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="The arguments are ids of sales to withdraw.")]
+Renames = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="THEIRS=OURS", help="Rename a field; THEIRS= leaves it out. Repeatable."),
+]
+SkipWrong = Annotated[bool, typer.Option("--skip-wrong", help="Publish the other rows if some are wrong.")]
+
+
+def publish(
+    what: What, *, withdraw: Withdraw = False, renames: Renames = None, skip_wrong: SkipWrong = False
+) -> None:
+    """Publish sales, or withdraw them. Publishing an id again changes that sale.
+
+    Fields: sale_id (or id), title, opens_at; and, if you like, closes_at, description, image_urls (or
+    image_url, images), price, currency, country, tags. Times are ms since the epoch or ISO 8601 (UTC if
+    there is no offset). In CSV the entries of a list are separated by |.
+
+    Every row is checked before the first one is sent. If one is wrong, nothing is published.
+
+    \b
+    tenfold publish sales.jsonl
+    tenfold publish sales.csv.gz --map name=title
+    tenfold publish --withdraw spring-sale summer-sale
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    console = Console(highlight=False, soft_wrap=True)
+    if withdraw:
+        records, wrong = _withdrawals(what), 0
+    else:
+        checked = _check(what, pairs("--map", renames))
+        records, wrong = checked.records, len(checked.wrong)
+        _show(checked, console)
+        if wrong and not skip_wrong:
+            console.print("Nothing is published. Correct the rows, or leave them out with --skip-wrong.")
+            raise typer.Exit(1)
+    _send(records)
+    console.print(f"{len(records):,} {'withdrawn' if withdraw else 'published'}, {wrong:,} wrong")
+
+
+def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
+    # Arrow, which reads files, takes half a second to import; no other command should wait for it.
+    from streams.publishing import withdrawal  # noqa: PLC0415
+
+    try:
+        return [withdrawal(sale_id) for sale_id in sale_ids]
+    except RefusedRecordError as error:
+        raise typer.BadParameter(error.detail) from None
+
+
+def _check(files: list[str], renames: dict[str, str]) -> "Checked":
+    from models.sale_file import json_sales, read_sales  # noqa: PLC0415 - see above
+    from streams.publishing import check  # noqa: PLC0415 - see above
+
+    return check(
+        row
+        for file in files
+        for row in (
+            json_sales(sys.stdin, "stdin", renames) if file == "-" else read_sales(Path(file), renames)
+        )
+    )
+
+
+def _send(records: "list[SaleRecord]") -> None:
+    from streams.publishing import send  # noqa: PLC0415 - see above
+
+    async def deliver() -> None:
+        topics = topic_set(settings.topics)
+        await create_topics(settings.kafka, topics)
+        await send(settings.kafka, topics.sales.name, records)
+
+    with broker_for(load()) as settings:
+        asyncio.run(deliver())
+
+
+def _show(checked: "Checked", console: Console) -> None:
+    for name, rows in checked.ignored.items():
+        console.print(f"Ignored: a sale has no field {name} ({rows:,} rows)", markup=False)
+    for one in checked.wrong[:SHOWN_MISTAKES]:
+        console.print(str(one), markup=False)
+    if len(checked.wrong) > SHOWN_MISTAKES:
+        console.print(f"... and {len(checked.wrong) - SHOWN_MISTAKES:,} more wrong rows")

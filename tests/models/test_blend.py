@@ -1,0 +1,60 @@
+"""The blend: a fixed weighted sum of what the recommenders say, each relative to its best candidate."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from models.blend import WEIGHTS, Blend
+
+evidence = st.integers(0, 30).flatmap(
+    lambda n_sales: arrays(np.float32, (n_sales, len(WEIGHTS)), elements=st.floats(0, 2.0**100, width=32))
+)
+
+
+@given(evidence)
+def test_it_is_the_weighted_sum_of_relative_scores(features: NDArray[np.float32]) -> None:
+    expected = [
+        sum(
+            weight * (row[column] / features[:, column].max() if features[:, column].any() else 0.0)
+            for column, weight in enumerate(WEIGHTS.values())
+        )
+        for row in features.astype(np.float64)
+    ]
+    scores = Blend().score(features)
+    assert scores.dtype == np.float32
+    assert scores == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@given(evidence, st.sampled_from((1e-20, 0.5, 2.0)))
+def test_the_unit_of_a_recommender_does_not_matter(features: NDArray[np.float32], unit: float) -> None:
+    scaled = features.copy()
+    scaled[:, 0] = np.where(scaled[:, 0] > 1e-10, scaled[:, 0], 0)
+    before = Blend().score(scaled)
+    scaled[:, 0] *= np.float32(unit)
+    assert Blend().score(scaled) == pytest.approx(before, rel=1e-4, abs=1e-6)
+
+
+def test_weights_share_out_one() -> None:
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+    assert Blend().features == tuple(WEIGHTS)
+
+
+def test_without_any_evidence_all_sales_are_equal() -> None:
+    assert Blend().score(np.zeros((3, len(WEIGHTS)), np.float32)).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_tiniest_evidence_still_counts() -> None:
+    features = np.zeros((2, len(WEIGHTS)), np.float32)
+    features[1] = np.float32(1e-44)
+    assert Blend().score(features).tolist() == pytest.approx([0.0, 1.0])
+
+
+def test_what_the_visitor_did_outweighs_what_everybody_did() -> None:
+    features = np.zeros((2, len(WEIGHTS)), np.float32)
+    features[0, Blend().features.index("popularity")] = 0.9
+    features[1, Blend().features.index("revisits")] = 1.0
+    own, others = Blend().score(features)[::-1]
+    assert own > others

@@ -1,0 +1,147 @@
+"""What the columns of a log mean: types, times, context, payments, and what is assumed."""
+
+from pathlib import Path
+
+import pytest
+
+from models.event_log import EventLog, Row
+from models.log_columns import EventReader, Meaning
+from reco.errors import EventLogError
+
+T = 1506826828020
+WHO = {"visitor_id": "v", "item_id": "i", "event_type": "view", "ts": str(T)}
+
+
+def reader(tmp_path: Path, columns: str, meaning: Meaning | None = None) -> EventReader:
+    path = tmp_path / "log.csv"
+    path.write_text(columns + "\n")
+    meaning = meaning or Meaning()
+    return EventReader(EventLog(path, meaning.renames), "log", meaning)
+
+
+def plain(tmp_path: Path, meaning: Meaning | None = None) -> EventReader:
+    return reader(tmp_path, "visitor_id,item_id,event_type,ts", meaning)
+
+
+def test_a_row_becomes_an_event_whose_id_names_the_log_and_the_row(tmp_path: Path) -> None:
+    row: Row = {**WHO, "session_id": "s", "device": "phone"}
+    assert plain(tmp_path).event(7, row) == {
+        "type": "click",
+        "event_id": "log-7",
+        "visitor_id": "v",
+        "sale_id": "i",
+        "ts": T,
+        "session_id": "s",
+        "context": {"device": "phone"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("view", "click"),
+        ("click", "click"),
+        ("pageview", "click"),
+        ("PageView", "click"),
+        ("cart", "cart"),
+        ("add_to_cart", "cart"),
+        ("addtocart", "cart"),
+        ("purchase", "purchase"),
+        ("transaction", "purchase"),
+        ("Buy", "purchase"),
+        ("liked", "liked"),
+    ],
+)
+def test_event_types_of_common_logs_are_known(tmp_path: Path, theirs: str, ours: str) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "event_type": theirs})["type"] == ours
+
+
+def test_a_given_event_type_wins_over_the_common_one(tmp_path: Path) -> None:
+    given = plain(tmp_path, Meaning(types={"liked": "click", "buy": "cart"}))
+    assert [given.event(1, {**WHO, "event_type": name})["type"] for name in ("liked", "buy", "view")] == [
+        "click",
+        "cart",
+        "click",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(T),
+        f"{T}.0",
+        "2017-10-01T03:00:28.020Z",
+        "2017-10-01 03:00:28.020",
+        "2017-10-01T05:00:28.020+02:00",
+    ],
+)
+def test_times_are_ms_or_iso_8601(tmp_path: Path, text: str) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == T
+
+
+@pytest.mark.parametrize("text", [f"{T // 1000}.02", "2017-10-01T03:00:28.020Z"])
+def test_times_are_seconds_if_told(tmp_path: Path, text: str) -> None:
+    assert plain(tmp_path, Meaning(seconds=True)).event(1, {**WHO, "ts": text})["ts"] == T
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "1506826828020.5", "1" * 5000, "inf", "nan"])
+def test_a_time_that_is_none_is_left_to_be_refused(tmp_path: Path, text: str) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == text
+
+
+@pytest.mark.parametrize("missing", [None, "", "NaN", "nan"])
+def test_a_missing_value_is_no_visitor_no_session_and_no_context(tmp_path: Path, missing: str | None) -> None:
+    row: Row = {**WHO, "visitor_id": missing, "session_id": missing, "device": missing}
+    event = plain(tmp_path).event(1, row)
+    assert event["visitor_id"] is None
+    assert "session_id" not in event
+    assert "context" not in event
+
+
+def test_a_purchase_takes_quantity_price_and_currency_and_others_keep_them_as_context(tmp_path: Path) -> None:
+    paid: Row = {**WHO, "quantity": "2.0", "price": "49.90", "currency": "EUR", "device": "phone"}
+    bought = plain(tmp_path).event(1, {**paid, "event_type": "buy"})
+    assert (bought["quantity"], bought["price"], bought["currency"]) == (2, 49.9, "EUR")
+    assert bought["context"] == {"device": "phone"}
+    viewed = plain(tmp_path).event(1, paid)
+    assert "price" not in viewed
+    assert viewed["context"] == {"quantity": "2.0", "price": "49.90", "currency": "EUR", "device": "phone"}
+
+
+@pytest.mark.parametrize("price", ["49,90", "inf", "free"])
+def test_a_price_that_is_no_number_is_left_to_be_refused(tmp_path: Path, price: str) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "event_type": "buy", "price": price})["price"] == price
+
+
+def test_without_visitors_types_and_times_each_is_made_up_and_said(tmp_path: Path) -> None:
+    sequences = reader(tmp_path, "session_id,pos,item_id", Meaning(times_from=T))
+    events = [sequences.event(n, {"session_id": "s", "pos": "0", "item_id": "i"}) for n in (1, 2, 3)]
+    assert [event["ts"] for event in events] == [T, T + 1000, T + 2000]
+    assert {(event["visitor_id"], event["type"]) for event in events} == {("s", "click")}
+    assert [said.split(":")[0] for said in sequences.assumptions] == [
+        "no column visitor_id",
+        "no column event_type",
+        "no times",
+    ]
+
+
+def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
+    assert plain(tmp_path).assumptions == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "meaning", "hint"),
+    [
+        ("item_id,event_type,ts", Meaning(), "--map THEIRS=visitor_id"),
+        ("visitor_id,event_type,ts", Meaning(), "--map THEIRS=item_id"),
+        ("visitor_id,item_id,event_type", Meaning(), "--times-from"),
+        ("visitor_id,item_id,ts", Meaning(times_from=T), "--map ts="),
+        ("visitor_id,item_id,ts," + ",".join(f"c{n}" for n in range(17)), Meaning(), "--map COLUMN="),
+    ],
+)
+def test_columns_that_cannot_be_imported_are_refused_with_a_remedy(
+    tmp_path: Path, columns: str, meaning: Meaning, hint: str
+) -> None:
+    with pytest.raises(EventLogError, match=hint) as error:
+        reader(tmp_path, columns, meaning)
+    assert str(error.value).startswith(str(tmp_path / "log.csv"))

@@ -1,0 +1,103 @@
+"""Files of sales: aliases, lists, times and numbers become what the wire has; the rest stays as it is."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from models.sale_file import SaleRow, json_sales, read_sales
+from reco.errors import EventLogError
+
+T = 1_748_761_200_000  # 2025-06-01T07:00:00Z
+
+
+def rows(path: Path, content: str, renames: dict[str, str] | None = None) -> list[SaleRow]:
+    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
+    return list(read_sales(path, renames or {}))
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz"])
+def test_csv_gives_documents_with_the_names_of_the_wire(tmp_path: Path, name: str) -> None:
+    content = (
+        "id,title,images,tags,price,opens_at,closes_at,country\n"
+        'a,"Sea\nand sun",u1| u2 ,beach|,49.90,2025-06-01T07:00:00Z,,FR\n'
+        f"b,Hills,,,,{T},2025-06-01T09:00:00+02:00,\n"
+    )
+    first, second = rows(tmp_path / name, content)
+    assert (first.line, second.line) == (2, 4)
+    assert first.document == {
+        "sale_id": "a",
+        "title": "Sea\nand sun",
+        "image_urls": ["u1", "u2"],
+        "tags": ["beach"],
+        "price": 49.9,
+        "opens_at": T,
+        "country": "FR",
+    }
+    assert second.document == {"sale_id": "b", "title": "Hills", "opens_at": T, "closes_at": T}
+
+
+def test_json_lines_give_documents_with_the_names_of_the_wire(tmp_path: Path) -> None:
+    content = (
+        '{"id": 7, "title": "Sea", "image_url": "u|1", "opens_at": "2025-06-01", "closes_at": null}\n\n'
+        '{"sale_id": "b", "title": "Hills", "images": ["u1", "u2"], "price": 5, "opens_at": 1748761200000}\n'
+    )
+    first, second = rows(tmp_path / "sales.jsonl", content)
+    assert (first.line, second.line) == (1, 3)
+    assert first.document == {
+        "sale_id": "7",
+        "title": "Sea",
+        "image_urls": ["u|1"],
+        "opens_at": T - 7 * 3600 * 1000,
+    }
+    assert second.document == {
+        "sale_id": "b",
+        "title": "Hills",
+        "image_urls": ["u1", "u2"],
+        "price": 5,
+        "opens_at": T,
+    }
+
+
+def test_fields_are_renamed_also_to_an_alias_and_left_out_as_told(tmp_path: Path) -> None:
+    renames = {"code": "id", "name": "title", "junk": ""}
+    (row,) = rows(tmp_path / "sales.csv", "code,name,junk\na,Sea,1\n", renames)
+    assert row.document == {"sale_id": "a", "title": "Sea"}
+    assert row.ignored == ()
+
+
+def test_fields_that_no_sale_has_are_named(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path / "sales.csv", "id,clossing_at\na,2025-06-01\n")
+    assert row.document == {"sale_id": "a"}
+    assert row.ignored == ("clossing_at",)
+
+
+def test_a_value_that_is_not_understood_stays_as_it_is(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path / "sales.csv", "id,price,opens_at\na,12 EUR,soon\n")
+    assert row.document == {"sale_id": "a", "price": "12 EUR", "opens_at": "soon"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("sales.csv", "id,title\na\n", "1 values, the header has 2"),
+        ("sales.csv", f"id,title\na,{'x' * 200_000}\n", "field larger"),
+        ("sales.csv", "id,sale_id\na,b\n", "two fields for sale_id"),
+        ("sales.jsonl", "\n{]\n", "no JSON object"),
+        ("sales.jsonl", "\n[1]\n", "no JSON object"),
+    ],
+)
+def test_a_row_that_is_none_says_why_and_where(tmp_path: Path, name: str, content: str, fault: str) -> None:
+    (row,) = rows(tmp_path / name, content)
+    assert fault in row.fault
+    assert (row.file, row.line, row.document) == (str(tmp_path / name), 2, {})
+
+
+def test_lines_that_are_handed_in_are_read_in_the_same_way() -> None:
+    (row,) = json_sales(['{"id": "a"}\n'], "stdin", {})
+    assert row == SaleRow("stdin", 1, {"sale_id": "a"})
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EventLogError, match=r"\.jsonl"):
+        rows(tmp_path / "sales.parquet", "")

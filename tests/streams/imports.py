@@ -1,0 +1,96 @@
+"""Imports of small logs, and what then stands in the topics."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from models.log_columns import Meaning
+from reco.events import Event
+from streams import reading
+from streams.codecs import decode_event
+from streams.importing import Imported, Options, import_log
+from streams.settings import Settings
+from streams.topics import TopicSet
+
+ROOT = Path(__file__).parents[2]
+START = 1_700_000_000_000
+"""Time of the first event of the logs, ms."""
+NOW = START + 365 * 24 * 3600 * 1000
+"""When they are imported, ms."""
+
+
+class Note:
+    """Watches an import and remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.stages: list[tuple[str, float, int]] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def progress(self, stage: str, fraction: float, rows: int) -> None:
+        self.stages.append((stage, fraction, rows))
+
+
+def write_log(path: Path, rows: int, apart: int = 1000) -> Path:
+    """A log of clicks, `apart` ms apart."""
+    lines = (f"v{n % 97},i{n % 13},view,{START + n * apart}\n" for n in range(rows))
+    path.write_text("visitor_id,item_id,event_type,ts\n" + "".join(lines))
+    return path
+
+
+async def run_import(
+    settings: Settings,
+    path: Path,
+    options: Options | None = None,
+    meaning: Meaning | None = None,
+    note: Note | None = None,
+) -> Imported:
+    """Import the log at `path` into the topics of `settings`, which exist."""
+    return await import_log(
+        settings, path, meaning or Meaning(), options or Options(), now=NOW, watcher=note or Note()
+    )
+
+
+async def records(settings: Settings, topic: str) -> list[tuple[int, bytes | None, bytes | None]]:
+    """Partition, key and value of everything in `topic`, in its order."""
+    partitions = (await reading.partitions_of(settings.kafka, topic))[topic]
+    async with reading.reader(settings.kafka) as consumer:
+        start = await consumer.beginning_offsets(partitions)
+        end = await consumer.end_offsets(partitions)
+        return [
+            (record.partition, record.key, record.value)
+            async for record in reading.read_between(consumer, start, end)
+        ]
+
+
+async def events(settings: Settings, topics: TopicSet) -> list[Event]:
+    """Everything in `events`, in the order of each partition."""
+    return [decode_event(key, value, NOW) for _, key, value in await records(settings, topics.events.name)]
+
+
+def row_numbers(imported: list[Event]) -> list[int]:
+    """The rows that the events were made of, sorted."""
+    return sorted(int(event.event_id.rpartition("-")[2]) for event in imported)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment variables that say what `settings` say."""
+    return {
+        "TENFOLD_KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "TENFOLD_TOPICS_PREFIX": settings.topics.prefix,
+        "TENFOLD_WORKER_DATA_DIR": settings.worker.data_dir,
+    }
+
+
+def tenfold(settings: Settings, *arguments: object) -> subprocess.Popen[str]:
+    """`tenfold` with these arguments, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from streams.cli import main; main()", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | environment(settings),
+        stdout=subprocess.PIPE,
+        text=True,
+    )

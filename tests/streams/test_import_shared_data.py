@@ -1,0 +1,70 @@
+"""The four research logs, if they lie beside the checkout, import to the last row."""
+
+from collections import Counter
+
+import pytest
+
+from models.log_columns import Meaning
+from reco.events import Purchase
+from streams.importing import Options
+from streams.settings import Settings
+from streams.topics import TopicSet
+from tests.streams.imports import ROOT, events, run_import
+
+DATA = ROOT.parent / "shared" / "data"
+LIMIT = 20_000
+"""Rows of the two large logs that are imported."""
+
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.shared_data,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"the research data are not at {DATA}"),
+]
+
+
+async def test_retailrocket_imports_whole(settings: Settings, topics: TopicSet) -> None:
+    imported = await run_import(settings, DATA / "retailrocket_buyers")
+    assert (imported.progress.rows, imported.progress.sent, imported.progress.finished) == (
+        97_381,
+        97_381,
+        True,
+    )
+    kinds = Counter(type(event).__name__ for event in await events(settings, topics))
+    assert kinds == {"Click": 75_374, "Cart": 12_456, "Purchase": 9_551}
+
+
+async def test_slantour_imports_whole_with_its_items(settings: Settings, topics: TopicSet) -> None:
+    imported = await run_import(settings, DATA / "slantour", Options(publish_items=True))
+    assert (imported.log.name, imported.progress.rows, imported.progress.sent) == (
+        "events.csv.gz",
+        19_369,
+        19_369,
+    )
+    found = await events(settings, topics)
+    assert sum(isinstance(event, Purchase) for event in found) == 105
+    assert imported.progress.items == len({event.sale_id for event in found if not hasattr(event, "shown")})
+
+
+async def test_globo_imports_in_order_of_time_with_its_context(settings: Settings, topics: TopicSet) -> None:
+    imported = await run_import(settings, DATA / "globo", Options(limit=LIMIT, speed=1e9))
+    assert (imported.progress.rows, imported.progress.sent, imported.progress.finished) == (
+        LIMIT,
+        LIMIT,
+        False,
+    )
+    found = await events(settings, topics)
+    assert len({event.event_id for event in found}) == LIMIT
+    assert all({"device", "country"} <= set(event.context) for event in found)
+
+
+async def test_diginetica_imports_with_made_up_times(settings: Settings, topics: TopicSet) -> None:
+    imported = await run_import(
+        settings, DATA / "diginetica", Options(limit=LIMIT), Meaning(times_from=1_451_606_400_000)
+    )
+    assert (imported.progress.rows, imported.progress.sent) == (LIMIT, LIMIT)
+    in_order = sorted(await events(settings, topics), key=lambda event: event.ts)
+    assert [event.ts for event in in_order] == [1_451_606_400_000 + 1000 * n for n in range(LIMIT)]
+    sessions: dict[str, list[int]] = {}
+    for event in in_order:
+        sessions.setdefault(event.visitor_id, []).append(int(event.context["pos"]))
+    assert all(positions == list(range(len(positions))) for positions in sessions.values())

@@ -1,6 +1,6 @@
 """Reading topics without a consumer group: what stands in them now, and what comes next."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -37,23 +37,28 @@ async def reader(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def partitions_of(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
-    """All partitions of `topics`.
+async def partitions_of(kafka: Kafka, *topics: str) -> dict[str, list[TopicPartition]]:
+    """All partitions of each of `topics`.
 
     Raises:
-        BrokerError: the broker does not have one of them.
+        BrokerError: the broker cannot be reached, or does not have one of them.
     """
-    everywhere: list[TopicPartition] = []
-    for topic in topics:
-        numbers = consumer.partitions_for_topic(topic)
+    client = await clients.admin(kafka)
+    try:
+        described = await client.describe_topics(list(topics))
+    finally:
+        await client.close()
+    partitions: dict[str, list[TopicPartition]] = {}
+    for one in described:
+        name, numbers = one["topic"], sorted(each["partition"] for each in one["partitions"])
         if not numbers:
-            raise BrokerError(f"There is no topic {topic}; create it with `tenfold topics --create`.")
-        everywhere += [TopicPartition(topic, number) for number in sorted(numbers)]
-    return everywhere
+            raise BrokerError(f"There is no topic {name}; create it with `tenfold topics --create`.")
+        partitions[name] = [TopicPartition(name, number) for number in numbers]
+    return partitions
 
 
 async def read_between(
-    consumer: AIOKafkaConsumer, start: dict[TopicPartition, int], end: dict[TopicPartition, int]
+    consumer: AIOKafkaConsumer, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
 ) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
     """The records from `start` up to, not including, `end`; the consumer is assigned to these partitions."""
     left = {one for one in start if start[one] < end[one]}
@@ -71,15 +76,12 @@ async def read_between(
 
 
 async def newest_of(
-    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], key: bytes
+    consumer: AIOKafkaConsumer, end: Mapping[TopicPartition, int], key: bytes, look: int = LOOK_BACK
 ) -> ConsumerRecord[bytes, bytes] | None:
-    """The newest record of `key`, looked for from the end backwards; None if there is none."""
-    everywhere = list(partitions)
-    oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(everywhere)
-    end: dict[TopicPartition, int] = await consumer.end_offsets(everywhere)
-    look = LOOK_BACK
-    while any(oldest[one] < end[one] for one in everywhere):
-        start = {one: max(oldest[one], end[one] - look) for one in everywhere}
+    """The newest record of `key` before `end`, None if there is none; looks at the last `look` records first."""
+    oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(list(end))
+    while any(oldest[one] < end[one] for one in end):
+        start = {one: max(oldest[one], end[one] - look) for one in end}
         found = None
         async for record in read_between(consumer, start, end):
             if record.key == key and (found is None or record.timestamp >= found.timestamp):

@@ -11,6 +11,9 @@ from streams.reading import reader
 from streams.settings import Kafka
 from streams.topics import Topic, TopicSet
 
+SHOWN = ("cleanup.policy", "retention.ms", "message.timestamp.type")
+"""Configuration that is read of every topic, wanted or not."""
+
 
 @dataclass(frozen=True)
 class TopicState:
@@ -19,7 +22,7 @@ class TopicState:
     Attributes:
         wanted: the topic as the settings want it.
         partitions: how many there are; 0 if the topic is missing.
-        config: its configuration at the broker, for the keys that are wanted.
+        config: its configuration at the broker, for the keys that are wanted or shown.
         messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
     """
 
@@ -45,7 +48,7 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     try:
         described = await client.describe_topics([topic.name for topic in wanted])
         resources = [
-            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(topic.config))
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
             for topic in wanted
         ]
         answers = await client.describe_configs(resources)

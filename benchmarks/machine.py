@@ -1,0 +1,107 @@
+"""What every benchmark reports: machine, commit, parameters, and each figure as the median of rounds."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+PACKAGES = ("numpy", "numba", "msgspec", "faust-streaming", "aiokafka")
+"""Packages whose versions speed depends on."""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One measured figure: what is claimed, its unit, and the value of each round."""
+
+    name: str
+    unit: str
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The value to cite."""
+        return median(self.rounds)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One run of a benchmark."""
+
+    benchmark: str
+    machine: Mapping[str, str]
+    parameters: Mapping[str, int | float | str]
+    figures: tuple[Figure, ...]
+
+
+def machine() -> dict[str, str]:
+    """The machine, the versions and the commit that figures were measured on."""
+    described = {
+        "cpu": _cpu(),
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "commit": _commit(),
+    }
+    return described | {package: version(package) for package in PACKAGES}
+
+
+def per_second(work: Callable[[], int], rounds: int) -> tuple[float, ...]:
+    """The rate of `work`, which returns how much it did, in each round after one to warm up."""
+    work()
+    rates = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        done = work()
+        rates.append(done / (time.perf_counter() - started))
+    return tuple(rates)
+
+
+def arguments(description: str, **defaults: int) -> argparse.Namespace:
+    """The arguments of a benchmark: its numbers, each an option with a default, and `--json FILE`."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--json", type=Path, help="file to write the report to")
+    return parser.parse_args()
+
+
+def publish(report: Report, file: Path | None) -> None:
+    """Print the report as a table, and write it as JSON if a file is given."""
+    sys.stdout.write(table(report))
+    if file is not None:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+
+
+def table(report: Report) -> str:
+    """The report for a reader: parameters, machine, and median, minimum and maximum of each figure."""
+    lines = [
+        f"{report.benchmark}: " + ", ".join(f"{name} {value}" for name, value in report.parameters.items())
+    ]
+    lines.append("  " + ", ".join(f"{name} {value}" for name, value in report.machine.items()))
+    width = max(len(figure.name) for figure in report.figures)
+    lines.append(f"  {'':{width}}  {'median':>12} {'min':>12} {'max':>12}")
+    for figure in report.figures:
+        values = f"{figure.median:12,.1f} {min(figure.rounds):12,.1f} {max(figure.rounds):12,.1f}"
+        lines.append(f"  {figure.name:{width}}  {values}  {figure.unit}")
+    return "\n".join(lines) + "\n"
+
+
+def _cpu() -> str:
+    """The processor's name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    found = (line.partition(":")[2].strip() for line in names if line.startswith("model name"))
+    return next(found, platform.processor() or platform.machine())
+
+
+def _commit() -> str:
+    """The checked-out commit, marked if files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return described.stdout.strip() or "unknown"

@@ -1,0 +1,74 @@
+"""How long a scoring worker takes to start with a long history, and what memory it then holds.
+
+    python -m benchmarks.start_up --events 1000000
+
+From the start of the process until it says that it is ready. The baseline reads and decodes the same
+history with a bare consumer and learns nothing.
+"""
+
+import asyncio
+import time
+
+from aiokafka import TopicPartition
+
+from benchmarks.installation import click, installation, now, producing, resident_mb, workers
+from benchmarks.machine import Figure, Report, arguments, machine, publish
+from streams import clients
+from streams.codecs import decode_event, encode
+from streams.settings import Settings
+from streams.topics import topic_set
+
+VISIT = 8
+"""Clicks of each visitor."""
+
+
+def main() -> None:
+    """Measure, print, and write the report."""
+    given = arguments(__doc__, events=1_000_000, sales=300, rounds=3)
+    starts, memory = [], []
+    with installation(given.sales) as settings:
+        asyncio.run(write_history(settings, given.events, given.sales))
+        for _ in range(given.rounds):
+            started = time.perf_counter()
+            with workers(settings, [("scoring",)]) as running:
+                starts.append(time.perf_counter() - started)
+                memory.extend(resident_mb(running))
+        baseline = [asyncio.run(read_history(settings, given.events)) for _ in range(given.rounds)]
+    figures = (
+        Figure("scoring worker ready", "s", tuple(starts)),
+        Figure("baseline: history read and decoded", "s", tuple(baseline)),
+        Figure("memory of the scoring worker", "MB", tuple(memory)),
+    )
+    parameters = {"events": given.events, "sales": given.sales, "rounds": given.rounds}
+    publish(Report("start_up", machine(), parameters, figures), given.json)
+
+
+async def write_history(settings: Settings, events: int, sales: int) -> None:
+    """So many clicks of the last day, in visits."""
+    topic, day = topic_set(settings.topics).events, 24 * 60 * 60 * 1000
+    async with producing(settings) as producer:
+        for number in range(events):
+            event = click(number, number // VISIT, sales, now() - day + number * day // events)
+            await producer.send(topic.name, encode(event), event.visitor_id.encode())
+
+
+async def read_history(settings: Settings, events: int) -> float:
+    """Seconds to read and decode the history with a bare consumer."""
+    topic = topic_set(settings.topics).events
+    consumer = clients.consumer(settings.kafka)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        started, done = time.perf_counter(), 0
+        while done < events:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    decode_event(record.key, record.value, record.timestamp)
+                done += len(records)
+        return time.perf_counter() - started
+    finally:
+        await consumer.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The performance: the site, the observer and the screen at work together in one event loop."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from demo.observer import Observer
+from demo.plan import Plan
+from demo.report import Figures
+from demo.site import Site, now
+from streams import clients
+from streams.reading import reader
+from streams.settings import Kafka, Settings
+from streams.topics import topic_set
+
+SETTLING = 15.0
+"""Longest time that the last clicks are given to be answered, s."""
+
+
+class Performance:
+    """What is going on: read by the screen while it lasts."""
+
+    def __init__(self, site: Site, observer: Observer, restarts: Callable[[], int]) -> None:
+        self.site = site
+        self.observer = observer
+        self._restarts = restarts
+        self._opened = time.monotonic()
+        self._closed: float | None = None
+
+    def closed(self) -> None:
+        """The visitors are gone: time stands still for the figures."""
+        self._closed = time.monotonic()
+
+    def figures(self) -> Figures:
+        """What has been counted so far."""
+        site, observer = self.site, self.observer
+        return Figures(
+            seconds=(self._closed or time.monotonic()) - self._opened,
+            events=dict(site.events),
+            visitors=len(site.visitors),
+            visitors_without_list=len(site.visitors - observer.newest.keys()),
+            sessions=len(observer.visitors_with_session),
+            lists=observer.lists,
+            lists_invalid=observer.lists_invalid,
+            lists_unjudged=observer.lists_unjudged,
+            invalid_examples=tuple(observer.invalid_examples),
+            dead_letters=observer.dead_letters,
+            live_sales=len(observer.sales.newest.live(now()).ids),
+            restarts=self._restarts(),
+            click_to_list=observer.latency(),
+        )
+
+
+Draw = Callable[[Performance], Coroutine[Any, Any, None]]
+"""Shows a performance for as long as it lasts."""
+
+
+async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], draw: Draw) -> Figures:
+    """Play `plan` until its time is over, or SIGINT or SIGTERM comes; then wait for the last lists.
+
+    `restarts` tells how often a worker had to be started again.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or an event could not be delivered.
+    """
+    topics = topic_set(settings.topics)
+    observer = Observer(topics)
+    async with reader(settings.kafka) as consumer, started_producer(settings.kafka) as producer:
+        watched = (topics.sales, topics.sessions, topics.recommendations, topics.dead_letters)
+        consumer.assign(
+            [TopicPartition(one.name, number) for one in watched for number in range(one.partitions)]
+        )
+        site = Site(producer, topics, observer, plan)
+        await site.publish()
+        performance = Performance(site, observer, restarts)
+        watching = observer.follow(consumer, time.perf_counter)
+        async with background(watching, site.withdraw(), draw(performance)):
+            send_home(site, plan.seconds)
+            await site.open()
+            performance.closed()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(observer.settle(), SETTLING)
+        return performance.figures()
+
+
+def send_home(site: Site, seconds: float | None) -> None:
+    """Have the visitors go after `seconds`, or at SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, site.stop.set)
+    if seconds is not None:
+        loop.call_later(seconds, site.stop.set)
+
+
+@asynccontextmanager
+async def started_producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that is stopped afterwards."""
+    producer = clients.producer(kafka)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def background(*at_once: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `at_once` beside the block, and end them with it; an error of one of them ends the block."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in at_once]
+            yield
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors

@@ -1,0 +1,19 @@
+"""What happens in a demo: how many visitors come, how fast they click, and for how long."""
+
+from msgspec import Struct
+
+
+class Plan(Struct, frozen=True):
+    """The plan of a demo.
+
+    Attributes:
+        seconds: how long visitors click; None until they are told to stop.
+        visitors: how many there are.
+        rate: events per second of all of them together.
+        seed: the same one gives the same sales and visitors.
+    """
+
+    seconds: float | None
+    visitors: int
+    rate: float
+    seed: int

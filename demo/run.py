@@ -1,0 +1,88 @@
+"""One demo from beginning to end: names of its own on a broker, its workers, its site, and the screen."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import asdict, replace
+from rich.console import Console
+
+from demo.performance import perform
+from demo.plan import Plan
+from demo.report import report
+from demo.screen import drawn_on, summary, told_on
+from streams import clients
+from streams.embedded import broker_for
+from streams.settings import Kafka, Settings
+from streams.supervisor import Supervisor
+from streams.topics import topic_set
+
+WORKERS = (("sessions",), ("scoring",))
+"""The worker processes of a demo."""
+GETTING_READY = 90.0
+"""Longest time that workers may take to get ready, s; the first start on a machine compiles."""
+
+
+def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> dict[str, Any]:
+    """Play a demo, print its summary, and return its report.
+
+    Raises:
+        TenfoldError: the broker or a worker does not start, or an event could not be delivered.
+    """
+    with ExitStack() as world:
+        with console.status("Starting the broker"):
+            own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
+            asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
+            world.callback(remove_topics, settings, own)
+        with console.status("Starting the workers"):
+            workers = world.enter_context(Supervisor(own, WORKERS))
+            workers.ready(GETTING_READY)
+        draw = told_on(console) if headless else drawn_on(console)
+        figures = asyncio.run(perform(own, plan, lambda: workers.restarts, draw))
+    console.print(summary(figures))
+    return report(figures, parameters(settings, plan))
+
+
+@contextmanager
+def own_names(settings: Settings) -> Iterator[Settings]:
+    """Settings with topics, groups and a data folder of this demo's own, so that it touches nothing else."""
+    name = f"demo.{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder = settings.data_dir() / "demo" / name
+    try:
+        yield replace(
+            settings,
+            topics=replace(settings.topics, prefix=f"{settings.topics.prefix}{name}."),
+            worker=replace(
+                settings.worker, application=f"{settings.worker.application}.{name}", data_dir=str(folder)
+            ),
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_topics(settings: Settings, own: Settings) -> None:
+    """Remove what the demo left on a broker that lives on; an embedded one goes with its folder."""
+    if settings.kafka.bootstrap_servers:
+        asyncio.run(_remove_topics(own.kafka, (own.topics.prefix, own.worker.application)))
+
+
+async def _remove_topics(kafka: Kafka, beginnings: tuple[str, ...]) -> None:
+    client = await clients.admin(kafka)
+    try:
+        await client.delete_topics(
+            [name for name in await client.list_topics() if name.startswith(beginnings)]
+        )
+    finally:
+        await client.close()
+
+
+def parameters(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """What the figures of a report depend on."""
+    return asdict(plan) | {
+        "workers": ["+".join(agents) for agents in WORKERS],
+        "partitions": settings.topics.partitions,
+        "broker": settings.kafka.bootstrap_servers or "embedded",
+    }

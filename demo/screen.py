@@ -1,0 +1,172 @@
+"""The live screen of the demo: the figures, and the newest lists with their titles."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from demo.performance import Draw, Performance
+from demo.report import Figures
+from reco.lists import TopTen
+from streams.list_view import ranking
+
+PANELS = 3
+"""Lists on a wide screen."""
+PANEL_WIDTH = 38
+"""Columns that a list needs; a narrow screen shows fewer lists."""
+RATE_WINDOW = 3.0
+"""Rates on the screen are means over so many seconds."""
+
+
+FRAME = 0.5
+"""Seconds between two pictures."""
+FRAMES_A_LIST = 3
+"""One of the lists on the screen gives way to a newer one so many pictures later."""
+
+
+@dataclass(frozen=True)
+class ShownList:
+    """A list on the screen, and the title of the sale that its visitor clicked just before."""
+
+    newest: TopTen
+    clicked: str
+
+
+class Rates:
+    """Events and lists per second, as means over the last `RATE_WINDOW` seconds."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, int, int]] = deque()
+
+    def read(self, figures: Figures) -> tuple[float, float]:
+        """Events per second and lists per second, with one more reading of the counts."""
+        self._readings.append((figures.seconds, figures.all_events, figures.lists))
+        while self._readings[-1][0] - self._readings[0][0] > RATE_WINDOW:
+            self._readings.popleft()
+        (since, events, lists), (until, more_events, more_lists) = self._readings[0], self._readings[-1]
+        seconds = until - since
+        return ((more_events - events) / seconds, (more_lists - lists) / seconds) if seconds else (0.0, 0.0)
+
+
+def drawn_on(console: Console) -> Draw:
+    """What draws a performance on the whole of `console`, and gives it back afterwards."""
+
+    async def draw(performance: Performance) -> None:
+        rates, shown = Rates(), deque[ShownList](maxlen=PANELS)
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            for frame in count():
+                if frame % FRAMES_A_LIST == 0:
+                    shown.extend(_just_answered(performance))
+                figures = performance.figures()
+                titles = performance.observer.sales.titles
+                fitting = min(len(shown), console.width // PANEL_WIDTH or 1)
+                picture = screen(figures, rates.read(figures), [*shown][len(shown) - fitting :], titles)
+                live.update(picture, refresh=True)
+                await asyncio.sleep(FRAME)
+
+    return draw
+
+
+def told_on(console: Console) -> Draw:
+    """What only tells `console` that a performance began."""
+
+    async def tell(_: Performance) -> None:
+        console.print("Visitors click. Ctrl-C ends it.")
+
+    return tell
+
+
+def _just_answered(performance: Performance) -> list[ShownList]:
+    """The list that came last, and what its visitor clicked."""
+    newest, sales = performance.observer.latest, performance.observer.sales
+    if newest is None:
+        return []
+    sale_id = performance.site.clicked.get(newest.visitor_id, "")
+    return [ShownList(newest, sales.titles.get(sale_id, sale_id))]
+
+
+def screen(
+    figures: Figures, rates: tuple[float, float], shown: Sequence[ShownList], titles: Mapping[str, str]
+) -> RenderableType:
+    """The whole screen."""
+    minutes, seconds = divmod(int(figures.seconds), 60)
+    return Group(
+        Rule(f"[bold]tenfold demo[/]   {minutes}:{seconds:02}   [dim]Ctrl-C ends it[/]"),
+        _figures(figures, rates),
+        _side_by_side([_panel(one, titles) for one in shown]),
+    )
+
+
+def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
+    latency = figures.click_to_list
+    values = {
+        "events/s": f"{rates[0]:.0f}",
+        "lists/s": f"{rates[1]:.0f}",
+        "p50 click to list": _milliseconds(latency.p50),
+        "p99": _milliseconds(latency.p99),
+        "live sales": str(figures.live_sales),
+        "visitors": f"{figures.visitors:,}",
+        "events": f"{figures.all_events:,}",
+        "lists": f"{figures.lists:,}",
+    }
+    wrong = {
+        "wrong lists": figures.lists_invalid,
+        "dead letters": figures.dead_letters,
+        "restarts": figures.restarts,
+    }
+    well = [Text.assemble((value, "bold"), " ", (name, "dim")) for name, value in values.items()]
+    ill = [
+        Text.assemble((f"{count:,}", "bold red" if count else "bold"), " ", (name, "dim"))
+        for name, count in wrong.items()
+    ]
+    return Columns([*well, *ill], padding=(0, 3))
+
+
+def _side_by_side(panels: Sequence[Panel]) -> Table:
+    row = Table.grid(expand=True)
+    for _ in panels:
+        row.add_column(ratio=1)
+    row.add_row(*panels)
+    return row
+
+
+def _panel(one: ShownList, titles: Mapping[str, str]) -> Panel:
+    clicked = Text(
+        one.clicked and f"clicked {one.clicked}", style="italic cyan", no_wrap=True, overflow="ellipsis"
+    )
+    return Panel(Group(clicked, ranking(one.newest, titles)), title=one.newest.visitor_id, title_align="left")
+
+
+def summary(figures: Figures) -> RenderableType:
+    """What is left on the terminal when the demo is over."""
+    latency = figures.click_to_list
+    by_type = ", ".join(f"{count:,} {kind}s" for kind, count in figures.events.items())
+    rows = {
+        "ran for": f"{figures.seconds:.0f} s",
+        "events": f"{figures.all_events:,}: {by_type}",
+        "visitors": f"{figures.visitors:,}, {figures.visitors_without_list} without a list",
+        "lists": f"{figures.lists:,}, {figures.lists_invalid} wrong",
+        "click to list": f"p50 {_milliseconds(latency.p50)}, p99 {_milliseconds(latency.p99)}",
+        "unanswered clicks": str(latency.unanswered),
+        "dead letters": str(figures.dead_letters),
+        "restarts": str(figures.restarts),
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), value)
+    for example in figures.invalid_examples:
+        table.add_row(Text("wrong list", style="red"), Text(example))
+    return table
+
+
+def _milliseconds(latency: float | None) -> str:
+    return "–" if latency is None else f"{latency:.1f} ms"  # noqa: RUF001 - a dash for a missing figure

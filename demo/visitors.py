@@ -1,0 +1,182 @@
+"""Simulated visitors: each has tastes, looks mostly at what it is shown, and buys what it likes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import exp, log
+from random import Random
+from typing import TypedDict
+
+from demo.catalogue import DemoSale
+from demo.kinds import KINDS
+from reco.events import Action, Cart, Click, Context, Event, Impression, Millis, Purchase, Shown
+from reco.lists import TopTen
+
+LOOKS = (4, 10)
+"""Fewest and most sales that a visit looks at."""
+TRUST_IN_LIST = 0.8
+"""Share of the clicks that go to a sale of the list shown; the others find a sale by taste."""
+CART_AT_BEST = 0.6
+"""Probability that a look at a perfect match puts it into the basket; falls with the square of the match."""
+PURCHASE_AT_BEST = 0.6
+"""Probability that a perfect match is bought once it is in the basket; falls with the match."""
+OTHER_KIND = 0.08
+"""What a kind that a visitor does not care for weighs against the favourite one."""
+OTHER_COUNTRY = 0.6
+"""What a sale outside the favourite countries loses."""
+PRICE_TOLERANCE = 0.6
+"""Difference of the logarithms of two prices that a visitor hardly minds."""
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What a visitor likes: weights of kinds (1 for the favourite), countries, and a price, EUR."""
+
+    kinds: dict[str, float]
+    countries: frozenset[str]
+    price: float
+
+    def match(self, one: DemoSale) -> float:
+        """How well a sale fits, from 0 to 1: the truth of the simulation, which no recommender sees."""
+        kind = self.kinds.get(one.kind, OTHER_KIND)
+        country = 1.0 if one.sale.country in self.countries else OTHER_COUNTRY
+        distance = log((one.sale.price or 1.0) / self.price) / PRICE_TOLERANCE
+        return kind * country * exp(-distance * distance / 2)
+
+
+def cart_probability(match: float) -> float:
+    """The probability that a visitor puts a sale that it looks at into the basket."""
+    return CART_AT_BEST * match * match
+
+
+def purchase_probability(match: float) -> float:
+    """The probability that a visitor buys a sale that it put into the basket."""
+    return PURCHASE_AT_BEST * match
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """One person: an id, tastes, and the context that comes with each event."""
+
+    visitor_id: str
+    taste: Taste
+    context: Context
+
+
+@dataclass
+class _Visit:
+    visitor: Visitor
+    session_id: str
+    looks_left: int
+    list_seen: str = ""
+    looking_at_list: bool = False
+    intents: list[type[Cart | Purchase]] = field(default_factory=list)
+    looked_at: DemoSale | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.looks_left == 0 and not self.intents
+
+
+class _Facts(TypedDict):
+    """What all events of a visit have in common."""
+
+    event_id: str
+    visitor_id: str
+    ts: Millis
+    session_id: str
+    context: Context
+
+
+class Crowd:
+    """The visitors on the site; a visit that ends makes room for another visitor.
+
+    `number` visitors exist, `active` of them are on a visit at any time. The same seed and the same
+    lists shown give the same events.
+    """
+
+    def __init__(self, sales: Sequence[DemoSale], number: int, active: int, seed: int) -> None:
+        self._random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
+        self._sales = {one.sale.sale_id: one for one in sales}
+        self._idle = [_visitor(place, sales, self._random) for place in range(number)]
+        self._visits_begun = 0
+        self._events = 0
+        self._visits = [self._arrival() for _ in range(min(active, number))]
+
+    def next_event(self, now: Millis, shown: Callable[[str], TopTen | None]) -> Event:
+        """What the next visitor does at `now`; `shown` tells the list that the site shows to a visitor."""
+        place = self._random.randrange(len(self._visits))
+        visit = self._visits[place]
+        event = self._act(visit, now, shown(visit.visitor.visitor_id))
+        if visit.over:
+            self._idle.append(visit.visitor)
+            self._visits[place] = self._arrival()
+        return event
+
+    def _arrival(self) -> _Visit:
+        self._visits_begun += 1
+        visitor = self._idle.pop(self._random.randrange(len(self._idle)))
+        looks = self._random.randint(*LOOKS)
+        return _Visit(visitor, f"visit-{self._visits_begun}", looks)
+
+    def _act(self, visit: _Visit, now: Millis, shown: TopTen | None) -> Event:
+        self._events += 1
+        facts = _Facts(
+            event_id=f"event-{self._events}",
+            visitor_id=visit.visitor.visitor_id,
+            ts=now,
+            session_id=visit.session_id,
+            context=visit.visitor.context,
+        )
+        if visit.intents and visit.looked_at:
+            return _carry_out(visit.intents.pop(0), visit.looked_at, facts)
+        visit.looking_at_list = (
+            not visit.looking_at_list and shown is not None and shown.list_id != visit.list_seen
+        )
+        if visit.looking_at_list and shown and shown.sales:
+            visit.list_seen = shown.list_id
+            return _impression(shown, facts)
+        return self._look(visit, shown, facts)
+
+    def _look(self, visit: _Visit, shown: TopTen | None, facts: _Facts) -> Click:
+        one = self._choose(visit.visitor.taste, shown, facts["ts"])
+        match = visit.visitor.taste.match(one)
+        visit.looks_left -= 1
+        visit.looked_at = one
+        if self._random.random() < cart_probability(match):
+            visit.intents.append(Cart)
+            if self._random.random() < purchase_probability(match):
+                visit.intents.append(Purchase)
+        return Click(sale_id=one.sale.sale_id, **facts)
+
+    def _choose(self, taste: Taste, shown: TopTen | None, now: Millis) -> DemoSale:
+        """A live sale, likelier the better it matches; mostly one of the list shown."""
+        if shown and self._random.random() < TRUST_IN_LIST:
+            listed = [self._sales[one.sale_id] for one in shown.sales if one.sale_id in self._sales]
+        else:
+            listed = []
+        live = [one for one in listed if one.open_at(now)]
+        live = live or [one for one in self._sales.values() if one.open_at(now)]
+        return self._random.choices(live, [taste.match(one) for one in live])[0]
+
+
+def _visitor(place: int, sales: Sequence[DemoSale], random: Random) -> Visitor:
+    favourites = random.sample([kind.name for kind in KINDS], 3)
+    taste = Taste(
+        kinds=dict(zip(favourites, (1.0, 0.7, 0.4), strict=True)),
+        countries=frozenset(random.sample(sorted({one.sale.country or "" for one in sales}), 4)),
+        price=random.choice(sales).sale.price or 1.0,
+    )
+    context = {"device": random.choice(("phone", "phone", "tablet", "desktop"))}
+    return Visitor(f"visitor-{place:05}", taste, context)
+
+
+def _carry_out(intent: type[Cart | Purchase], one: DemoSale, facts: _Facts) -> Action:
+    sale = one.sale
+    if intent is Purchase:
+        return Purchase(sale_id=sale.sale_id, price=sale.price, currency=sale.currency, **facts)
+    return Cart(sale_id=sale.sale_id, **facts)
+
+
+def _impression(shown: TopTen, facts: _Facts) -> Impression:
+    positions = tuple(Shown(one.sale_id, position) for position, one in enumerate(shown.sales, start=1))
+    return Impression(list_id=shown.list_id, shown=positions, **facts)

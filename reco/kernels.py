@@ -1,0 +1,51 @@
+"""How the inner loops over arrays are compiled: ahead of use, with fixed types, the same bits in every run.
+
+A kernel never compiles while a list waits: its types are given, so it is compiled (or read from numba's
+cache beside the file) when its module is imported. The cache knows a kernel by its own file only: after
+a change of a kernel or a constant that kernels of other files use, delete their `__pycache__`.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit, types
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+NOTHING = types.void
+BOOL = types.boolean
+INT32 = types.int32
+INT64 = types.int64
+FLOAT64 = types.float64
+BOOLS = types.boolean[::1]
+INT8S = types.int8[::1]
+INT32S = types.int32[::1]
+INT64S = types.int64[::1]
+FLOAT32S = types.float32[::1]
+FLOAT64S = types.float64[::1]
+INT32_ROWS = types.int32[:, ::1]
+FLOAT32_ROWS = types.float32[:, ::1]
+
+
+def columns(kind: type[tuple[Any, ...]], *fields: object) -> Any:
+    """The type, in signatures, of a named tuple whose fields have these types."""
+    return types.NamedTuple(fields, kind)
+
+
+def pair(first: object, second: object) -> Any:
+    """The type, in signatures, of a tuple of two."""
+    return types.Tuple((first, second))
+
+
+def compiled(signature: object) -> Callable[[Kernel], Kernel]:
+    """Compile a function for the types of `signature`; without `fastmath`, so that sums keep their order."""
+
+    def decorate(function: Kernel) -> Kernel:
+        try:
+            kernel = njit(signature, cache=True, error_model="numpy")(function)
+        except RuntimeError:
+            # Nowhere to keep a cache, as in a read-only container: compile anew at each start.
+            kernel = njit(signature, error_model="numpy")(function)
+        return cast("Kernel", kernel)
+
+    return decorate

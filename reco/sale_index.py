@@ -1,0 +1,51 @@
+"""Which slot of the arrays belongs to which sale: slots are given on first sight and taken back in bulk."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_SALES = 65_536
+"""Sales that knowledge holds something about; a site has hundreds open, an imported log 30,000 or more."""
+
+
+class SaleIndex:
+    """Sale ids and their slots, for sales that occur in events, whether or not the catalogue knows them.
+
+    When no slot is free, the quarter of the sales whose newest touch is the oldest give theirs back; which
+    ones is a function of what was learned so far, so every worker drops the same.
+    """
+
+    def __init__(self, capacity: int = MAX_SALES) -> None:
+        self.capacity = capacity
+        self.version = 0
+        """Grows whenever a sale gets or loses a slot."""
+        self.slots: dict[str, int] = {}
+        self._free = list(range(capacity - 1, -1, -1))
+        self._last_ts = np.zeros(capacity, np.int64)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `add` has no slot left to give."""
+        return not self._free
+
+    def add(self, sale_id: str) -> int:
+        """The slot of a sale that had none; the index must not be full."""
+        slot = self._free.pop()
+        self.slots[sale_id] = slot
+        self._last_ts[slot] = 0
+        self.version += 1
+        return slot
+
+    def touch(self, slots: NDArray[np.int32], ts: NDArray[np.int64]) -> None:
+        """Note that the sales in `slots` (int32[n]) were touched at event times `ts` (int64[n], ms)."""
+        np.maximum.at(self._last_ts, slots, ts)
+
+    def drop_stalest(self) -> NDArray[np.bool_]:
+        """Take the slots of the stalest quarter back; bool[capacity], true for each slot taken."""
+        in_use = np.fromiter(self.slots.values(), np.int64, len(self.slots))
+        order = in_use[np.lexsort((in_use, self._last_ts[in_use]))]
+        dropped = np.zeros(self.capacity, np.bool_)
+        dropped[order[: -(-len(order) // 4)]] = True
+        self.slots = {sale_id: slot for sale_id, slot in self.slots.items() if not dropped[slot]}
+        self._free.extend(np.flatnonzero(dropped)[::-1].tolist())
+        self.version += 1
+        return dropped

@@ -1,0 +1,43 @@
+"""The command line: one command per job, each in a file of its own."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from reco.errors import TenfoldError
+from streams.commands.broker import app as broker
+from streams.commands.demo import demo
+from streams.commands.doctor import doctor
+from streams.commands.import_log import import_log
+from streams.commands.publish import publish
+from streams.commands.topics import topics
+from streams.commands.up import up
+from streams.commands.watch import watch
+from streams.commands.worker import worker
+
+tenfold = typer.Typer(
+    help="The ten live sales each visitor is most likely to buy, refreshed after every click.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+tenfold.command()(demo)
+tenfold.command()(up)
+tenfold.command()(worker)
+tenfold.command("import")(import_log)
+tenfold.command()(publish)
+tenfold.command()(watch)
+tenfold.command()(topics)
+tenfold.add_typer(broker, name="broker")
+tenfold.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line; an error that tenfold raises on purpose is one message and exit code 1."""
+    try:
+        tenfold()
+    except TenfoldError as error:
+        Console(stderr=True).print(Text(str(error), style="red"), soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,113 @@
+"""`tenfold watch`: the lists as a CMS sees them, refreshed while one looks."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from rich.console import Console
+from rich.panel import Panel
+
+from reco.errors import RefusedRecordError
+from reco.events import Sale
+from reco.lists import DEFAULT_VISITOR, TopTen
+from streams.codecs import decode_list, decode_sale, encode
+from streams.embedded import reachable
+from streams.list_view import ranking
+from streams.reading import newest_of, partitions_of, read_between, reader
+from streams.settings import Settings, load
+from streams.topics import topic_set
+
+WIDTH = 80
+"""Columns of a list on the terminal."""
+
+
+def watch(
+    visitor: Annotated[str | None, typer.Argument(help="Only the lists of this visitor.")] = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="One list per line, as it stands on the topic.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lists.")] = None,
+) -> None:
+    """Show the lists that a CMS sees, as they are refreshed."""
+    settings = reachable(load())
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_watch(settings, visitor, json=json, count=count))
+
+
+async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: int | None) -> None:
+    console = Console()
+    titles: dict[str, str] = {}
+    shown = 0
+    async with aclosing(lists(settings, visitor, titles)) as newest:
+        async for one in newest:
+            if json:
+                print(encode(one).decode(), flush=True)  # noqa: T201 - the data is the output
+            else:
+                console.print(_panel(one, titles))
+            shown += 1
+            if shown == count:
+                return
+
+
+async def lists(settings: Settings, visitor: str | None, titles: dict[str, str]) -> AsyncGenerator[TopTen]:
+    """The newest list of `visitor` (of the unknown visitor if None), then each list as it is refreshed.
+
+    `titles` is kept as the sales on the topic have them, by sale.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or has no such topics.
+    """
+    topics = topic_set(settings.topics)
+    wanted = (visitor or DEFAULT_VISITOR).encode()
+    partitions = await partitions_of(settings.kafka, topics.sales.name, topics.recommendations.name)
+    sales, recommendations = partitions[topics.sales.name], partitions[topics.recommendations.name]
+    async with reader(settings.kafka) as consumer:
+        sales_read = await consumer.end_offsets(sales)
+        lists_read = await consumer.end_offsets(recommendations)
+        async for record in read_between(consumer, await consumer.beginning_offsets(sales), sales_read):
+            _learn(record, titles)
+        newest = _list_of(await newest_of(consumer, lists_read, wanted))
+        if newest is not None:
+            yield newest
+        consumer.assign([*sales, *recommendations])
+        for partition, offset in {**sales_read, **lists_read}.items():
+            consumer.seek(partition, offset)
+        async for one in _refreshed(consumer, topics.sales.name, titles):
+            if visitor is None or one.visitor_id == visitor:
+                yield one
+
+
+async def _refreshed(consumer: AIOKafkaConsumer, sales: str, titles: dict[str, str]) -> AsyncIterator[TopTen]:
+    async for record in consumer:
+        if record.topic == sales:
+            _learn(record, titles)
+        elif (one := _list_of(record)) is not None:
+            yield one
+
+
+def _learn(record: ConsumerRecord[bytes, bytes], titles: dict[str, str]) -> None:
+    """Keep the title of a sale; that of a withdrawn one stays, for lists that still hold it."""
+    with suppress(RefusedRecordError):
+        sale = decode_sale(record.key, record.value)
+        if isinstance(sale, Sale):
+            titles[sale.sale_id] = sale.title
+
+
+def _list_of(record: ConsumerRecord[bytes, bytes] | None) -> TopTen | None:
+    """The list in a record; None for the tombstone of an erased visitor, or what is no list."""
+    if record is None or record.value is None:
+        return None
+    try:
+        return decode_list(record.value)
+    except RefusedRecordError:
+        return None
+
+
+def _panel(one: TopTen, titles: dict[str, str]) -> Panel:
+    at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
+    return Panel(ranking(one, titles), title=f"{one.visitor_id}   {at}", title_align="left", width=WIDTH)

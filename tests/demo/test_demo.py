@@ -1,0 +1,66 @@
+"""The demo, for real: a broker, two workers, visitors, and lists that are all right."""
+
+import asyncio
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from demo.plan import Plan
+from demo.run import run
+from streams import clients
+from streams.settings import Settings, Worker
+from streams.supervisor import environment_of
+
+pytestmark = pytest.mark.broker
+
+TENFOLD = [sys.executable, "-c", "from streams.cli import main; main()"]
+
+
+async def topic_names(settings: Settings) -> list[str]:
+    client = await clients.admin(settings.kafka)
+    try:
+        return [name for name in await client.list_topics() if settings.topics.prefix in name]
+    finally:
+        await client.close()
+
+
+def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:
+    plan = Plan(seconds=10, visitors=200, rate=50, seed=3)
+    console = Console(file=io.StringIO())
+    figures = run(settings, plan, console, headless=True)
+    assert figures["lists_invalid"] == 0, figures["invalid_examples"]
+    assert figures["lists_unjudged"] == 0
+    assert figures["dead_letters"] == 0
+    assert figures["visitors_without_list"] == 0
+    assert figures["clicks_unanswered"] == 0
+    assert figures["restarts"] == 0
+    assert figures["events"] == pytest.approx(500, abs=25)
+    assert figures["sessions"] == figures["visitors"] > 50
+    assert figures["lists"] >= figures["clicks_answered"] > 150
+    assert 0 < figures["click_to_list_ms"]["p50"] <= figures["click_to_list_ms"]["p99"]
+    assert asyncio.run(topic_names(settings)) == []
+    assert list((settings.data_dir() / "demo").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_on_a_broker_of_its_own_ends_with_a_summary_and_its_report(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    own = Settings(worker=Worker(data_dir=str(tmp_path / "data")))
+    report = tmp_path / "report.json"
+    command = [*TENFOLD, "demo", "--headless", "--report", str(report), "--rate", "20"]
+    with subprocess.Popen(command, env=environment_of(own), stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert any("Ctrl-C ends it" in line for line in demo.stdout)
+        demo.send_signal(how)
+        output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert "click to list" in output
+    assert json.loads(report.read_text())["parameters"]["broker"] == "embedded"
+    assert list((own.data_dir() / "demo").iterdir()) == []

@@ -1,0 +1,70 @@
+"""The screen of a demo shows the figures, and lists with titles, on any terminal."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from demo.screen import RATE_WINDOW, Rates, ShownList, screen, summary
+from tests.demo.lists import SALES, right_list
+from tests.demo.test_report import FIGURES
+
+TITLES = {sale.sale_id: sale.title for sale in SALES}
+
+
+def printed(shown: RenderableType, width: int = 120) -> str:
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_screen_shows_rates_latency_and_what_went_wrong(width: int) -> None:
+    text = printed(screen(FIGURES, (101.4, 87.6), [], TITLES), width)
+    for part in (
+        "101 events/s",
+        "88 lists/s",
+        "5.5 ms p50 click to list",
+        "30.2 ms p99",
+        "151 live sales",
+        "2 wrong lists",
+        "4 dead letters",
+        "5 restarts",
+    ):
+        assert part in text
+
+
+def test_the_screen_shows_each_list_with_titles_and_the_click_before_it() -> None:
+    text = printed(screen(FIGURES, (0, 0), [ShownList(right_list(), "Open 11")], TITLES))
+    assert "ann" in text
+    assert "clicked Open 11" in text
+    assert [title for title in TITLES.values() if f"{title} " in text.replace("clicked Open 11", "")] == [
+        f"Open {number}" for number in range(10)
+    ]
+
+
+def test_a_sale_without_a_title_is_shown_by_its_id() -> None:
+    assert "open-03" in printed(screen(FIGURES, (0, 0), [ShownList(right_list(), "")], {}))
+
+
+def test_nothing_measured_yet_is_a_dash() -> None:
+    nothing = replace(FIGURES, click_to_list=replace(FIGURES.click_to_list, p50=None))
+    assert "– p50" in printed(screen(nothing, (0, 0), [], {}))  # noqa: RUF001 - the dash on the screen
+
+
+def test_rates_are_means_over_the_last_seconds() -> None:
+    rates = Rates()
+    assert rates.read(replace(FIGURES, seconds=0.0, events={"click": 0}, lists=0)) == (0.0, 0.0)
+    assert rates.read(replace(FIGURES, seconds=2.0, events={"click": 200}, lists=100)) == (100.0, 50.0)
+    later = replace(FIGURES, seconds=2.0 + RATE_WINDOW, events={"click": 200}, lists=400)
+    assert rates.read(later) == (0.0, 100.0)
+
+
+def test_the_summary_says_how_it_went_and_quotes_wrong_lists() -> None:
+    text = printed(summary(FIGURES))
+    assert "1,550: 800 clicks, 700 impressions, 40 carts, 10 purchases" in text
+    assert "300, 1 without a list" in text
+    assert "p50 5.5 ms, p99 30.2 ms" in text
+    assert "list-7: past is not open" in text

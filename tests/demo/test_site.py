@@ -1,0 +1,95 @@
+"""The site publishes, withdraws and produces, and does not go on when events cannot be delivered."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from aiokafka.structs import RecordMetadata, TopicPartition
+
+from demo.catalogue import SALES, WITHDRAWAL_EVERY, WITHDRAWALS
+from demo.observer import Observer
+from demo.plan import Plan
+from demo.site import Site
+from reco.errors import BrokerError
+from reco.events import Click, Impression
+from streams.codecs import decode_event
+from tests.demo.lists import AT, TOPICS
+
+
+class Producer:
+    """Delivers at once what it is given, and sends the visitors home after `last` events."""
+
+    def __init__(self, last: int = 0, error: Exception | None = None) -> None:
+        self.sent: list[tuple[str, bytes | None, bytes]] = []
+        self.site: Site | None = None
+        self._last = last
+        self._error = error
+
+    async def send(self, topic: str, value: bytes | None, key: bytes) -> "asyncio.Future[RecordMetadata]":
+        self.sent.append((topic, value, key))
+        delivery: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        if self._error is not None:
+            delivery.set_exception(self._error)
+        else:
+            place = TopicPartition(topic, 0)
+            delivery.set_result(RecordMetadata(topic, 0, place, len(self.sent), AT, 1, 0))
+        if self.site is not None and len(self.sent) >= self._last:
+            self.site.stop.set()
+        return delivery
+
+    async def flush(self) -> None:
+        await asyncio.sleep(0)
+
+
+def site_with(producer: Any, *, rate: float = 100_000.0, clock: Callable[[], int] = lambda: AT) -> Site:
+    plan = Plan(seconds=None, visitors=20, rate=rate, seed=1)
+    producer.site = Site(producer, TOPICS, Observer(TOPICS), plan, clock)
+    site: Site = producer.site
+    return site
+
+
+async def test_all_sales_are_published_under_their_ids() -> None:
+    producer = Producer()
+    await site_with(producer).publish()
+    assert len({key for topic, value, key in producer.sent if topic == TOPICS.sales.name and value}) == SALES
+
+
+async def test_withdrawn_sales_become_tombstones_at_their_times() -> None:
+    producer, moments = Producer(), [AT]
+    site = site_with(producer, clock=lambda: moments[-1])
+    moments.append(AT + WITHDRAWALS * WITHDRAWAL_EVERY - 500)
+    withdrawing = asyncio.create_task(site.withdraw())
+    await asyncio.sleep(0.05)
+    assert len(producer.sent) == WITHDRAWALS - 1
+    await withdrawing
+    assert [value for _, value, _ in producer.sent] == [None] * WITHDRAWALS
+
+
+async def test_visitors_act_until_they_are_sent_home_and_every_event_is_counted() -> None:
+    producer = Producer(last=300)
+    site = site_with(producer)
+    await site.open()
+    events = [decode_event(key, value, AT + 10**12) for _, value, key in producer.sent]
+    assert site.events.total() == len(events) == 300
+    assert site.events["click"] == sum(isinstance(one, Click) for one in events)
+    assert site.visitors == {one.visitor_id for one in events if not isinstance(one, Impression)}
+    assert (
+        site.clicked.items()
+        == {one.visitor_id: one.sale_id for one in events if isinstance(one, Click)}.items()
+    )
+
+
+async def test_events_come_at_the_rate_that_was_asked_for() -> None:
+    site = site_with(Producer(last=100), rate=200.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await site.open()
+    assert 0.45 < loop.time() - began < 1.5
+
+
+async def test_an_event_that_cannot_be_delivered_ends_the_demo() -> None:
+    site = site_with(Producer(last=10**9, error=KafkaTimeoutError()))
+    with pytest.raises(BrokerError, match="could not be delivered"):
+        await site.open()

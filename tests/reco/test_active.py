@@ -1,0 +1,94 @@
+"""Active visitors: whose lists must be emitted again when a sale closes, opens or is withdrawn."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reco.active import ActiveVisitors
+from reco.sessions import Session, Touch
+from tests.reco.worlds import NOON
+
+VISITORS = ("ann", "bob", "cleo")
+SALES = ("oslo", "paris", "rome")
+
+
+def session(visitor_id: str, offset: int = 0, last_ts: int = NOON) -> Session:
+    """A session whose newest touch is of this time."""
+    return Session(visitor_id, offset, recent=(Touch(last_ts, "e", "rome", "click"),))
+
+
+def active(*lists: tuple[str, tuple[str, ...]]) -> ActiveVisitors:
+    """Visitors for whom these lists were emitted, in this order, all in partition 0."""
+    visitors = ActiveVisitors()
+    for visitor_id, held in lists:
+        visitors.emitted(0, session(visitor_id), held)
+    return visitors
+
+
+emissions = st.lists(
+    st.tuples(st.sampled_from(VISITORS), st.lists(st.sampled_from(SALES), unique=True).map(tuple)),
+    max_size=12,
+)
+
+
+@given(emissions)
+def test_only_the_newest_list_of_a_visitor_counts(lists: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    visitors, newest = active(*lists), dict(lists)
+    for sale_id in SALES:
+        assert visitors.holding(sale_id) == {visitor for visitor, held in newest.items() if sale_id in held}
+    assert set(visitors.visitors()) == set(newest)
+    assert len(visitors) == len(newest)
+
+
+def test_the_visitor_with_the_newest_list_comes_first() -> None:
+    assert list(active(("ann", ()), ("bob", ()), ("ann", ("rome",))).visitors()) == ["ann", "bob"]
+
+
+def test_it_knows_the_session_that_the_newest_list_was_computed_from() -> None:
+    visitors = ActiveVisitors()
+    visitors.emitted(2, session("ann", offset=41), ("rome",))
+    known = visitors.get("ann")
+    assert known is not None
+    assert (known.partition, known.session.offset, known.held) == (2, 41, ("rome",))
+    assert visitors.offset("ann") == 41
+    assert visitors.get("bob") is None
+    assert visitors.offset("bob") == -1
+
+
+def test_a_list_holds_only_live_sales_or_it_does_not() -> None:
+    visitors = active(("ann", ("oslo", "rome")))
+    assert visitors.holds_only("ann", {"oslo", "paris", "rome"})
+    assert not visitors.holds_only("ann", {"oslo", "paris"})
+    assert visitors.holds_only("nobody", set())
+
+
+def test_visitors_go_when_their_last_event_is_too_old() -> None:
+    visitors = ActiveVisitors()
+    visitors.emitted(0, session("ann", last_ts=NOON - 1), ("rome",))
+    visitors.emitted(0, session("bob", last_ts=NOON), ("rome",))
+    visitors.expire(since=NOON)
+    assert visitors.holding("rome") == {"bob"}
+
+
+def test_visitors_go_with_their_partition() -> None:
+    visitors = ActiveVisitors()
+    for partition, visitor_id in enumerate(VISITORS):
+        visitors.emitted(partition, session(visitor_id), ("rome",))
+    visitors.keep({0, 2})
+    assert visitors.partitions == {0, 2}
+    assert visitors.holding("rome") == {"ann", "cleo"}
+
+
+def test_beyond_the_limit_the_list_emitted_longest_ago_is_let_go() -> None:
+    visitors = ActiveVisitors(limit=2)
+    for visitor_id in ("ann", "bob", "ann", "cleo"):
+        visitors.emitted(0, session(visitor_id), ("rome",))
+    assert visitors.holding("rome") == {"ann", "cleo"}
+
+
+def test_a_forgotten_visitor_is_nowhere_and_can_be_forgotten_again() -> None:
+    visitors = active(("ann", ("rome",)))
+    visitors.forget("ann")
+    visitors.forget("ann")
+    assert (len(visitors), visitors.holding("rome"), visitors.get("ann")) == (0, frozenset(), None)

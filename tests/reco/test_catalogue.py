@@ -1,0 +1,115 @@
+"""The catalogue: which sales are open at a time, whatever was published in between."""
+
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reco.catalogue import Catalogue
+from reco.events import EARLIEST_TIME, Sale, SaleFact, Withdrawal
+
+START = EARLIEST_TIME
+moments = st.integers(START, START + 20)
+
+
+def sale(sale_id: str, opens: int = 0, closes: int | None = None, title: str = "A journey") -> Sale:
+    """A sale that is open from and until so many ms after the start."""
+    return Sale(sale_id, title, START + opens, None if closes is None else START + closes)
+
+
+def holding(*facts: SaleFact) -> Catalogue:
+    """A catalogue to which these were published, in this order."""
+    catalogue = Catalogue(partitions=1)
+    for offset, fact in enumerate(facts):
+        catalogue.apply(fact, 0, offset)
+    return catalogue
+
+
+@st.composite
+def _sales(draw: st.DrawFn) -> Sale:
+    opens = draw(st.integers(0, 18))
+    return sale(draw(st.sampled_from("abcdef")), opens, draw(st.none() | st.integers(opens + 1, 20)))
+
+
+facts = _sales() | st.builds(Withdrawal, st.sampled_from("abcdef"))
+
+
+def plain_live(published: Sequence[SaleFact], at: int) -> tuple[list[str], int | None]:
+    """The open sales, and the next moment at which that changes by itself; by looking at each sale."""
+    newest = {fact.sale_id: fact for fact in published}
+    sales = [fact for fact in newest.values() if isinstance(fact, Sale)]
+    live = [
+        one.sale_id for one in sales if one.opens_at <= at and (one.closes_at is None or at < one.closes_at)
+    ]
+    changes = [one.opens_at for one in sales] + [one.closes_at for one in sales if one.closes_at is not None]
+    return sorted(live), min((change for change in changes if change > at), default=None)
+
+
+@given(st.lists(st.tuples(facts, st.lists(moments, max_size=3)), max_size=20))
+def test_live_sales_are_those_found_by_looking_at_each_sale(story: list[tuple[SaleFact, list[int]]]) -> None:
+    catalogue = Catalogue(partitions=1)
+    for offset, (fact, asked) in enumerate(story):
+        catalogue.apply(fact, 0, offset)
+        for at in asked:
+            live = catalogue.live(at)
+            expected, until = plain_live([one for one, _ in story[: offset + 1]], at)
+            assert (list(live.ids), live.valid_until) == (expected, until)
+            assert [live.position[sale_id] for sale_id in live.ids] == list(range(len(live.ids)))
+
+
+def test_live_sales_are_the_same_object_until_they_change() -> None:
+    catalogue = holding(sale("a", 0, 10), sale("b", 5))
+    live = catalogue.live(START)
+    assert catalogue.live(START + 4) is live
+    assert live.valid_until == START + 5
+    assert catalogue.live(START + 5) is not live
+    assert catalogue.live(START + 5).version > live.version
+
+
+def test_a_sale_published_again_unchanged_changes_nothing_but_the_offset() -> None:
+    catalogue = holding(sale("a"))
+    live = catalogue.live(START)
+    catalogue.apply(sale("a"), 0, 1)
+    assert catalogue.live(START) is live
+    assert catalogue.offsets == (2,)
+
+
+def test_a_record_that_was_taken_over_before_changes_nothing() -> None:
+    catalogue = holding(sale("a", title="old"), sale("a", title="new"))
+    catalogue.apply(sale("a", title="old"), 0, 0)
+    newest = catalogue.sale("a")
+    assert newest is not None
+    assert newest.title == "new"
+    assert catalogue.offsets == (2,)
+
+
+def test_each_partition_has_its_next_offset() -> None:
+    catalogue = Catalogue(partitions=3)
+    catalogue.apply(sale("a"), 2, 7)
+    catalogue.apply(sale("b"), 0, 1)
+    assert catalogue.offsets == (2, 0, 8)
+
+
+def test_a_withdrawn_sale_is_gone_and_an_unknown_one_can_be_withdrawn() -> None:
+    catalogue = holding(sale("a"), sale("b"), Withdrawal("a"), Withdrawal("never-seen"))
+    assert catalogue.sale("a") is None
+    assert [one.sale_id for one in catalogue.sales()] == ["b"]
+    assert len(catalogue) == 1
+    assert catalogue.offsets == (4,)
+
+
+@pytest.mark.parametrize(("at", "open_"), [(4, False), (5, True), (8, True), (9, False)])
+def test_a_sale_is_open_from_its_opening_until_before_its_closing(at: int, open_: bool) -> None:  # noqa: FBT001
+    assert ("a" in holding(sale("a", 5, 9)).live(START + at).position) is open_
+
+
+def test_a_hundred_thousand_past_sales_cost_little() -> None:
+    past = [sale(f"past-{number:06}", 0, 1) for number in range(100_000)]
+    catalogue = holding(*past, *(sale(f"open-{number}", 2) for number in range(300)))
+    started = time.perf_counter()
+    for change in range(20):
+        catalogue.apply(sale("open-0", 2, 100 + change), 0, 200_000 + change)
+        assert len(catalogue.live(START + 2).ids) == 300
+    assert (time.perf_counter() - started) / 20 < 0.05, "a change of the catalogue takes too long"

@@ -1,0 +1,52 @@
+"""Slots of sales: given on first sight, taken back from the stalest."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reco.sale_index import SaleIndex
+
+
+def filled(last_touches: list[int]) -> SaleIndex:
+    """A full index of sales 0, 1, 2 ... that were last touched at these times."""
+    index = SaleIndex(capacity=len(last_touches))
+    slots = [index.add(str(number)) for number in range(len(last_touches))]
+    index.touch(np.array(slots, np.int32), np.array(last_touches, np.int64))
+    return index
+
+
+def test_a_full_index_drops_the_quarter_that_was_touched_the_longest_ago() -> None:
+    index = filled([50, 20, 80, 10, 60, 70, 40, 30])
+    assert index.is_full
+    dropped = index.drop_stalest()
+    assert sorted(index.slots) == ["0", "2", "4", "5", "6", "7"]
+    assert dropped.sum() == 2
+    assert not index.is_full
+
+
+def test_a_late_touch_does_not_make_a_sale_staler() -> None:
+    index = filled([10, 20])
+    index.touch(np.array([index.slots["1"]], np.int32), np.array([5], np.int64))
+    index.drop_stalest()
+    assert list(index.slots) == ["1"]
+
+
+def test_a_reused_slot_has_no_past() -> None:
+    index = filled([90, 80])
+    index.drop_stalest()
+    index.add("new")
+    index.drop_stalest()
+    assert list(index.slots) == ["0"]
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=30))
+def test_no_two_sales_ever_share_a_slot(touches: list[int]) -> None:
+    index = SaleIndex(capacity=5)
+    for number, ts in enumerate(touches):
+        if index.is_full:
+            index.drop_stalest()
+        slot, version = index.add(str(number)), index.version
+        index.touch(np.array([slot], np.int32), np.array([ts], np.int64))
+        assert len(set(index.slots.values())) == len(index.slots)
+        assert all(0 <= taken < 5 for taken in index.slots.values())
+        assert version > 0

@@ -1,0 +1,78 @@
+"""The command line has one command per job, starts quickly, and ends in one message when it cannot go on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from streams.cli import tenfold
+from streams.settings import PREFIX
+from tests.streams.command_line import TENFOLD
+
+COMMANDS = ("demo", "up", "worker", "import", "publish", "watch", "topics", "broker", "doctor")
+HEAVY = ("numba", "pyarrow", "tensorflow", "faust", "jgo")
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """`tenfold` in a folder without settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return subprocess.run(
+        arguments,
+        cwd=folder,
+        env=clean | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_command_and_no_other() -> None:
+    result = CliRunner().invoke(tenfold, ["--help"])
+    assert result.exit_code == 0
+    assert sorted(get_command(tenfold).commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
+    for command in COMMANDS:
+        assert f" {command} " in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(tenfold, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split("Usage:")[1].splitlines()[2].strip()) > 20
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from streams.cli import tenfold; "
+        "CliRunner().invoke(tenfold, ['--help']); "
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    result = run(sys.executable, "-c", program, folder=tmp_path)
+    assert result.stdout == "[]\n", result.stderr
+
+
+def test_an_error_on_purpose_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    result = run(*TENFOLD, "watch", folder=tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("No broker is configured and none runs in ")
+    assert "Traceback" not in result.stderr
+
+
+def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
+    result = run(
+        *TENFOLD, "topics", folder=tmp_path, TENFOLD_TOPICS_PARTITIONS="0", TENFOLD_WORKER_LOG_LEVEL="loud"
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("Settings cannot work:")
+    assert result.stderr.count("  - ") == 2
+
+
+def test_no_command_shows_the_help(tmp_path: Path) -> None:
+    assert "Usage:" in run(*TENFOLD, folder=tmp_path).stdout

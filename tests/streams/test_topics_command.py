@@ -1,0 +1,119 @@
+"""`tenfold topics` lists, creates, and says what is not as wanted and what to do about it."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from reco.errors import BrokerError
+from streams import clients
+from streams.cli import tenfold
+from streams.settings import Kafka, Settings
+from streams.topic_check import TopicState, differences, inspect, unequal
+from streams.topics import Topic, topic_set
+from tests.streams.command_line import use
+
+WANTED = Topic("acme.events", 4, 1, {"retention.ms": "-1", "cleanup.policy": "compact,delete"})
+
+
+def state(topic: Topic = WANTED, **changes: Any) -> TopicState:
+    return replace(TopicState(topic, topic.partitions, topic.config), **changes)
+
+
+def test_a_topic_as_wanted_differs_in_nothing() -> None:
+    assert list(differences(state())) == []
+
+
+def test_a_missing_topic_is_to_be_created_and_has_no_other_difference() -> None:
+    assert list(differences(TopicState(WANTED))) == [
+        "acme.events is missing; create it with `tenfold topics --create`"
+    ]
+
+
+def test_other_partitions_are_reported_with_the_way_out() -> None:
+    (difference,) = differences(state(partitions=2))
+    assert difference.startswith("acme.events has 2 partitions, the settings want 4; set [topics] partitions")
+
+
+def test_each_other_configuration_is_reported_with_the_command_that_repairs_it() -> None:
+    repair = "kafka-configs.sh --alter --topic acme.events --add-config"
+    assert list(differences(state(config={"retention.ms": "1000"}))) == [
+        f"acme.events has retention.ms=1000, not -1; {repair} retention.ms=-1",
+        f"acme.events has cleanup.policy=unset, not compact,delete; {repair} cleanup.policy=[compact,delete]",
+    ]
+
+
+@pytest.mark.parametrize("name", ["events", "sessions", "recommendations"])
+def test_a_visitor_must_live_in_the_same_partition_of_all_three_topics(name: str) -> None:
+    topics = topic_set(Settings().topics)
+    equal = [state(topic) for topic in topics]
+    assert unequal(equal, topics) is None
+    odd = [state(one.wanted, partitions=5) if one.wanted.name == name else one for one in equal]
+    assert f"{name} 5" in (unequal(odd, topics) or "")
+
+
+def test_other_topics_may_have_other_partitions() -> None:
+    topics = topic_set(Settings().topics)
+    states = [state(topic, partitions=7) if topic.name == "sales" else state(topic) for topic in topics]
+    assert unequal(states, topics) is None
+
+
+@pytest.fixture
+def tenfold_topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    use(settings, tmp_path, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(tenfold, ["topics", *arguments])
+
+    return run
+
+
+@pytest.mark.broker
+def test_missing_topics_are_marked_and_created_on_request(settings: Settings, tenfold_topics: Any) -> None:
+    names = [topic.name for topic in topic_set(settings.topics)]
+    before = tenfold_topics()
+    assert before.exit_code == 0
+    assert before.output.count("is missing; create it") == len(names)
+
+    assert f"Created {', '.join(names)}." in tenfold_topics("--create").output
+    after = tenfold_topics("--create").output
+    assert "All topics were there already." in after
+    assert "missing" not in after
+    assert "- " not in after
+
+
+@pytest.mark.broker
+def test_messages_are_counted_over_all_partitions(settings: Settings, tenfold_topics: Any) -> None:
+    topics = topic_set(settings.topics)
+
+    async def produce() -> None:
+        await clients.create_topics(settings.kafka, topics)
+        async with clients.producer(settings.kafka) as producer:
+            for number in range(30):
+                await producer.send(topics.events.name, b"{}", key=str(number).encode())
+
+    asyncio.run(produce())
+    (row,) = [line for line in tenfold_topics().output.splitlines() if line.startswith(topics.events.name)]
+    assert row.split() == [topics.events.name, "4", "30", "delete", "for", "ever", "LogAppendTime"]
+
+
+@pytest.mark.broker
+async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Settings) -> None:
+    wanted = topic_set(settings.topics)
+    other = replace(wanted.events, partitions=2, config={"cleanup.policy": "compact"})
+    await clients.create_topics(settings.kafka, [other])
+    states = await inspect(settings.kafka, wanted)
+    assert [one.wanted.name for one in states if not one.missing] == [wanted.events.name]
+    told = list(differences(states[0]))
+    assert "has 2 partitions, the settings want 4" in told[0]
+    assert any("cleanup.policy=compact, not delete" in one for one in told)
+    assert any("message.timestamp.type=CreateTime, not LogAppendTime" in one for one in told)
+
+
+async def test_a_broker_that_does_not_answer_is_named() -> None:
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9"):
+        await inspect(Kafka(bootstrap_servers="127.0.0.1:9"), [WANTED])

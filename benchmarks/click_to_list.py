@@ -30,7 +30,9 @@ def main() -> None:
     with installation(given.sales) as settings, workers(settings, [("sessions",), ("scoring",)]):
         asyncio.run(measure(settings, given.rate, 5, given.visitors, given.sales))
         for _ in range(given.rounds):
-            hop, answered = asyncio.run(measure(settings, given.rate, given.seconds, given.visitors, given.sales))
+            hop, answered = asyncio.run(
+                measure(settings, given.rate, given.seconds, given.visitors, given.sales)
+            )
             hops.append(hop)
             lists.append(answered)
     figures = (

@@ -1,4 +1,4 @@
-"""Lists per second over Kafka, scoring included: a backlog of clicks, each of another visitor, to their lists.
+"""Lists per second over Kafka, scoring included: a backlog of clicks, each of another visitor.
 
     python -m benchmarks.end_to_end --lists 20000
 
@@ -41,7 +41,11 @@ def main() -> None:
         baseline = [asyncio.run(relay(settings, given.lists)) for _ in range(given.rounds)]
         memory = resident_mb(running)[1]
     figures = (
-        Figure("click to list, both workers on this machine", "lists/s", tuple(r.lists_per_second for r in rounds)),
+        Figure(
+            "click to list, both workers on this machine",
+            "lists/s",
+            tuple(r.lists_per_second for r in rounds),
+        ),
         Figure("per core of the scoring worker", "lists/s", tuple(r.per_scoring_core for r in rounds)),
         Figure("per core of sessions and scoring together", "lists/s", tuple(r.per_core for r in rounds)),
         Figure("baseline: sessions relayed, nothing computed", "records/s", tuple(baseline)),
@@ -51,7 +55,9 @@ def main() -> None:
     publish(Report("end_to_end", machine(), parameters, figures), given.json)
 
 
-async def measure(settings: Settings, running: Supervisor, lists: int, sales: int, round_number: int) -> Round:
+async def measure(
+    settings: Settings, running: Supervisor, lists: int, sales: int, round_number: int
+) -> Round:
     """One click of each of `lists` new visitors, and the time until each has a list."""
     topics = topic_set(settings.topics)
     first = round_number * lists

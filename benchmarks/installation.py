@@ -1,4 +1,4 @@
-"""A whole installation for a benchmark: a broker of its own, topics, open sales, workers, and a view of the lists."""
+"""A whole installation for a benchmark: a broker of its own, topics, open sales and workers."""
 
 import asyncio
 import time
@@ -88,7 +88,9 @@ async def producing(settings: Settings, linger_ms: int = 5) -> AsyncIterator[AIO
 
 
 @asynccontextmanager
-async def reading(settings: Settings, topic: Topic, fetch_max_wait_ms: int = 20) -> AsyncIterator[AIOKafkaConsumer]:
+async def reading(
+    settings: Settings, topic: Topic, fetch_max_wait_ms: int = 20
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of what comes into `topic` from now on."""
     consumer = clients.consumer(settings.kafka, fetch_max_wait_ms=fetch_max_wait_ms)
     await consumer.start()

@@ -72,7 +72,7 @@ def _fetch(folder: Path) -> list[Path]:
 
 
 def _download(repository: Path) -> list[Path]:
-    from jgo.maven import MavenContext  # noqa: PLC0415  takes 0.3 s, and is needed once per machine
+    from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=repository)
     try:

@@ -54,7 +54,7 @@ class ActiveVisitors:
         return self._visitors.get(visitor_id)
 
     def offset(self, visitor_id: str) -> int:
-        """The offset on `events` up to which the visitor's newest list is computed; -1 if they are not active."""
+        """The offset on `events` up to which the visitor's newest list is computed, or -1."""
         known = self._visitors.get(visitor_id)
         return -1 if known is None else known.session.offset
 

@@ -57,6 +57,13 @@ def no_counts(capacity: int) -> DecayedCounts:
     return DecayedCounts(np.zeros(capacity), np.zeros(capacity, np.int64))
 
 
+def forget(decayed: DecayedCounts, dropped: NDArray[np.bool_]) -> None:
+    """Count from nothing again where `dropped` (bool[n]) is true, in place."""
+    decayed.counts[dropped] = 0
+    # A power of two of its time would hide what is counted next, should that be years older.
+    decayed.exponents[dropped] = 0
+
+
 @compiled(FLOAT64(FLOAT64, INT64))
 def halved(value: float, times: int) -> float:
     """`value` halved so many times; doubled, if `times` is negative."""

@@ -1,12 +1,12 @@
 """The tree of errors: every error that tenfold raises on purpose, in one file.
 
-    TenfoldError
-    ├── SettingsError       settings that cannot work, all mistakes at once
-    ├── BrokerError         the broker cannot be started or reached
-    ├── EventLogError       a file of events or sales that cannot be read
-    ├── RefusedRecordError  one record that goes to dead-letters, with its reason
-    ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
-    └── DeliveryError       the stream cannot go on without losing something: the worker must restart
+TenfoldError
+├── SettingsError       settings that cannot work, all mistakes at once
+├── BrokerError         the broker cannot be started or reached
+├── EventLogError       a file of events or sales that cannot be read
+├── RefusedRecordError  one record that goes to dead-letters, with its reason
+├── UnknownTypeError    an event of a type this version does not know: counted and dropped
+└── DeliveryError       the stream cannot go on without losing something: the worker must restart
 """
 
 

@@ -21,7 +21,7 @@ class Provenance(Struct, frozen=True):
     """What a list was computed from; replaying the topics to this point gives the same list.
 
     Attributes:
-        partition: the partition of `events` and `sessions` that the visitor lives in; -1 for the default list.
+        partition: the partition of `events` that the visitor lives in; -1 for the default list.
         session_offset: offset on `events` of the last event in the session; -1 for the default list.
         knowledge_second: the last second of broker append time that knowledge includes, s since the epoch.
         sales_offsets: next offset of each partition of `sales`, in partition order.

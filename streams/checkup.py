@@ -85,7 +85,7 @@ def check_packages() -> Iterator[Finding]:
 def check_rocksdb() -> Finding:
     """Whether the session tables have their storage engine."""
     try:
-        import rocksdict  # noqa: F401, PLC0415 - the import is the check
+        import rocksdict  # noqa: F401 - the import is the check
     except ImportError as error:
         return Finding("fail", f"RocksDB cannot be loaded ({error}); reinstall rocksdict")
     return Finding("ok", "RocksDB loads")

@@ -79,7 +79,9 @@ def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
 
 def raw_topic(app: LosslessApp, name: str, *, acks: bool = True) -> Any:
     """A Faust topic of raw bytes; with `acks`, its offsets are committed as agents acknowledge."""
-    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=acks)
+    return app.topic(
+        name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=acks
+    )
 
 
 def table_folder(parent: Path) -> Path:

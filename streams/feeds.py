@@ -1,4 +1,4 @@
-"""The feeds that every scoring worker reads whole, without a group: knowledge from `events`, the catalogue from `sales`.
+"""What every scoring worker reads whole: knowledge from `events`, the catalogue from `sales`.
 
 Each is built up to the end of its topic before the worker takes part in scoring, then followed.
 """
@@ -115,7 +115,9 @@ class CatalogueFeed(Feed):
 class KnowledgeFeed(Feed):
     """Advances knowledge, each second of broker append time once it is over in all partitions."""
 
-    def __init__(self, kafka: Kafka, topic: Topic, knowledge: Knowledge, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, kafka: Kafka, topic: Topic, knowledge: Knowledge, clock: Callable[[], float] = time.time
+    ) -> None:
         super().__init__(kafka, topic)
         self._knowledge = knowledge
         self._clock = clock
@@ -124,7 +126,7 @@ class KnowledgeFeed(Feed):
         self.late = 0
 
     def take(self, partition: int, records: Iterable[Any]) -> None:
-        """Sort events into the seconds of their append; what cannot be read is the sessions agent's to refuse."""
+        """Sort events into the seconds of their append; the sessions agent refuses what cannot be read."""
         newest = self._newest[partition]
         for record in records:
             # A broker's clock can go back; the second of an append never does, or replay would differ.
@@ -141,7 +143,7 @@ class KnowledgeFeed(Feed):
             return second
         self.late += 1
         log.warning(
-            "an append of second %s is learned late, in second %s: are the clocks of brokers and workers in step?",
+            "an append of second %s is learned late, in second %s: are the clocks of all machines in step?",
             second,
             self._knowledge.second + 1,
         )
@@ -153,10 +155,11 @@ class KnowledgeFeed(Feed):
         for second in sorted(second for second in self._waiting if second <= over):
             self._knowledge.advance(second, self._waiting.pop(second))
 
-    def _over(self, consumer: Any, tp: TopicPartition) -> int:
+    def _over(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
         """The last second in which nothing more can be appended to a partition, as far as is known."""
-        by_record = self._newest[tp.partition] - 1
-        polled, end = consumer.last_poll_timestamp(tp), consumer.highwater(tp)
+        by_record: int = self._newest[tp.partition] - 1
+        polled: int | None = consumer.last_poll_timestamp(tp)
+        end: int | None = consumer.highwater(tp)
         if polled is None or end is None or self._next[tp.topic, tp.partition] < end:
             return by_record
         return max(by_record, (polled - CLOCK_GRACE) // 1000 - 1)

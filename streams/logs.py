@@ -1,4 +1,4 @@
-"""What a worker logs: its own messages, and those of the libraries below it once instead of ten times a second."""
+"""What a worker logs: of the messages of the libraries below it, each kind once in a while."""
 
 import logging
 import time

@@ -78,7 +78,7 @@ async def read_between(
 async def newest_of(
     consumer: AIOKafkaConsumer, end: Mapping[TopicPartition, int], key: bytes, look: int = LOOK_BACK
 ) -> ConsumerRecord[bytes, bytes] | None:
-    """The newest record of `key` before `end`, None if there is none; looks at the last `look` records first."""
+    """The newest record of `key` before `end`, None if there is none; the first look takes `look` records."""
     oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(list(end))
     while any(oldest[one] < end[one] for one in end):
         start = {one: max(oldest[one], end[one] - look) for one in end}

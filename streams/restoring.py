@@ -20,7 +20,7 @@ READ_TIMEOUT = 500
 async def restore_active(
     active: ActiveVisitors, kafka: Kafka, topics: TopicSet, partitions: Iterable[int], since: int
 ) -> None:
-    """Add the visitors of `partitions` with an event at or after `since` (ms since the epoch, UTC) and a list.
+    """Add the visitors of `partitions` with a list, and an event since `since` (ms since the epoch, UTC).
 
     A visitor who is known already is newer here than in the topics. One without a list yet is about to get
     one, since the session is still to be handed over.

@@ -44,6 +44,7 @@ class ScoringDesk:
         self,
         lists: Topic,
         outbox: Outbox,
+        *,
         knowledge: Knowledge,
         catalogue: Catalogue,
         ranker: Ranker,
@@ -139,13 +140,15 @@ class ScoringDesk:
         gone = [sale_id for sale_id in before.ids if sale_id not in live.position]
         holders = {visitor: None for sale_id in gone for visitor in sorted(self.active.holding(sale_id))}
         opened = any(sale_id not in before.position for sale_id in live.ids)
-        others = {visitor: None for visitor in self.active.visitors()} if opened else {}
+        others = dict.fromkeys(self.active.visitors()) if opened else {}
         return list(holders | others)
 
     async def refresh_overtaken(self) -> None:
         """Emit again the lists of all active visitors that hold a sale that is not live."""
         live = self._catalogue.live(self._clock())
-        await self._again([one for one in self.active.visitors() if not self.active.holds_only(one, live.position)])
+        await self._again(
+            [one for one in self.active.visitors() if not self.active.holds_only(one, live.position)]
+        )
 
     async def _again(self, visitors: list[str]) -> None:
         for start in range(0, len(visitors), AGAIN_AT_ONCE):

@@ -39,7 +39,9 @@ class Progress:
     moved_at: float = 0.0
     lag: int = 0
 
-    def look(self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float) -> float:
+    def look(
+        self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float
+    ) -> float:
         """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
         self.lag = sum(max(0, end - reached.get(tp, end)) for tp, end in ends.items())
         if not self.lag or reached != self.seen:
@@ -100,7 +102,9 @@ class Sentinel(threading.Thread):
 
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer) -> None:
         work = progress.work
-        partitions = [TopicPartition(topic.name, number) for topic in work.topics for number in range(topic.partitions)]
+        partitions = [
+            TopicPartition(topic.name, number) for topic in work.topics for number in range(topic.partitions)
+        ]
         ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(partitions)).items()}
         reached = {(topic, partition): at for (topic, partition), at in work.positions().items()}
         if work.group is not None and not reached:
@@ -127,7 +131,10 @@ class Sentinel(threading.Thread):
     async def _health(self, _: web.Request) -> web.Response:
         now = time.monotonic()
         ready = self._vitals.ready()
-        works = {p.work.name: {"lag": p.lag, "moved_seconds_ago": round(now - p.moved_at, 1)} for p in self._progress}
+        works = {
+            p.work.name: {"lag": p.lag, "moved_seconds_ago": round(now - p.moved_at, 1)}
+            for p in self._progress
+        }
         body = {
             "status": "ok" if ready else "starting",
             "agents": self._vitals.agents,

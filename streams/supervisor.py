@@ -59,7 +59,9 @@ class WorkerProcess:
 
     def _ended(self, status: int, now: float) -> None:
         self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
-        log.warning("worker %s ended with status %s; again in %.1f s", "+".join(self.agents), status, self._pause)
+        log.warning(
+            "worker %s ended with status %s; again in %.1f s", "+".join(self.agents), status, self._pause
+        )
         self.process = None
         self.restarts += 1
         self._start_at = now + self._pause
@@ -68,7 +70,7 @@ class WorkerProcess:
         """What the worker says of itself; None if it does not answer, or is not ready."""
         url = f"http://127.0.0.1:{self.port}/health"
         try:
-            with urllib.request.urlopen(url, timeout=1.0) as answer:  # noqa: S310 - a fixed http address
+            with urllib.request.urlopen(url, timeout=1.0) as answer:
                 body: Mapping[str, Any] = json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return None
@@ -81,7 +83,7 @@ class WorkerProcess:
         try:
             self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.error("worker %s did not end by itself and is killed", "+".join(self.agents))
+            log.warning("worker %s did not end by itself and is killed", "+".join(self.agents))
             self.process.kill()
             self.process.wait()
 
@@ -126,9 +128,8 @@ class Supervisor:
         for worker in self.workers:
             while worker.health() is None and not until.is_set():
                 if time.monotonic() > deadline:
-                    raise TenfoldError(
-                        f"worker {'+'.join(worker.agents)} is not ready after {timeout:.0f} s; its log is above"
-                    )
+                    name = "+".join(worker.agents)
+                    raise TenfoldError(f"worker {name} is not ready after {timeout:.0f} s; its log is above")
                 until.wait(TICK)
 
     def _tend(self) -> None:

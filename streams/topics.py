@@ -62,5 +62,7 @@ def topic_set(settings: Topics) -> TopicSet:
         ),
         releases=topic("releases", COMPACTED, APPEND_TIME, partitions=1),
         # Room for a refused record that was as large as the broker takes, and its headers.
-        dead_letters=topic("dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(4 * 1024 * 1024)}),
+        dead_letters=topic(
+            "dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(4 * 1024 * 1024)}
+        ),
     )

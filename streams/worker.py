@@ -48,7 +48,9 @@ def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[Loss
     """The applications of the named agents."""
     unknown = [name for name in names if name not in AGENTS]
     if unknown or not names:
-        raise SettingsError([f"no agent {name!r}; the agents are {', '.join(AGENTS)}" for name in unknown or ["(none)"]])
+        raise SettingsError(
+            [f"no agent {name!r}; the agents are {', '.join(AGENTS)}" for name in unknown or ["(none)"]]
+        )
     vitals.agents = tuple(names)
     return [AGENTS[name](settings, vitals) for name in names]
 

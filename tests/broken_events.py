@@ -37,7 +37,7 @@ def broken_events(seed: int, n: int) -> list[tuple[bytes | None, bytes | None, f
 
 def broken_records(seed: int, n: int) -> list[BrokenRecord]:
     """As `broken_events`, with the field that each refusal must name."""
-    chance = Random(seed)  # noqa: S311  it draws test data
+    chance = Random(seed)
     damages = [(kind, damage) for kind in _KINDS for damage in _damages(kind)]
     chance.shuffle(damages)
     return [damage(honest_event(kind, chance), chance) for kind, damage in islice(cycle(damages), n)]

@@ -80,9 +80,7 @@ def test_no_module_but_the_labelling_loads_tensorflow_when_it_is_imported() -> N
     assert [m for m in others if any(inside(one, TENSORFLOW) for one in loaded_with(m, TREE))] == []
 
 
-@pytest.mark.parametrize(
-    "module", ["streams.cli", "streams.worker", "streams.agents.scoring", "streams.console"]
-)
+@pytest.mark.parametrize("module", ["streams.cli", "streams.worker", "streams.agents.scoring"])
 def test_no_command_no_worker_that_scores_and_no_console_loads_tensorflow(module: str) -> None:
     if find_spec(module) is None:
         pytest.skip(f"{module} is not there yet")

@@ -101,7 +101,8 @@ class CoVisitation:
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Empty the rows of the dropped sales, and take them out of all others."""
-        self._pairs.actions.counts[dropped] = 0
+        decay.forget(self._pairs.actions, dropped)
+        self._pairs.row_exponents[dropped] = 0
         self._pairs.weights[dropped] = 0
         self._pairs.neighbours[dropped] = -1
         _forget(self._pairs, dropped)

@@ -42,7 +42,7 @@ class Popularity:
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Count from 0 again where `dropped`."""
-        self._counts.counts[dropped] = 0
+        decay.forget(self._counts, dropped)
 
 
 @compiled(NOTHING(DECAYED_COUNTS, ACTIONS, INT64))

@@ -41,7 +41,12 @@ class ScoringApp:
         self.knowledge = KnowledgeFeed(settings.kafka, self.topics.events, knowledge)
         self.letters: Outbox = self.app.outbox(settings.kafka)
         self.desk = ScoringDesk(
-            self.topics.recommendations, self.app.outbox(settings.kafka), knowledge, catalogue, Blend(), vitals
+            self.topics.recommendations,
+            self.app.outbox(settings.kafka),
+            knowledge=knowledge,
+            catalogue=catalogue,
+            ranker=Blend(),
+            vitals=vitals,
         )
         vitals.gauges |= {
             "knowledge_second": lambda: knowledge.second,
@@ -60,7 +65,9 @@ class ScoringApp:
 
     async def take_over(self) -> None:
         """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""
-        assigned = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.sessions.name}
+        assigned = {
+            tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.sessions.name
+        }
         unknown = self.desk.own(assigned)
         if unknown:
             since = now() - VISIT_SILENCE

@@ -48,7 +48,11 @@ class SessionKeeper:
         encoded = await self._send(states)
         arrived = await self._outbox.settle()
         for partition, values in encoded.items():
-            offsets = (at.offset for at in arrived if (at.topic, at.partition) == (self._topics.sessions.name, partition))
+            offsets = (
+                at.offset
+                for at in arrived
+                if (at.topic, at.partition) == (self._topics.sessions.name, partition)
+            )
             self._table.write(partition, values, max(offsets))
 
     async def _action(self, message: Message) -> Action | None:

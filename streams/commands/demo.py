@@ -24,8 +24,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same sales and visitors.")] = 1,
 ) -> None:
     """Show tenfold at work: 200 travel sales open and close, simulated visitors click and buy."""
-    from demo.plan import Plan  # noqa: PLC0415 - the recommender's libraries take a second to load
-    from demo.run import run  # noqa: PLC0415
+    from demo.plan import Plan
+    from demo.run import run
 
     # While it starts, too, an end from outside must end the workers; later the demo has handlers of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -89,8 +89,8 @@ def import_log(
     tenfold import data/diginetica --times-from 2016-01-01
     """  # noqa: D301 - \b keeps the lines of the examples apart
     # Arrow takes half a second to import, which no other command should wait for.
-    from models.log_columns import Meaning  # noqa: PLC0415
-    from streams.importing import Options  # noqa: PLC0415
+    from models.log_columns import Meaning
+    from streams.importing import Options
 
     meaning = Meaning(pairs("--map", renames), _types(types), seconds, _moment(times_from))
     reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
@@ -124,7 +124,7 @@ def _import(
 async def _run(
     settings: Settings, path: Path, meaning: "Meaning", options: "Options", terminal: "_Terminal"
 ) -> "Imported":
-    from streams import importing  # noqa: PLC0415 - see above
+    from streams import importing
 
     await create_topics(settings.kafka, topic_set(settings.topics))
     now = time.time_ns() // 1_000_000
@@ -220,7 +220,7 @@ def _types(given: list[str] | None) -> dict[str, str]:
 
 
 def _moment(text: str | None) -> int | None:
-    from models.file_values import millis  # noqa: PLC0415 - see above
+    from models.file_values import millis
 
     moment = None if text is None else millis(text)
     if text is not None and moment is None:

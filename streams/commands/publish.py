@@ -66,7 +66,7 @@ def publish(
 
 def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
     # Arrow, which reads files, takes half a second to import; no other command should wait for it.
-    from streams.publishing import withdrawal  # noqa: PLC0415
+    from streams.publishing import withdrawal
 
     try:
         return [withdrawal(sale_id) for sale_id in sale_ids]
@@ -75,8 +75,8 @@ def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
 
 
 def _check(files: list[str], renames: dict[str, str]) -> "Checked":
-    from models.sale_file import json_sales, read_sales  # noqa: PLC0415 - see above
-    from streams.publishing import check  # noqa: PLC0415 - see above
+    from models.sale_file import json_sales, read_sales
+    from streams.publishing import check
 
     return check(
         row
@@ -88,7 +88,7 @@ def _check(files: list[str], renames: dict[str, str]) -> "Checked":
 
 
 def _send(records: "list[SaleRecord]") -> None:
-    from streams.publishing import send  # noqa: PLC0415 - see above
+    from streams.publishing import send
 
     async def deliver() -> None:
         topics = topic_set(settings.topics)

@@ -62,8 +62,8 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             start = max(await consumer.committed(tp) or 0, first[tp])
             if start > end[tp]:
                 raise DeliveryError(
-                    f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: the topic "
-                    "was made anew. Set a new worker.application, so that states are built anew from it."
+                    f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: "
+                    "the topic was made anew. Set a new worker.application, so that states are built anew."
                 )
             consumer.seek(tp, start)
             starts[TP(tp.topic, tp.partition)] = start
@@ -107,7 +107,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         self._room.set()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Hand over nothing more until the next assignment; what was handed over may still be acknowledged."""
+        """Hand over nothing more until the next assignment; what was handed over is acknowledged yet."""
         self.next_offset = {}
         await super().on_partitions_revoked(revoked)
 
@@ -130,7 +130,9 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             if record.offset < expected:
                 continue
             if record.offset > expected and not self._is_hole(tp, expected, record.offset, previous):
-                self.log.warning("%s[%s]: expected offset %s, got %s: seek back", *tp, expected, record.offset)
+                self.log.warning(
+                    "%s[%s]: expected offset %s, got %s: seek back", *tp, expected, record.offset
+                )
                 await self._thread.seek_back(tp, expected)
                 return
             # Does not suspend: the flow is on, and the agent's buffer holds more than MAX_OUTSTANDING.
@@ -182,9 +184,11 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             await self._wait_for_ack(timeout=1)
         await self.commit_and_end_transactions()
 
-    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002 - Faust's
         """Commit what was acknowledged."""
-        offsets = {tp: offset for tp, offset in self.acknowledged.items() if offset > self._committed.get(tp, 0)}
+        offsets = {
+            tp: offset for tp, offset in self.acknowledged.items() if offset > self._committed.get(tp, 0)
+        }
         if not offsets or not await self._commit(offsets):
             return False
         self._committed.update(offsets)
@@ -201,7 +205,7 @@ class LosslessTransport(Transport):  # type: ignore[misc]
 
 
 class LosslessApp(faust.App):  # type: ignore[misc]
-    """A Faust application on the transport above, with what must be open, built and running beside its agents."""
+    """A Faust application on the transport above, with what must be open and running beside its agents."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._outboxes: list[Outbox] = []
@@ -224,7 +228,7 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         self._beside.append(task)
 
     def positions(self) -> dict[TP, int]:
-        """What is acknowledged, by partition; asked for by other threads, in which Faust must create nothing."""
+        """What is acknowledged, by partition; other threads ask, in which Faust must create nothing."""
         return {} if self._consumer is None else dict(self._consumer.acknowledged)
 
     async def on_start(self) -> None:

@@ -31,7 +31,12 @@ class Outbox:
         await self._producer.start()
 
     async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None, headers: Headers = ()
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: Headers = (),
     ) -> None:
         """Hand one record to the producer; it has arrived when `settle` returns."""
         if self._producer is None:

@@ -133,7 +133,9 @@ async def restore(table: StateTable, changelog: Iterable[TP], kafka: Kafka) -> N
         await consumer.stop()
 
 
-async def _restore_some(table: StateTable, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+async def _restore_some(
+    table: StateTable, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> None:
     fetched = await consumer.getmany(*partitions, timeout_ms=READ_TIMEOUT, max_records=2000)
     for tp, records in fetched.items():
         newest: dict[bytes, bytes | None] = {}

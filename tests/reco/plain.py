@@ -114,7 +114,7 @@ class PlainCovisitation:
             row.append((other, np.float32(gain)))
         else:
             place = min(range(len(row)), key=lambda place: row[place][1])
-            if gain >= row[place][1]:
+            if gain >= float(row[place][1]):
                 row[place] = (other, np.float32(gain))
 
     def score(self, session: Session, ids: Sequence[str]) -> list[np.float32]:

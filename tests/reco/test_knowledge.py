@@ -59,7 +59,7 @@ def test_reading_in_between_changes_no_bit(log: Log) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_dropping_stale_sales_depends_on_the_log_alone(seed: int) -> None:
     seconds = seconds_of(long_log(seed, length=1500), per_second=10)
-    random = Random(seed)  # noqa: S311 - a world, not a secret
+    random = Random(seed)
     shuffled = [random.sample(list(events), len(events)) for events in seconds]
     assert answers(shuffled, read_between=True, max_sales=16) == answers(seconds, max_sales=16)
 

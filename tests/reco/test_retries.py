@@ -18,7 +18,7 @@ def test_visitors_may_number_their_events_alike() -> None:
 def test_a_retry_is_recognised_after_as_many_events_as_promised() -> None:
     window = RetryWindow(size=10)
     window.is_new("ann", "first")
-    for number in range(9):
+    for number in range(10):
         window.is_new("ann", str(number))
     assert not window.is_new("ann", "first")
 

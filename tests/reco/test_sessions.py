@@ -43,7 +43,7 @@ class History(NamedTuple):
 def histories(draw: st.DrawFn, max_size: int = 400) -> History:
     size = draw(st.integers(1, max_size))
     sales = draw(st.sampled_from((1, 10, 500)))
-    chance = Random(draw(st.integers(0, 2**32)))  # noqa: S311  it draws test data
+    chance = Random(draw(st.integers(0, 2**32)))
     gaps = chance.sample(GAPS, k=chance.randint(1, len(GAPS)))
     events: list[Action] = []
     at = NOON

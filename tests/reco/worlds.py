@@ -99,7 +99,7 @@ def appended(log: Sequence[Sequence[Event]]) -> list[Second]:
 
 def long_log(seed: int, length: int = 3000, sales: int = 120) -> list[Action]:
     """Many actions of 40 visitors, half of them on one hub, in nearly the order of their times."""
-    random = Random(seed)  # noqa: S311 - a world, not a secret
+    random = Random(seed)
     made = []
     for number in range(length):
         sale = "hub" if random.random() < 0.5 else f"s{random.randrange(sales)}"

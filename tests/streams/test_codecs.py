@@ -74,7 +74,7 @@ def test_a_sale_without_a_value_is_a_withdrawal() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_event_as_a_website_sends_it_is_read(kind: str) -> None:
-    fields = honest_event(kind, Random(1))  # noqa: S311  it draws test data
+    fields = honest_event(kind, Random(1))
     event = decode_event(fields["visitor_id"].encode(), json.dumps(fields).encode(), SENT_AT)
     assert json.loads(encode(event)) == fields
 
@@ -132,7 +132,7 @@ any_json = st.recursive(
 def test_an_event_with_anything_for_a_field_is_read_or_refused_and_nothing_else(
     kind: str, data: st.DataObject
 ) -> None:
-    fields = honest_event(kind, Random(2))  # noqa: S311  it draws test data
+    fields = honest_event(kind, Random(2))
     key = fields["visitor_id"].encode()
     fields[data.draw(st.sampled_from(sorted(fields)))] = data.draw(any_json)
     read_or_refused(key, json.dumps(fields).encode())
@@ -143,7 +143,7 @@ def test_an_event_with_anything_for_a_field_is_read_or_refused_and_nothing_else(
 def test_an_event_with_any_bytes_changed_is_read_or_refused_and_nothing_else(
     kind: str, data: st.DataObject
 ) -> None:
-    fields = honest_event(kind, Random(3))  # noqa: S311  it draws test data
+    fields = honest_event(kind, Random(3))
     value = json.dumps(fields).encode()
     start = data.draw(st.integers(0, len(value)))
     end = data.draw(st.integers(start, min(start + 8, len(value))))

@@ -61,7 +61,9 @@ async def expect_lists_after_the_last_event(world: World) -> None:
     last = {record.key.decode(): record.offset for record in events}
     view = await world.view(world.topics.recommendations)
     await view.until(
-        lambda found: {v: top.made_from.session_offset for v, top in newest_lists(found).items() if v in last} == last
+        lambda found: (
+            {v: top.made_from.session_offset for v, top in newest_lists(found).items() if v in last} == last
+        )
     )
 
 
@@ -87,13 +89,22 @@ async def test_kill_9_five_times_in_20000_events_leaves_every_session_exact_and_
     await expect_lists_after_the_last_event(world)
 
 
-async def test_workers_that_join_leave_and_die_under_load_skip_nothing_and_count_nothing_twice(world: World) -> None:
+async def test_workers_that_join_leave_and_die_under_load_skip_nothing_and_count_nothing_twice(
+    world: World,
+) -> None:
     chance = random.Random(7)
     sent: list[Click] = []
     enough = asyncio.Event()
     oldest = await world.start("sessions").ready()
     load = asyncio.create_task(send_steadily(world, sent, 1000, enough))
-    for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+    for how in (
+        signal.SIGTERM,
+        signal.SIGKILL,
+        signal.SIGKILL,
+        signal.SIGTERM,
+        signal.SIGKILL,
+        signal.SIGTERM,
+    ):
         joining = await world.start("sessions").ready()
         await asyncio.sleep(chance.random())
         status = await oldest.end(how)
@@ -106,13 +117,17 @@ async def test_workers_that_join_leave_and_die_under_load_skip_nothing_and_count
     await expect_exact_sessions(world, sent)
 
 
-async def test_a_worker_that_starts_on_an_empty_disk_takes_the_states_from_the_topic(world: World, tmp_path: Path) -> None:
+async def test_a_worker_that_starts_on_an_empty_disk_takes_the_states_from_the_topic(
+    world: World, tmp_path: Path
+) -> None:
     sent = clicks(50, 500)
     first = await world.start("sessions").ready()
     await world.send(*sent)
     await expect_exact_sessions(world, sent)
     await first.end(signal.SIGKILL)
-    elsewhere = replace(world.settings, worker=replace(world.settings.worker, data_dir=str(tmp_path / "elsewhere")))
+    elsewhere = replace(
+        world.settings, worker=replace(world.settings.worker, data_dir=str(tmp_path / "elsewhere"))
+    )
 
     await world.start("sessions", settings=elsewhere).ready()
     more = clicks(50, 500, start=500)
@@ -121,7 +136,9 @@ async def test_a_worker_that_starts_on_an_empty_disk_takes_the_states_from_the_t
     await expect_exact_sessions(world, sent + more)
 
 
-async def test_a_broker_that_is_killed_and_comes_back_needs_no_hand(settings: Settings, tmp_path: Path) -> None:
+async def test_a_broker_that_is_killed_and_comes_back_needs_no_hand(
+    settings: Settings, tmp_path: Path
+) -> None:
     folder = tmp_path / "broker"
     broker = start(folder, detached=False)
     kafka = Kafka(bootstrap_servers=broker.bootstrap_servers)

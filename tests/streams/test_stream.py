@@ -21,7 +21,9 @@ async def test_a_click_becomes_a_session_and_a_list_of_live_sales(world: World) 
 
     await world.send(click)
 
-    lists = await (await world.view(world.topics.recommendations)).until(lambda found: "visitor-0" in newest_lists(found))
+    lists = await (await world.view(world.topics.recommendations)).until(
+        lambda found: "visitor-0" in newest_lists(found)
+    )
     sessions = await (await world.view(world.topics.sessions)).until(bool)
     top = newest_lists(lists)["visitor-0"]
     assert [touch.event_id for touch in newest_sessions(sessions)["visitor-0"].recent] == [click.event_id]
@@ -36,8 +38,12 @@ async def test_events_sessions_and_lists_of_a_visitor_live_in_the_same_partition
 
     await world.send(*clicks(40, 40))
 
-    lists = await (await world.view(world.topics.recommendations)).until(lambda found: len(newest_lists(found)) >= 41)
-    sessions = await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 40)
+    lists = await (await world.view(world.topics.recommendations)).until(
+        lambda found: len(newest_lists(found)) >= 41
+    )
+    sessions = await (await world.view(world.topics.sessions)).until(
+        lambda found: len(newest_sessions(found)) == 40
+    )
     events = await (await world.view(world.topics.events)).until(lambda found: len(found) == 40)
     home = {one.key: one.partition for one in events}
     assert {one.key: one.partition for one in sessions} == home
@@ -65,7 +71,9 @@ async def test_carts_and_purchases_change_the_session_and_impressions_do_not(wor
         lambda found: bool(found) and len(newest_sessions(found)["ann"].recent) == 2
     )
     lists = await (await world.view(world.topics.recommendations)).until(
-        lambda found: (top := newest_lists(found).get("ann")) is not None and top.made_from.session_offset == 2
+        lambda found: (
+            (top := newest_lists(found).get("ann")) is not None and top.made_from.session_offset == 2
+        )
     )
     assert [touch.kind for touch in newest_sessions(sessions)["ann"].recent] == ["cart", "purchase"]
     assert "sale-1" not in [one.sale_id for one in newest_lists(lists)["ann"].sales]
@@ -83,7 +91,9 @@ async def test_a_producers_retry_is_counted_once(world: World) -> None:
     assert count_of(newest_sessions(sessions)["visitor-0"]) == 2
 
 
-async def test_a_thousand_kinds_of_broken_messages_are_all_dead_lettered_and_stop_nothing(world: World) -> None:
+async def test_a_thousand_kinds_of_broken_messages_are_all_dead_lettered_and_stop_nothing(
+    world: World,
+) -> None:
     await world.publish(*open_sales(12))
     worker = await world.start("sessions", "scoring").ready()
     broken = broken_events(seed=1, n=1000)
@@ -94,8 +104,12 @@ async def test_a_thousand_kinds_of_broken_messages_are_all_dead_lettered_and_sto
 
     await world.send(*clicks(5, 5))
 
-    letters = await (await world.view(world.topics.dead_letters)).until(lambda found: len(found) >= len(broken))
-    lists = await (await world.view(world.topics.recommendations)).until(lambda found: len(newest_lists(found)) == 6)
+    letters = await (await world.view(world.topics.dead_letters)).until(
+        lambda found: len(found) >= len(broken)
+    )
+    lists = await (await world.view(world.topics.recommendations)).until(
+        lambda found: len(newest_lists(found)) == 6
+    )
     assert len(newest_lists(lists)) == 6
     found = {}
     for letter in letters:
@@ -157,7 +171,9 @@ async def test_a_withdrawn_sale_leaves_the_lists_of_active_visitors(world: World
     assert all(len(newest_lists(view.records)[name].sales) == 10 for name in visitors)
 
 
-async def test_a_sale_that_closes_leaves_the_lists_at_its_time_and_one_that_opens_is_considered(world: World) -> None:
+async def test_a_sale_that_closes_leaves_the_lists_at_its_time_and_one_that_opens_is_considered(
+    world: World,
+) -> None:
     soon = now() + 8000
     fading = [replace(sale, closes_at=soon) for sale in open_sales(5)]
     coming = [replace(sale, sale_id=f"new-{sale.sale_id}", opens_at=soon) for sale in open_sales(5)]
@@ -167,11 +183,15 @@ async def test_a_sale_that_closes_leaves_the_lists_at_its_time_and_one_that_open
     view = await world.view(world.topics.recommendations)
     visitors = {f"visitor-{n}" for n in range(3)} | {DEFAULT_VISITOR}
     await view.until(lambda found: visitors <= newest_lists(found).keys())
-    assert {one.sale_id for one in newest_lists(view.records)["visitor-1"].sales} == {one.sale_id for one in fading}
+    assert {one.sale_id for one in newest_lists(view.records)["visitor-1"].sales} == {
+        one.sale_id for one in fading
+    }
     assert newest_lists(view.records)["visitor-1"].holds_until == soon
 
     new = {one.sale_id for one in coming}
-    await view.until(lambda found: all({x.sale_id for x in newest_lists(found)[v].sales} == new for v in visitors))
+    await view.until(
+        lambda found: all({x.sale_id for x in newest_lists(found)[v].sales} == new for v in visitors)
+    )
 
     for record in view.records:
         top = decode_list(record.value)

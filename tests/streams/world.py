@@ -39,13 +39,19 @@ class Running:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.worker", *agents], env=environment, stdout=output, stderr=output
+                [sys.executable, "-m", "streams.worker", *agents],
+                env=environment,
+                stdout=output,
+                stderr=output,
             )
 
     async def health(self) -> dict[str, Any] | None:
         """What the worker says of itself; None while it does not answer."""
         try:
-            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.port}/health") as answer:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://127.0.0.1:{self.port}/health") as answer,
+            ):
                 body: dict[str, Any] = await answer.json()
                 return body
         except aiohttp.ClientError:
@@ -83,7 +89,9 @@ class View:
 class World:
     """Settings, topics, and what lives on them."""
 
-    def __init__(self, settings: Settings, topics: TopicSet, producer: AIOKafkaProducer, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, topics: TopicSet, producer: AIOKafkaProducer, folder: Path
+    ) -> None:
         self.settings = settings
         self.topics = topics
         self._producer = producer
@@ -117,7 +125,9 @@ class World:
         consumer = clients.consumer(self.settings.kafka)
         await consumer.start()
         self._consumers.append(consumer)
-        ends = await consumer.end_offsets([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        ends = await consumer.end_offsets(
+            [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        )
         return sum(ends.values())
 
     async def erase(self, record: Any) -> None:

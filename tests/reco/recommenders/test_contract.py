@@ -1,6 +1,7 @@
 """What every recommender must do, whichever it is."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -65,18 +66,21 @@ def test_scores_are_finite_and_never_below_zero(name: str, log: Log) -> None:
         assert (scores >= 0).all()
 
 
+@pytest.mark.parametrize("later", [HOUR, -100_000 * HOUR])
 @pytest.mark.parametrize("name", FEATURES)
-def test_a_sale_that_took_a_dropped_ones_place_starts_with_nothing(name: str) -> None:
-    crowd = [act(f"old{number % 8}", NOON + number, "bob") for number in range(40)]
-    knowledge = learned(crowd, knowledge=small_knowledge(max_sales=8))
-    learned([act("new", NOON + HOUR, "cleo")], knowledge=knowledge)
-    survivors = {f"old{number}" for number in range(2, 8)}
-    scores = described(knowledge, session_of(crowd[-10:]), open_sales(["new", "old0", "old1", *survivors]))[
-        name
+def test_a_dropped_sale_leaves_nothing_behind_for_those_that_take_its_place(name: str, later: int) -> None:
+    dropped = [
+        act(sale, NOON, "bob", event_id=f"{sale}-{turn}") for turn in range(5) for sale in ("o1", "o2")
     ]
-    assert scores[1:3].tolist() == ([0.0, 0.0] if name != "revisits" else scores[1:3].tolist())
-    if name != "popularity":
-        assert scores[0] == 0.0
+    kept = [act(f"k{number}", NOON + HOUR + number, f"cleo{number // 2}") for number in range(6)]
+    newcomers = [act(sale, NOON + later, "dan") for sale in ("n1", "n2")]
+    forgetful = learned([*dropped, *kept, *newcomers], knowledge=small_knowledge(max_sales=8))
+    unaware = learned([*kept, *newcomers], knowledge=small_knowledge(max_sales=8))
+    everything = open_sales(["o1", "o2", "n1", "n2", *(f"k{number}" for number in range(6))])
+    for sales, touched in product((everything, open_sales(["n1", "n2"])), ("o1", "n1", "k0")):
+        visit = session_of([act(touched)])
+        forgot, never_knew = (described(knowledge, visit, sales)[name] for knowledge in (forgetful, unaware))
+        assert forgot.tolist() == never_knew.tolist()
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -117,4 +117,7 @@ def _credentials(kafka: Kafka) -> Any:
 def faust_worker(*apps: LosslessApp, log_level: str, loop: asyncio.AbstractEventLoop) -> Any:
     """A Faust worker that runs `apps` in one process."""
     options: dict[str, Any] = {"console_port": 0, "debug": False, "quiet": True, "redirect_stdouts": False}
-    return faust.Worker(*apps, loglevel=log_level, loop=loop, **options)
+    worker = faust.Worker(*apps, loglevel=log_level, loop=loop, **options)
+    # It writes cursor codes even into files.
+    worker.spinner = None
+    return worker

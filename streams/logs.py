@@ -7,6 +7,8 @@ REPEAT_AFTER = 10.0
 """Seconds before the same kind of message is logged again."""
 CHATTY = ("aiokafka",)
 """Libraries that repeat themselves while a broker is away."""
+HARMLESS = ("Group Coordinator Request failed", "Heartbeat failed for group %s because it is rebalancing")
+"""Starts of messages about what always passes: the first start of a broker, and a rebalance."""
 
 
 class NoRepeats(logging.Filter):
@@ -19,6 +21,8 @@ class NoRepeats(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the message passes."""
         now = time.monotonic()
+        if str(record.msg).startswith(HARMLESS):
+            return False
         if now - self._last.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
             return False
         self._last[record.msg] = now

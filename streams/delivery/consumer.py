@@ -211,6 +211,7 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         self._outboxes: list[Outbox] = []
         self._before: list[Task] = []
         self._beside: list[Task] = []
+        self._running: list[asyncio.Future[None]] = []
         super().__init__(*args, **options)
 
     def outbox(self, kafka: Kafka) -> Outbox:
@@ -238,12 +239,17 @@ class LosslessApp(faust.App):  # type: ignore[misc]
             await outbox.start()
         for task in self._before:
             await task()
-        for task in self._beside:
-            self.add_future(task())
+        self._running = [self.add_future(task()) for task in self._beside]
 
     async def on_stop(self) -> None:
-        """Close the outboxes, after the agents."""
+        """End what runs alongside, before what it stands on."""
+        for running in self._running:
+            running.cancel()
         await super().on_stop()
+
+    async def on_shutdown(self) -> None:
+        """Close the outboxes, after the agents."""
+        await super().on_shutdown()
         for outbox in self._outboxes:
             await outbox.close()
 

@@ -1,0 +1,99 @@
+"""Knowledge is a function of the log alone: followed as it grows or built afterwards, it is the same."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from models.blend import Blend
+from reco.catalogue import Catalogue
+from reco.events import Click
+from reco.knowledge import Knowledge
+from reco.sessions import Session, fold
+from reco.top_ten import top_ten
+from streams.codecs import encode
+from streams.feeds import CatalogueFeed, KnowledgeFeed
+from tests.streams.world import PATIENCE, World, clicks, now, open_sales
+
+pytestmark = pytest.mark.broker
+
+
+def session_of(events: list[Click]) -> Session:
+    session = None
+    for offset, event in enumerate(events):
+        session = fold(session, event, offset)
+    assert session is not None
+    return session
+
+
+async def until_second(feed: KnowledgeFeed, knowledge: Knowledge, second: int) -> None:
+    """Follow until knowledge includes `second`."""
+    following = asyncio.create_task(feed.follow())
+    async with asyncio.timeout(PATIENCE):
+        while knowledge.second < second:
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await feed.close()
+
+
+async def test_the_same_list_comes_of_knowledge_followed_and_of_knowledge_built_afterwards(
+    world: World,
+) -> None:
+    await world.publish(*open_sales(40))
+    catalogue = Catalogue(world.topics.sales.partitions)
+    sales = CatalogueFeed(world.settings.kafka, world.topics.sales, catalogue)
+    await sales.build()
+    await sales.close()
+    followed, built = Knowledge(), Knowledge()
+    follower = KnowledgeFeed(world.settings.kafka, world.topics.events, followed)
+    await follower.build()
+    following = asyncio.create_task(follower.follow())
+    sent: list[Click] = []
+    for start in range(0, 900, 100):
+        batch = clicks(30, 100, sales=40, start=start)
+        await world.send(*batch)
+        sent.extend(batch)
+        await asyncio.sleep(0.3)
+    view = await world.view(world.topics.events)
+    last = max(one.timestamp // 1000 for one in await view.until(lambda found: len(found) == len(sent)))
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await until_second(follower, followed, last)
+    await until_second(KnowledgeFeed(world.settings.kafka, world.topics.events, built), built, last)
+
+    visitor, at = session_of(sent[:6]), now()
+    lists = [top_ten(visitor, 0, knowledge, catalogue, Blend(), at) for knowledge in (followed, built)]
+    assert encode(lists[0]) == encode(lists[1])
+    assert lists[0].made_from.knowledge_second == last
+    assert any(one.score > 0 for one in lists[0].sales)
+
+
+async def test_a_second_is_learned_once_it_is_over_and_not_before(world: World) -> None:
+    knowledge = Knowledge()
+    feed = KnowledgeFeed(world.settings.kafka, world.topics.events, knowledge)
+    await feed.build()
+    await world.send(*clicks(1, 1))
+    (record,) = await (await world.view(world.topics.events)).until(bool)
+
+    await until_second(feed, knowledge, record.timestamp // 1000)
+
+    assert knowledge.second == record.timestamp // 1000
+    assert now() // 1000 > knowledge.second
+    assert feed.late == 0
+
+
+async def test_what_cannot_be_read_does_not_stop_the_feeds(world: World) -> None:
+    await world.send_raw(world.topics.events, b"ann", b"{not json")
+    await world.send_raw(world.topics.sales, b"rome", b"{not json")
+    await world.publish(*open_sales(2))
+    await world.send(replace(clicks(1, 1)[0], visitor_id="ann"))
+    catalogue, knowledge = Catalogue(world.topics.sales.partitions), Knowledge()
+    sales = CatalogueFeed(world.settings.kafka, world.topics.sales, catalogue)
+    await sales.build()
+    await sales.close()
+
+    await until_second(KnowledgeFeed(world.settings.kafka, world.topics.events, knowledge), knowledge, 1)
+
+    assert len(catalogue) == 2
+    assert sum(catalogue.offsets) >= 2

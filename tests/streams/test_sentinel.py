@@ -1,0 +1,91 @@
+"""The watchdog ends a worker that stands still while there is work, and only such a one."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+from msgspec.structs import replace
+
+from streams.sentinel import STALLED, Progress, Sentinel
+from streams.settings import Settings
+from streams.supervisor import free_port
+from streams.topics import Topic, TopicSet
+from streams.vitals import Vitals, Work
+from tests.streams.world import World, clicks
+
+AT_ZERO = {("events", 0): 0}
+
+
+def progress() -> Progress:
+    return Progress(Work("work", dict, (Topic("events", 1, 1, {}),)), moved_at=0.0)
+
+
+def test_time_counts_while_work_waits_and_nothing_moves() -> None:
+    watched = progress()
+    assert watched.look(AT_ZERO, {("events", 0): 5}, now=10.0) == 0.0
+    assert watched.look(AT_ZERO, {("events", 0): 9}, now=13.0) == 3.0
+    assert watched.lag == 9
+
+
+def test_the_count_starts_anew_when_something_moves_or_nothing_is_left_to_do() -> None:
+    watched = progress()
+    watched.look(AT_ZERO, {("events", 0): 5}, now=10.0)
+    assert watched.look({("events", 0): 1}, {("events", 0): 5}, now=14.0) == 0.0
+    assert watched.look({("events", 0): 5}, {("events", 0): 5}, now=90.0) == 0.0
+
+
+def test_a_broker_that_cannot_be_reached_is_no_verdict() -> None:
+    watched = progress()
+    watched.look(AT_ZERO, {("events", 0): 5}, now=10.0)
+    watched.forgive(now=60.0)
+    assert watched.look(AT_ZERO, {("events", 0): 5}, now=61.0) == 1.0
+
+
+@pytest.mark.broker
+async def test_work_that_waits_for_too_long_ends_the_process(world: World) -> None:
+    await world.send(*clicks(4, 20))
+    ended = threading.Event()
+    start_sentinel(world.settings, world.topics, ended.set)
+
+    assert await asyncio.to_thread(ended.wait, 30)
+
+
+@pytest.mark.broker
+async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
+    await world.send(*clicks(4, 20))
+    port = start_sentinel(world.settings, world.topics, lambda: None)
+
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        lag = -1
+        while lag != 20:
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/health") as answer:
+                    body = await answer.json()
+                    lag = body["works"]["work"]["lag"]
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+        async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            metrics = await answer.text()
+
+    assert (answer.status, body["status"], body["counts"]) == (200, "ok", {"lists": 7})
+    assert "tenfold_lists_total 7" in metrics
+    assert 'tenfold_lag{work="work"} 20' in metrics
+
+
+def start_sentinel(settings: Settings, topics: TopicSet, end: Callable[[], None]) -> int:
+    """A sentinel over work on `events` that never moves; the port of its health."""
+    port = free_port()
+    worker = replace(settings.worker, stall_seconds=2.0, health_port=port)
+    numbers = range(topics.events.partitions)
+    work = Work("work", lambda: {(topics.events.name, n): 0 for n in numbers}, (topics.events,))
+    vitals = Vitals(works=[work])
+    vitals.counts["lists"] = 7
+
+    def ended(status: int) -> None:
+        if status == STALLED:
+            end()
+
+    Sentinel(replace(settings, worker=worker), vitals, end=ended).start()
+    return port

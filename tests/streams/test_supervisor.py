@@ -1,0 +1,42 @@
+"""The restart loop starts again what ends, and hands its settings down whole."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from msgspec.structs import replace
+
+from streams.settings import Settings, load
+from streams.supervisor import Supervisor, environment_of
+from streams.topics import TopicSet
+
+
+def test_a_child_process_gets_exactly_the_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENFOLD_TOPICS_PARTITIONS", "9")
+    secret = replace(settings, kafka=replace(settings.kafka, ca_file=""))
+    assert load(environment_of(secret)) == secret
+
+
+@pytest.mark.broker
+@pytest.mark.faults
+async def test_a_worker_that_is_killed_is_started_again_and_all_are_stopped_at_the_end(
+    settings: Settings, topics: TopicSet
+) -> None:
+    with Supervisor(settings, [("sessions",)]) as supervisor:
+        await asyncio.to_thread(supervisor.ready, 60.0)
+        first = supervisor.workers[0].process
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        await asyncio.to_thread(first.wait, 10)
+        async with asyncio.timeout(30):
+            while supervisor.restarts == 0:
+                await asyncio.sleep(0.02)
+        await asyncio.to_thread(supervisor.ready, 60.0)
+        second = supervisor.workers[0].process
+    assert second is not None
+    assert second.pid != first.pid
+    assert second.poll() == 0
+    assert topics

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from reco.sessions import Session
 
-MAX_ACTIVE = 50_000
-"""Visitors kept, at most; beyond, the one whose list was emitted longest ago is let go. About 3 kB each."""
+MAX_ACTIVE = 30_000
+"""Visitors kept, at most; beyond, the one whose list was emitted longest ago is let go. About 2 kB each."""
 
 
 class Active(NamedTuple):
@@ -18,7 +18,10 @@ class Active(NamedTuple):
 
 
 class ActiveVisitors:
-    """Active visitors by id, in the order of their newest lists, and by the sales that these hold.
+    """Active visitors by id, in the order of their newest lists.
+
+    Who holds a sale is looked up among all of them: sales close some hundred times a day, and an index by
+    sale would take more memory than the visitors.
 
     >>> active = ActiveVisitors()
     >>> active.emitted(0, Session("ann", offset=7), ("rome", "oslo"))
@@ -29,7 +32,6 @@ class ActiveVisitors:
     def __init__(self, limit: int = MAX_ACTIVE) -> None:
         self._limit = limit
         self._visitors: dict[str, Active] = {}
-        self._holders: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
         """How many visitors are active."""
@@ -44,8 +46,6 @@ class ActiveVisitors:
         """A list of the sales `held` was emitted for the visitor of `session`."""
         self.forget(session.visitor_id)
         self._visitors[session.visitor_id] = Active(partition, session, held)
-        for sale_id in held:
-            self._holders.setdefault(sale_id, set()).add(session.visitor_id)
         if len(self._visitors) > self._limit:
             self.forget(next(iter(self._visitors)))
 
@@ -62,9 +62,10 @@ class ActiveVisitors:
         """All active visitors, the one with the newest list first."""
         return reversed(list(self._visitors))
 
-    def holding(self, sale_id: str) -> frozenset[str]:
-        """The active visitors whose newest lists hold a sale."""
-        return frozenset(self._holders.get(sale_id, ()))
+    def holding(self, *sale_ids: str) -> frozenset[str]:
+        """The active visitors whose newest lists hold one of the sales."""
+        wanted = frozenset(sale_ids)
+        return frozenset(one for one, active in self._visitors.items() if not wanted.isdisjoint(active.held))
 
     def holds_only(self, visitor_id: str, live: Collection[str]) -> bool:
         """Whether all sales of the visitor's newest list are among `live`; true for one who is not active."""
@@ -73,12 +74,7 @@ class ActiveVisitors:
 
     def forget(self, visitor_id: str) -> None:
         """Let one visitor go."""
-        known = self._visitors.pop(visitor_id, None)
-        for sale_id in () if known is None else known.held:
-            holders = self._holders[sale_id]
-            holders.discard(visitor_id)
-            if not holders:
-                del self._holders[sale_id]
+        self._visitors.pop(visitor_id, None)
 
     def keep(self, partitions: Collection[int]) -> None:
         """Let the visitors of all other partitions go."""

@@ -25,7 +25,7 @@ Tag = Annotated[str, Meta(min_length=1, max_length=64)]
 Position = Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Click(Struct, frozen=True, tag_field="type", tag="click"):
+class Click(Struct, frozen=True, gc=False, tag_field="type", tag="click"):
     """A visitor looked at a sale."""
 
     event_id: Id
@@ -36,7 +36,7 @@ class Click(Struct, frozen=True, tag_field="type", tag="click"):
     context: Context = {}
 
 
-class Cart(Struct, frozen=True, tag_field="type", tag="cart"):
+class Cart(Struct, frozen=True, gc=False, tag_field="type", tag="cart"):
     """A visitor put a sale into the basket."""
 
     event_id: Id
@@ -47,7 +47,7 @@ class Cart(Struct, frozen=True, tag_field="type", tag="cart"):
     context: Context = {}
 
 
-class Purchase(Struct, frozen=True, tag_field="type", tag="purchase"):
+class Purchase(Struct, frozen=True, gc=False, tag_field="type", tag="purchase"):
     """A visitor bought from a sale."""
 
     event_id: Id
@@ -68,7 +68,7 @@ class Shown(Struct, frozen=True):
     position: Position
 
 
-class Impression(Struct, frozen=True, tag_field="type", tag="impression"):
+class Impression(Struct, frozen=True, gc=False, tag_field="type", tag="impression"):
     """A visitor was shown sales of a list. Kept for training; it does not change the session."""
 
     event_id: Id

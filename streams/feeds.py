@@ -30,6 +30,8 @@ FETCH_WAIT = 100
 """How long the broker may hold back an empty fetch, ms; a second is over only once an empty fetch says so."""
 READ_AT_ONCE = 1000
 """Records taken per turn of the event loop; more would delay lists."""
+FETCH_BYTES = 256 * 1024
+"""What is fetched of a partition at once; what one is read ahead of the others waits in memory."""
 Second = list[tuple[int, int, Event]]
 """What was appended in one second: (partition, offset, event)."""
 
@@ -55,7 +57,9 @@ class Feed:
 
     async def build(self) -> None:
         """Read to the present end of the topic."""
-        self._consumer = clients.consumer(self._kafka, fetch_max_wait_ms=FETCH_WAIT)
+        self._consumer = clients.consumer(
+            self._kafka, fetch_max_wait_ms=FETCH_WAIT, max_partition_fetch_bytes=FETCH_BYTES
+        )
         await self._consumer.start()
         self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning(*self._partitions)

@@ -149,7 +149,7 @@ class ScoringDesk:
     def _overtaken(self, before: LiveSales, live: LiveSales) -> list[str]:
         """Visitors whose lists hold a sale that is gone, first; then, if sales have opened, all others."""
         gone = [sale_id for sale_id in before.ids if sale_id not in live.position]
-        holders = {visitor: None for sale_id in gone for visitor in sorted(self.active.holding(sale_id))}
+        holders = dict.fromkeys(sorted(self.active.holding(*gone)))
         opened = any(sale_id not in before.position for sale_id in live.ids)
         others = dict.fromkeys(self.active.visitors()) if opened else {}
         return list(holders | others)

@@ -57,11 +57,13 @@ class ScoringApp:
 
     async def build(self) -> None:
         """Build what every list needs, before the worker takes part in scoring."""
+        # What is built lives as long as the process: looking at it in every collection delays the start,
+        # and later the lists.
+        gc.disable()
         await self.catalogue.build()
         await self.knowledge.build()
-        gc.collect()
-        # What was built lives as long as the process; looking at it again in every collection delays lists.
         gc.freeze()
+        gc.enable()
 
     async def take_over(self) -> None:
         """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""

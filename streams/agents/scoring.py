@@ -24,7 +24,7 @@ from streams.settings import Settings
 from streams.topics import TopicSet, topic_set
 from streams.vitals import Vitals
 
-BATCH = 64
+BATCH = 256
 """Sessions scored before their lists are awaited, at most."""
 
 

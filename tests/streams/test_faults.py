@@ -23,7 +23,7 @@ from tests.streams.world import (
     World,
     clicks,
     count_of,
-    newest_lists,
+    expect_lists_after_the_last_event,
     newest_sessions,
     open_sales,
     world_of,
@@ -52,19 +52,6 @@ async def expect_exact_sessions(world: World, sent: list[Click]) -> None:
     expected = per_visitor(sent)
     view = await world.view(world.topics.sessions)
     await view.until(lambda found: {v: count_of(s) for v, s in newest_sessions(found).items()} == expected)
-
-
-async def expect_lists_after_the_last_event(world: World) -> None:
-    """Every visitor has a list that was computed from a session with their last event in it."""
-    ends = await world.size(world.topics.events)
-    events = await (await world.view(world.topics.events)).until(lambda found: len(found) >= ends)
-    last = {record.key.decode(): record.offset for record in events}
-    view = await world.view(world.topics.recommendations)
-    await view.until(
-        lambda found: (
-            {v: top.made_from.session_offset for v, top in newest_lists(found).items() if v in last} == last
-        )
-    )
 
 
 async def test_kill_9_five_times_in_20000_events_leaves_every_session_exact_and_every_visitor_with_a_list(

@@ -6,10 +6,13 @@ import pytest
 
 from models.log_columns import Meaning
 from reco.events import Purchase
+from reco.lists import TopTen
+from reco.sessions import Session
 from streams.importing import Options
 from streams.settings import Settings
 from streams.topics import TopicSet
 from tests.streams.imports import ROOT, events, run_import
+from tests.streams.world import World, expect_lists_after_the_last_event, newest_sessions
 
 DATA = ROOT.parent / "shared" / "data"
 LIMIT = 20_000
@@ -68,3 +71,28 @@ async def test_diginetica_imports_with_made_up_times(settings: Settings, topics:
     for event in in_order:
         sessions.setdefault(event.visitor_id, []).append(int(event.context["pos"]))
     assert all(positions == list(range(len(positions))) for positions in sessions.values())
+
+
+@pytest.mark.parametrize(("log", "visitors"), [("slantour", 8_000), ("retailrocket_buyers", 2_000)])
+async def test_the_visitors_of_an_imported_log_have_lists_of_its_sales(
+    world: World, log: str, visitors: int
+) -> None:
+    await run_import(world.settings, DATA / log, Options(publish_items=True))
+    await world.start("sessions", "scoring").ready()
+
+    lists = await expect_lists_after_the_last_event(world)
+
+    assert len(lists) > visitors
+    assert all(len({one.sale_id for one in top.sales}) == 10 for top in lists.values())
+    sessions = newest_sessions(await (await world.view(world.topics.sessions)).until(bool))
+    known = [session for session in sessions.values() if session.visitor_id in lists]
+    revisited = sum(own_sales(one) & offered(lists[one.visitor_id]) != set() for one in known)
+    assert revisited > len(known) / 2
+
+
+def own_sales(session: Session) -> set[str]:
+    return {touch.sale_id for touch in session.recent}
+
+
+def offered(top: TopTen) -> set[str]:
+    return {one.sale_id for one in top.sales}

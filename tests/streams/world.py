@@ -199,3 +199,18 @@ def open_sales(count: int) -> list[Sale]:
 def count_of(session: Session) -> int:
     """All clicks that a session has counted, in `recent` and in `memory`."""
     return sum(one.kind == "click" for one in session.recent) + sum(one.clicks for one in session.memory)
+
+
+async def expect_lists_after_the_last_event(world: World) -> dict[str, TopTen]:
+    """Every visitor has a list that was computed from a session with their last event in it."""
+    ends = await world.size(world.topics.events)
+    events = await (await world.view(world.topics.events)).until(lambda found: len(found) >= ends)
+    last = {record.key.decode(): record.offset for record in events}
+    view = await world.view(world.topics.recommendations)
+    await view.until(
+        lambda found: (
+            {v: top.made_from.session_offset for v, top in newest_lists(found).items() if v in last} == last
+        )
+    )
+    lists = newest_lists(view.records)
+    return {visitor: lists[visitor] for visitor in last}

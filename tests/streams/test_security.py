@@ -1,0 +1,151 @@
+"""A broker that asks for a password or for TLS is a matter of settings: workers run on it as on any other."""
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from infra import kafka_node
+from reco.errors import BrokerError
+from streams.clients import create_topics
+from streams.settings import Kafka, Settings
+from streams.supervisor import free_port
+from streams.topics import topic_set
+from tests.streams.world import clicks, count_of, newest_sessions, world_of
+
+pytestmark = pytest.mark.broker
+
+USER, PASSWORD = "tenfold", "s3cret-enough"
+PROTOCOLS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key before it, signed by itself."""
+    key, cert, both = folder / "key.pem", folder / "cert.pem", folder / "broker.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    both.write_text(key.read_text() + cert.read_text())
+    return both
+
+
+def configuration(ports: Mapping[str, int], pem: Path) -> dict[str, str]:
+    """One node that listens with every protocol, each at a port of its own."""
+    listeners = {name: f"{name.replace('_', '')}://127.0.0.1:{port}" for name, port in ports.items()}
+    protocols = ",".join(f"{name.replace('_', '')}:{name}" for name in PROTOCOLS)
+    plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    own: dict[str, str] = {
+        "listeners": ",".join(listeners.values()),
+        "advertised.listeners": ",".join(at for name, at in listeners.items() if name != "CONTROLLER"),
+        "listener.security.protocol.map": f"CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}",
+        "controller.quorum.voters": f"1@127.0.0.1:{ports['CONTROLLER']}",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(pem),
+        "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+    }
+    for listener in ("saslplaintext", "saslssl"):
+        prefix = f"listener.name.{listener}"
+        own[f"{prefix}.plain.sasl.jaas.config"] = f'{plain} user_{USER}="{PASSWORD}";'
+        for mechanism in MECHANISMS[1:]:
+            own[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = scram
+    return kafka_node.CONFIGURATION | own
+
+
+@contextmanager
+def running(folder: Path, properties: Mapping[str, str], port: int) -> Iterator[None]:
+    """A real node with this configuration."""
+    (folder / "server.properties").write_text(
+        "".join(f"{key}={value}\n" for key, value in properties.items())
+    )
+    cluster = base64.urlsafe_b64encode(uuid.UUID(int=7).bytes).decode().rstrip("=")
+    users = [f"--add-scram={kind}=[name={USER},password={PASSWORD}]" for kind in MECHANISMS[1:]]
+    arguments = ("format", f"--cluster-id={cluster}", "--config", "server.properties", *users)
+    subprocess.run(
+        kafka_node.java("kafka.tools.StorageTool", *arguments), cwd=folder, check=True, capture_output=True
+    )
+    with (folder / "broker.log").open("wb") as log:
+        node = subprocess.Popen(
+            kafka_node.java("kafka.Kafka", "server.properties"), cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        while not kafka_node.answers(port):
+            assert node.poll() is None, (folder / "broker.log").read_text()
+        yield
+    finally:
+        node.terminate()
+        node.wait(30)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, int], Path]]:
+    """The ports of a node that listens with every protocol, and the certificate to trust."""
+    folder = tmp_path_factory.mktemp("secured")
+    ports = {name: free_port() for name in ("CLIENT", "CONTROLLER", *PROTOCOLS)}
+    pem = certificate(folder)
+    with running(folder, configuration(ports, pem), ports["CLIENT"]):
+        yield ports, folder / "cert.pem"
+
+
+def kafka_settings(
+    secured: tuple[dict[str, int], Path], protocol: str, mechanism: str, password: str
+) -> Kafka:
+    ports, ca = secured
+    sasl = protocol.startswith("SASL")
+    return Kafka(
+        bootstrap_servers=f"127.0.0.1:{ports[protocol]}",
+        security_protocol=protocol,  # type: ignore[arg-type]
+        sasl_mechanism=mechanism,  # type: ignore[arg-type]
+        username=USER if sasl else "",
+        password=password if sasl else "",
+        ca_file=str(ca) if protocol.endswith("SSL") else "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "mechanism"),
+    [
+        ("SSL", "PLAIN"),
+        ("SASL_PLAINTEXT", "PLAIN"),
+        ("SASL_PLAINTEXT", "SCRAM-SHA-256"),
+        ("SASL_SSL", "SCRAM-SHA-512"),
+    ],
+)
+async def test_a_worker_runs_on_a_secured_broker(
+    secured: tuple[dict[str, int], Path], settings: Settings, tmp_path: Path, protocol: str, mechanism: str
+) -> None:
+    settings = replace(settings, kafka=kafka_settings(secured, protocol, mechanism, PASSWORD))
+    topics = topic_set(settings.topics)
+    await create_topics(settings.kafka, topics)
+    async with world_of(settings, topics, tmp_path) as world:
+        worker = await world.start("sessions").ready()
+        await world.send(*clicks(1, 3))
+        view = await world.view(topics.sessions)
+        await view.until(lambda found: bool(found) and count_of(newest_sessions(found)["visitor-0"]) == 3)
+        assert PASSWORD not in worker.log.read_text()
+
+
+async def test_a_wrong_password_is_refused_with_what_to_do(
+    secured: tuple[dict[str, int], Path], settings: Settings
+) -> None:
+    kafka = kafka_settings(secured, "SASL_PLAINTEXT", "PLAIN", "n0t-the-one")
+    with pytest.raises(BrokerError, match="doctor") as refused:
+        await create_topics(kafka, topic_set(settings.topics))
+    assert "n0t-the-one" not in str(refused.value)

@@ -64,6 +64,8 @@ class ScoringDesk:
         self._default_partition = (murmur2(DEFAULT_VISITOR.encode()) & 0x7FFFFFFF) % lists.partitions
         self._default_second = -1
         self._expired_at = 0
+        self.live_sales = 0
+        """How many sales were open when the catalogue last changed; read by other threads."""
         self.active = ActiveVisitors()
         self.owned: frozenset[int] = frozenset()
 
@@ -126,6 +128,7 @@ class ScoringDesk:
             await self._wait_for_change(changed, live)
             self._expire()
             live, before = self._catalogue.live(self._clock()), live
+            self.live_sales = len(live.ids)
             if live is not before:
                 await self._again(self._overtaken(before, live))
             if self._default_is_due(live is not before):

@@ -1,6 +1,7 @@
 """The vital signs of a worker process: what it counted, what it is ready for, and how far it is.
 
-Written by the agents in the main thread, read by the sentinel in its own.
+Written by the agents in the main thread, read by the sentinel in its own: what it calls must look up a
+value and compute nothing.
 """
 
 from collections import Counter

@@ -50,7 +50,7 @@ class ScoringApp:
         )
         vitals.gauges |= {
             "knowledge_second": lambda: knowledge.second,
-            "live_sales": lambda: len(catalogue.live(now()).ids),
+            "live_sales": lambda: self.desk.live_sales,
             "active_visitors": lambda: len(self.desk.active),
         }
         vitals.works += [self.catalogue.work, self.knowledge.work]

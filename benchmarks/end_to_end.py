@@ -83,19 +83,15 @@ async def relay(settings: Settings, records: int) -> float:
     """Sessions read, decoded, encoded and written by the bare clients: records per second."""
     topics = topic_set(settings.topics)
     done, started = 0, time.perf_counter()
-    consumer = clients.consumer(settings.kafka)
-    await consumer.start()
-    consumer.subscribe([topics.sessions.name])
-    try:
-        async with producing(settings) as producer:
-            while done < records:
-                for fetched in (await consumer.getmany(timeout_ms=1000, max_records=64)).values():
-                    for record in fetched:
-                        value = encode(decode_session(record.value))
-                        await producer.send(topics.dead_letters.name, value, record.key)
-                        done += 1
-    finally:
-        await consumer.stop()
+    reader = clients.started(clients.consumer(settings.kafka))
+    async with reader as consumer, producing(settings) as producer:
+        consumer.subscribe([topics.sessions.name])
+        while done < records:
+            for fetched in (await consumer.getmany(timeout_ms=1000, max_records=64)).values():
+                for record in fetched:
+                    value = encode(decode_session(record.value))
+                    await producer.send(topics.dead_letters.name, value, record.key)
+                    done += 1
     return done / (time.perf_counter() - started)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
 import psutil
@@ -76,31 +76,19 @@ def resident_mb(supervisor: Supervisor) -> list[float]:
     return [psutil.Process(pid).memory_info().rss / 1e6 for pid in pids]
 
 
-@asynccontextmanager
-async def producing(settings: Settings, linger_ms: int = 5) -> AsyncIterator[AIOKafkaProducer]:
+def producing(settings: Settings, linger_ms: int = 5) -> AbstractAsyncContextManager[AIOKafkaProducer]:
     """A producer; what it sent has arrived at the end of the block."""
-    producer = clients.producer(settings.kafka, linger_ms=linger_ms)
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
+    return clients.started(clients.producer(settings.kafka, linger_ms=linger_ms))
 
 
 @asynccontextmanager
-async def reading(
-    settings: Settings, topic: Topic, fetch_max_wait_ms: int = 20
-) -> AsyncIterator[AIOKafkaConsumer]:
+async def reading(settings: Settings, topic: Topic) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of what comes into `topic` from now on."""
-    consumer = clients.consumer(settings.kafka, fetch_max_wait_ms=fetch_max_wait_ms)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    async with clients.started(clients.consumer(settings.kafka, fetch_max_wait_ms=20)) as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_end(*partitions)
         yield consumer
-    finally:
-        await consumer.stop()
 
 
 def click(number: int, visitor: int, sales: int, ts: int | None = None) -> Click:

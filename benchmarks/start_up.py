@@ -55,9 +55,7 @@ async def write_history(settings: Settings, events: int, sales: int) -> None:
 async def read_history(settings: Settings, events: int) -> float:
     """Seconds to read and decode the history with a bare consumer."""
     topic = topic_set(settings.topics).events
-    consumer = clients.consumer(settings.kafka)
-    await consumer.start()
-    try:
+    async with clients.started(clients.consumer(settings.kafka)) as consumer:
         consumer.assign([TopicPartition(topic.name, number) for number in range(topic.partitions)])
         started, done = time.perf_counter(), 0
         while done < events:
@@ -66,8 +64,6 @@ async def read_history(settings: Settings, events: int) -> float:
                     decode_event(record.key, record.value, record.timestamp)
                 done += len(records)
         return time.perf_counter() - started
-    finally:
-        await consumer.stop()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from demo.observer import Observer
 from demo.plan import Plan
@@ -15,7 +15,7 @@ from demo.report import Figures
 from demo.site import Site, now
 from streams import clients
 from streams.reading import reader
-from streams.settings import Kafka, Settings
+from streams.settings import Settings
 from streams.topics import topic_set
 
 SETTLING = 15.0
@@ -70,7 +70,8 @@ async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], d
     """
     topics = topic_set(settings.topics)
     observer = Observer(topics)
-    async with reader(settings.kafka) as consumer, started_producer(settings.kafka) as producer:
+    kafka = settings.kafka
+    async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
         watched = (topics.sales, topics.sessions, topics.recommendations, topics.dead_letters)
         consumer.assign(
             [TopicPartition(one.name, number) for one in watched for number in range(one.partitions)]
@@ -95,17 +96,6 @@ def send_home(site: Site, seconds: float | None) -> None:
         loop.add_signal_handler(one, site.stop.set)
     if seconds is not None:
         loop.call_later(seconds, site.stop.set)
-
-
-@asynccontextmanager
-async def started_producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer that is stopped afterwards."""
-    producer = clients.producer(kafka)
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
 
 
 @asynccontextmanager

@@ -25,37 +25,28 @@ Tag = Annotated[str, Meta(min_length=1, max_length=64)]
 Position = Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Click(Struct, frozen=True, gc=False, tag_field="type", tag="click"):
+class _OnSale(Struct, frozen=True, gc=False, tag_field="type"):
+    """What every action of a visitor on a sale says."""
+
+    event_id: Id
+    visitor_id: Id
+    sale_id: Id
+    ts: Millis
+    session_id: Id | None = None
+    context: Context = {}
+
+
+class Click(_OnSale, frozen=True, gc=False, tag="click"):
     """A visitor looked at a sale."""
 
-    event_id: Id
-    visitor_id: Id
-    sale_id: Id
-    ts: Millis
-    session_id: Id | None = None
-    context: Context = {}
 
-
-class Cart(Struct, frozen=True, gc=False, tag_field="type", tag="cart"):
+class Cart(_OnSale, frozen=True, gc=False, tag="cart"):
     """A visitor put a sale into the basket."""
 
-    event_id: Id
-    visitor_id: Id
-    sale_id: Id
-    ts: Millis
-    session_id: Id | None = None
-    context: Context = {}
 
-
-class Purchase(Struct, frozen=True, gc=False, tag_field="type", tag="purchase"):
+class Purchase(_OnSale, frozen=True, gc=False, tag="purchase"):
     """A visitor bought from a sale."""
 
-    event_id: Id
-    visitor_id: Id
-    sale_id: Id
-    ts: Millis
-    session_id: Id | None = None
-    context: Context = {}
     quantity: Annotated[int, Meta(ge=1, le=10_000)] = 1
     price: Annotated[float, Meta(ge=0)] | None = None
     currency: Annotated[str, Meta(min_length=3, max_length=3)] | None = None

@@ -1,10 +1,10 @@
 """Kafka clients built from settings: producers, group-less consumers, the admin client."""
 
 import ssl
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,6 +13,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from reco.errors import BrokerError, SettingsError
 from streams.settings import Kafka
 from streams.topics import Topic
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """A dead letter carries a whole refused record, which can be as large as the broker takes."""
@@ -82,6 +84,24 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
     )
 
 
+@asynccontextmanager
+async def started(client: Client) -> AsyncIterator[Client]:
+    """A producer or consumer that runs for the length of the block; what a producer sent has then arrived."""
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+def no_answer(kafka: Kafka, error: Exception) -> BrokerError:
+    """What to say when a client could not connect."""
+    return BrokerError(
+        f"No broker answers at {kafka.bootstrap_servers}: {error}. "
+        "Is it running? `tenfold doctor` checks the settings."
+    )
+
+
 async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
     """A started admin client; close it after use.
 
@@ -94,10 +114,7 @@ async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
     except (KafkaConnectionError, KafkaError, OSError) as error:
         with suppress(Exception):
             await client.close()
-        raise BrokerError(
-            f"No broker answers at {kafka.bootstrap_servers}: {error}. "
-            "Is it running? `tenfold doctor` checks the settings."
-        ) from error
+        raise no_answer(kafka, error) from error
     return client
 
 

@@ -22,8 +22,8 @@ from streams.settings import Kafka, Settings
 from streams.topics import Topic
 from streams.vitals import Vitals, Work
 
-SESSION_TIMEOUT = 10.0
-"""Silence after which the broker takes a worker's partitions away, s."""
+SESSION_TIMEOUT = 6.0
+"""Silence after which the broker takes a worker's partitions away, s; the least that brokers accept by default."""
 REBALANCE_TIMEOUT = 20.0
 """How long a rebalance waits for a worker to finish its batch, s."""
 

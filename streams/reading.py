@@ -28,10 +28,7 @@ async def reader(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            raise BrokerError(
-                f"No broker answers at {kafka.bootstrap_servers}: {error}. "
-                "Is it running? `tenfold doctor` checks the settings."
-            ) from error
+            raise clients.no_answer(kafka, error) from error
         yield consumer
     finally:
         await consumer.stop()

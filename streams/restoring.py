@@ -1,20 +1,16 @@
 """Who was active lately, read back from the topics when a worker takes partitions over."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from reco.active import ActiveVisitors
 from reco.errors import RefusedRecordError
-from streams import clients
 from streams.codecs import decode_list, decode_session
+from streams.reading import read_between, reader
 from streams.settings import Kafka
 from streams.topics import TopicSet
-
-READ_TIMEOUT = 500
-"""How long one read waits for records, ms."""
 
 
 async def restore_active(
@@ -26,7 +22,7 @@ async def restore_active(
     one, since the session is still to be handed over.
     """
     partitions = tuple(partitions)
-    async with _group_less(kafka) as consumer:
+    async with reader(kafka) as consumer:
         lists = await newest_since(consumer, topics.recommendations.name, partitions, since)
         sessions = await newest_since(consumer, topics.sessions.name, partitions, since)
     for key, record in sessions.items():
@@ -45,23 +41,7 @@ async def newest_since(
 ) -> dict[bytes, Any]:
     """The newest record of each key appended at or after `since`, up to the present end."""
     tps = [TopicPartition(topic, partition) for partition in partitions]
-    consumer.assign(tps)
     ends = await consumer.end_offsets(tps)
-    starts = await consumer.offsets_for_times(dict.fromkeys(tps, since))
-    for tp in tps:
-        consumer.seek(tp, starts[tp].offset if starts[tp] is not None else ends[tp])
-    newest: dict[bytes, Any] = {}
-    while waiting := await clients.behind(consumer, ends):
-        for records in (await consumer.getmany(*waiting, timeout_ms=READ_TIMEOUT, max_records=2000)).values():
-            newest.update((record.key, record) for record in records)
-    return newest
-
-
-@asynccontextmanager
-async def _group_less(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = clients.consumer(kafka)
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
+    first = await consumer.offsets_for_times(dict.fromkeys(tps, since))
+    starts = {tp: ends[tp] if first[tp] is None else first[tp].offset for tp in tps}
+    return {record.key: record async for record in read_between(consumer, starts, ends)}

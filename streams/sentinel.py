@@ -28,6 +28,8 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the worker's progress."""
 STALLED = 70
 """Exit status of a worker that the watchdog ended."""
+UNWATCHED = 71
+"""Exit status of a worker whose watchdog or health server failed."""
 
 
 @dataclass
@@ -65,8 +67,12 @@ class Sentinel(threading.Thread):
         self._started_at = time.time()
 
     def run(self) -> None:
-        """Serve health and watch, until the process ends."""
-        asyncio.run(self._watch_and_serve())
+        """Serve health and watch, until the process ends; without its watchdog, the process ends too."""
+        try:
+            asyncio.run(self._watch_and_serve())
+        except Exception:
+            log.exception("the watchdog failed: the process ends, to be started again")
+            self._end(UNWATCHED)
 
     async def _watch_and_serve(self) -> None:
         runner = web.AppRunner(self._web_app(), access_log=None)

@@ -4,8 +4,8 @@ Faust 0.15.3 keeps its own books of what it read and acknowledged, and loses rec
 after a rebalance it does not seek a partition that has no commit yet, it drops fetched records while a
 rebalance runs, and it commits over gaps. Here the books are two numbers per partition:
 
-- `next_offset`: what is handed over next. It starts at the group's position at the broker, asked for at
-  every assignment. A record below it is skipped, a record above it makes the consumer seek back.
+- the next offset (`Books`): what is handed over next. It starts at the group's position at the broker,
+  asked for at every assignment. A record below it is skipped, one above it makes the consumer seek back.
 - `acknowledged`: what may be committed. It follows the agents, which acknowledge whole batches in order.
 """
 
@@ -20,6 +20,7 @@ from faust.types.transports import ConsumerCallback
 from mode.utils.futures import notify
 
 from reco.errors import DeliveryError
+from streams.delivery.books import Books, Verdict
 from streams.delivery.outbox import Outbox
 from streams.settings import Kafka
 
@@ -84,10 +85,9 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
 
     def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **options: Any) -> None:
         super().__init__(transport, callback, *args, **options)
-        self.next_offset: dict[TP, int] = {}
+        self._books = Books()
         self.acknowledged: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
-        self._holes: dict[TP, tuple[int, int]] = {}
         self._outstanding = 0
         self._room = asyncio.Event()
 
@@ -99,16 +99,15 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         """Start each assigned partition at the group's position; called after every assignment."""
         starts = await self._thread.seek_to_group_position(self.app.topics.acking_topics)
-        self.next_offset = dict(starts)
+        self._books.open(starts)
         self.acknowledged = dict(starts)
         self._committed = dict(starts)
-        self._holes = {}
         self._outstanding = 0
         self._room.set()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Hand over nothing more until the next assignment; what was handed over is acknowledged yet."""
-        self.next_offset = {}
+        self._books.close()
         await super().on_partitions_revoked(revoked)
 
     # -- handing over
@@ -124,22 +123,23 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         previous: int | None = None
         for count, record in enumerate(fetched, start=1):
             await self._wait_for_turn(count)
-            expected = self.next_offset.get(tp)
-            if expected is None or not self.flow_active:
+            verdict = self._books.judge(tp, record.offset, previous)
+            if verdict is Verdict.CLOSED or not self.flow_active:
                 return
-            if record.offset < expected:
-                continue
-            if record.offset > expected and not self._is_hole(tp, expected, record.offset, previous):
-                self.log.warning(
-                    "%s[%s]: expected offset %s, got %s: seek back", *tp, expected, record.offset
-                )
-                await self._thread.seek_back(tp, expected)
+            if verdict is Verdict.SEEK_BACK:
+                await self._seek_back(tp, record.offset)
                 return
-            # Does not suspend: the flow is on, and the agent's buffer holds more than MAX_OUTSTANDING.
-            await self.callback(self._to_message(tp, record))
-            self.next_offset[tp] = record.offset + 1
-            self._outstanding += 1
+            if verdict is Verdict.HAND_OVER:
+                # Does not suspend: the flow is on, and the agent's buffer holds more than MAX_OUTSTANDING.
+                await self.callback(self._to_message(tp, record))
+                self._books.handed_over(tp, record.offset)
+                self._outstanding += 1
             previous = record.offset
+
+    async def _seek_back(self, tp: TP, found: int) -> None:
+        expected = self._books.next_offset(tp)
+        self.log.warning("%s[%s]: expected offset %s, got %s: seek back", *tp, expected, found)
+        await self._thread.seek_back(tp, expected)
 
     async def _wait_for_turn(self, count: int) -> None:
         if count % RECORDS_PER_TURN == 0:
@@ -147,17 +147,6 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         while self._outstanding >= MAX_OUTSTANDING and self.flow_active and not self.should_stop:
             self._room.clear()
             await self.wait_first(self._room.wait(), self.suspend_flow.wait())
-
-    def _is_hole(self, tp: TP, expected: int, found: int, previous: int | None) -> bool:
-        """Whether the log really has nothing from `expected` to `found`: compacted away, or a marker.
-
-        One fetch is contiguous, so a gap inside it is a hole; a gap before it is one if it is still there
-        after a seek back to `expected`.
-        """
-        if previous == expected - 1 or self._holes.get(tp) == (expected, found):
-            return True
-        self._holes[tp] = (expected, found)
-        return False
 
     # -- acknowledging
 

@@ -18,6 +18,7 @@ from faust.types import TP
 from mode import Service
 
 from streams import clients
+from streams.reading import reader
 from streams.settings import Kafka
 
 READ_TIMEOUT = 500
@@ -117,10 +118,8 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
 
 async def restore(table: StateTable, changelog: Iterable[TP], kafka: Kafka) -> None:
     """Read each partition of the changelog from where the table's copy ends to its end."""
-    consumer = clients.consumer(kafka)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(tp.topic, tp.partition) for tp in changelog]
+    partitions = [TopicPartition(tp.topic, tp.partition) for tp in changelog]
+    async with reader(kafka) as consumer:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         for tp in partitions:
@@ -129,8 +128,6 @@ async def restore(table: StateTable, changelog: Iterable[TP], kafka: Kafka) -> N
             consumer.seek(tp, table.changelog_offset(tp.partition) + 1)
         while waiting := await clients.behind(consumer, ends):
             await _restore_some(table, consumer, waiting)
-    finally:
-        await consumer.stop()
 
 
 async def _restore_some(

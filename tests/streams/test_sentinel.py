@@ -8,12 +8,12 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from streams.sentinel import STALLED, Progress, Sentinel
+from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.supervisor import free_port
 from streams.topics import Topic, TopicSet
 from streams.vitals import Vitals, Work
-from tests.streams.world import World, clicks
+from tests.streams.world import World, clicks, newest_sessions
 
 AT_ZERO = {("events", 0): 0}
 
@@ -44,12 +44,32 @@ def test_a_broker_that_cannot_be_reached_is_no_verdict() -> None:
 
 
 @pytest.mark.broker
-async def test_work_that_waits_for_too_long_ends_the_process(world: World) -> None:
+@pytest.mark.parametrize("has_partitions", [True, False])
+async def test_work_that_waits_for_too_long_ends_the_process(world: World, has_partitions: bool) -> None:  # noqa: FBT001
     await world.send(*clicks(4, 20))
     ended = threading.Event()
-    start_sentinel(world.settings, world.topics, ended.set)
+    start_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions)
 
     assert await asyncio.to_thread(ended.wait, 30)
+
+
+@pytest.mark.broker
+async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_work(world: World) -> None:
+    ended = threading.Event()
+    await world.start("sessions").ready()
+    await world.send(*clicks(4, 20))
+    await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 4)
+    group = f"{world.settings.worker.application}-sessions"
+    start_sentinel(world.settings, world.topics, ended.set, has_partitions=False, group=group)
+
+    assert not await asyncio.to_thread(ended.wait, 6)
+
+
+def test_a_watchdog_that_fails_ends_the_process(settings: Settings) -> None:
+    statuses: list[int] = []
+    taken = replace(settings, worker=replace(settings.worker, health_host="no such host"))
+    Sentinel(taken, Vitals(), end=statuses.append).run()
+    assert statuses == [UNWATCHED]
 
 
 @pytest.mark.broker
@@ -74,12 +94,19 @@ async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
     assert 'tenfold_lag{work="work"} 20' in metrics
 
 
-def start_sentinel(settings: Settings, topics: TopicSet, end: Callable[[], None]) -> int:
+def start_sentinel(
+    settings: Settings,
+    topics: TopicSet,
+    end: Callable[[], None],
+    *,
+    has_partitions: bool = True,
+    group: str = "nobody",
+) -> int:
     """A sentinel over work on `events` that never moves; the port of its health."""
     port = free_port()
     worker = replace(settings.worker, stall_seconds=2.0, health_port=port)
-    numbers = range(topics.events.partitions)
-    work = Work("work", lambda: {(topics.events.name, n): 0 for n in numbers}, (topics.events,))
+    reached = {(topics.events.name, n): 0 for n in range(topics.events.partitions)} if has_partitions else {}
+    work = Work("work", lambda: reached, (topics.events,), None if has_partitions else group)
     vitals = Vitals(works=[work])
     vitals.counts["lists"] = 7
 

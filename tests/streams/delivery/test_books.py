@@ -1,0 +1,83 @@
+"""Each record of a partition is handed over once, in order, whatever the fetcher brings."""
+
+from bisect import bisect_left
+
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.delivery.books import Books, Verdict
+
+HERE, ELSEWHERE = TP("events", 0), TP("events", 1)
+
+
+class Fetcher:
+    """Reads a log with holes in it; loses batches and goes back now and then, as fetchers in a rebalance do.
+
+    The first fetch after a seek starts there: aiokafka discards what it had fetched from elsewhere.
+    """
+
+    def __init__(self, log: list[int]) -> None:
+        self._log = log
+        self._position = 0
+        self._sought = True
+
+    def seek(self, offset: int) -> None:
+        self._position, self._sought = offset, True
+
+    def fetch(self, size: int, jump: int) -> list[int]:
+        """The next `size` records, after forgetting to hand out (or handing out again) `jump` before them."""
+        there = bisect_left(self._log, self._position)
+        start = there if self._sought else max(0, there + jump)
+        self._sought = False
+        batch = self._log[start : start + size]
+        self._position = batch[-1] + 1 if batch else self._position
+        return batch
+
+
+def take(books: Books, fetcher: Fetcher, batch: list[int]) -> list[int]:
+    """What is handed over of a batch, as the consumer does it."""
+    taken: list[int] = []
+    previous = None
+    for offset in batch:
+        verdict = books.judge(HERE, offset, previous)
+        if verdict is Verdict.SEEK_BACK:
+            fetcher.seek(books.next_offset(HERE))
+            break
+        if verdict is Verdict.HAND_OVER:
+            books.handed_over(HERE, offset)
+            taken.append(offset)
+        previous = offset
+    return taken
+
+
+offsets = st.sets(st.integers(0, 200), min_size=1, max_size=80).map(sorted)
+troubles = st.lists(st.tuples(st.integers(1, 10), st.integers(-5, 5)), max_size=40)
+
+
+@given(offsets, troubles)
+def test_nothing_is_skipped_and_nothing_comes_twice(log: list[int], troubled: list[tuple[int, int]]) -> None:
+    books, fetcher = Books(), Fetcher(log)
+    books.open({HERE: 0})
+    taken: list[int] = []
+    for size, jump in troubled:
+        taken += take(books, fetcher, fetcher.fetch(size, jump))
+        assert taken == log[: len(taken)]
+    for _ in range(4 * len(log)):
+        taken += take(books, fetcher, fetcher.fetch(10, 0))
+    assert taken == log
+
+
+def test_a_gap_that_is_still_there_after_a_seek_is_a_hole_in_the_log() -> None:
+    books = Books()
+    books.open({HERE: 3})
+    assert books.judge(HERE, 9, None) is Verdict.SEEK_BACK
+    assert books.judge(HERE, 9, None) is Verdict.HAND_OVER
+
+
+def test_a_partition_that_is_not_this_consumers_is_closed() -> None:
+    books = Books()
+    books.open({HERE: 3})
+    assert books.judge(ELSEWHERE, 0, None) is Verdict.CLOSED
+    books.close()
+    assert books.judge(HERE, 3, None) is Verdict.CLOSED

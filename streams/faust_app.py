@@ -23,7 +23,7 @@ from streams.topics import Topic
 from streams.vitals import Vitals, Work
 
 SESSION_TIMEOUT = 6.0
-"""Silence after which the broker takes a worker's partitions away, s; the least that brokers accept by default."""
+"""Silence after which a worker loses its partitions, s; the least that brokers accept by default."""
 REBALANCE_TIMEOUT = 20.0
 """How long a rebalance waits for a worker to finish its batch, s."""
 

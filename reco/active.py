@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from reco.lists import TopTen
 from reco.sessions import Session
 
 MAX_ACTIVE = 30_000
@@ -10,11 +11,19 @@ MAX_ACTIVE = 30_000
 
 
 class Active(NamedTuple):
-    """One active visitor: where they live, their session, and the sales of their newest list."""
+    """One active visitor: where they live, their session, and what matters of their newest list.
+
+    Attributes:
+        held: the sales of the list.
+        holds_until: the moment until which it holds, ms since the epoch, UTC; None for ever.
+        sales_offsets: the state of the catalogue that it was computed from.
+    """
 
     partition: int
     session: Session
     held: tuple[str, ...]
+    holds_until: int | None
+    sales_offsets: tuple[int, ...]
 
 
 class ActiveVisitors:
@@ -23,10 +32,16 @@ class ActiveVisitors:
     Who holds a sale is looked up among all of them: sales close some hundred times a day, and an index by
     sale would take more memory than the visitors.
 
+    >>> from reco.lists import Provenance, Recommendation
     >>> active = ActiveVisitors()
-    >>> active.emitted(0, Session("ann", offset=7), ("rome", "oslo"))
+    >>> made_from = Provenance(0, 7, 0, (5,), "blend-1")
+    >>> sales = Recommendation("rome", 0.5), Recommendation("oslo", 0.2)
+    >>> top = TopTen("list", "ann", 100, 200, sales, made_from)
+    >>> active.emitted(0, Session("ann", offset=7), top)
     >>> sorted(active.holding("oslo")), active.offset("ann"), active.offset("bob")
     (['ann'], 7, -1)
+    >>> active.overtaken(150, (5,)), active.overtaken(200, (5,)), active.overtaken(150, (6,))
+    ([], ['ann'], ['ann'])
     """
 
     def __init__(self, limit: int = MAX_ACTIVE) -> None:
@@ -42,10 +57,12 @@ class ActiveVisitors:
         """The partitions that active visitors live in."""
         return frozenset(active.partition for active in self._visitors.values())
 
-    def emitted(self, partition: int, session: Session, held: tuple[str, ...]) -> None:
-        """A list of the sales `held` was emitted for the visitor of `session`."""
+    def emitted(self, partition: int, session: Session, top: TopTen) -> None:
+        """The list `top` was emitted for the visitor of `session`."""
         self.forget(session.visitor_id)
-        self._visitors[session.visitor_id] = Active(partition, session, held)
+        held = tuple(one.sale_id for one in top.sales)
+        active = Active(partition, session, held, top.holds_until, top.made_from.sales_offsets)
+        self._visitors[session.visitor_id] = active
         if len(self._visitors) > self._limit:
             self.forget(next(iter(self._visitors)))
 
@@ -67,10 +84,12 @@ class ActiveVisitors:
         wanted = frozenset(sale_ids)
         return frozenset(one for one, active in self._visitors.items() if not wanted.isdisjoint(active.held))
 
-    def holds_only(self, visitor_id: str, live: Collection[str]) -> bool:
-        """Whether all sales of the visitor's newest list are among `live`; true for one who is not active."""
-        known = self._visitors.get(visitor_id)
-        return known is None or all(sale_id in live for sale_id in known.held)
+    def overtaken(self, at: int, sales_offsets: tuple[int, ...]) -> list[str]:
+        """The visitors whose newest lists hold no more at `at` (ms), or were made from another catalogue.
+
+        The one with the newest list first; `sales_offsets` is the state of the catalogue now.
+        """
+        return [one for one in self.visitors() if _is_overtaken(self._visitors[one], at, sales_offsets)]
 
     def forget(self, visitor_id: str) -> None:
         """Let one visitor go."""
@@ -87,3 +106,8 @@ class ActiveVisitors:
     def _forget_all(self, visitors: Iterable[str]) -> None:
         for visitor_id in list(visitors):
             self.forget(visitor_id)
+
+
+def _is_overtaken(active: Active, at: int, sales_offsets: tuple[int, ...]) -> bool:
+    holds_no_more = active.holds_until is not None and active.holds_until <= at
+    return holds_no_more or active.sales_offsets != sales_offsets

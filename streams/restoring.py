@@ -33,7 +33,7 @@ async def restore_active(
         except RefusedRecordError:
             continue
         if session.last_ts >= since and active.get(session.visitor_id) is None:
-            active.emitted(record.partition, session, tuple(one.sale_id for one in top.sales))
+            active.emitted(record.partition, session, top)
 
 
 async def newest_since(

@@ -108,7 +108,7 @@ class ScoringDesk:
         await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
         self._counts["lists"] += 1
         if session is not None:
-            self.active.emitted(partition, session, tuple(one.sale_id for one in top.sales))
+            self.active.emitted(partition, session, top)
         return top
 
     async def _moment(self) -> int:
@@ -158,11 +158,8 @@ class ScoringDesk:
         return list(holders | others)
 
     async def refresh_overtaken(self) -> None:
-        """Emit again the lists of all active visitors that hold a sale that is not live."""
-        live = self._catalogue.live(self._clock())
-        await self._again(
-            [one for one in self.active.visitors() if not self.active.holds_only(one, live.position)]
-        )
+        """Emit again the lists of all active visitors that the catalogue has overtaken."""
+        await self._again(self.active.overtaken(self._clock(), self._catalogue.offsets))
 
     async def _again(self, visitors: list[str]) -> None:
         """Emit lists again, in at most half of the time, so that clicks never wait long for theirs."""

@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.active import ActiveVisitors
+from reco.lists import Provenance, Recommendation, TopTen
 from reco.sessions import Session, Touch
 from tests.reco.worlds import NOON
 
 VISITORS = ("ann", "bob", "cleo")
 SALES = ("oslo", "paris", "rome")
+OFFSETS = (7, 1)
 
 
 def session(visitor_id: str, offset: int = 0, last_ts: int = NOON) -> Session:
@@ -18,11 +20,17 @@ def session(visitor_id: str, offset: int = 0, last_ts: int = NOON) -> Session:
     return Session(visitor_id, offset, recent=(Touch(last_ts, "e", "rome", "click"),))
 
 
+def listing(*held: str, holds_until: int | None = NOON + 1000) -> TopTen:
+    """A list of these sales."""
+    sales = tuple(Recommendation(sale_id, 0.5) for sale_id in held)
+    return TopTen("list", "visitor", NOON, holds_until, sales, Provenance(0, 0, 0, OFFSETS, "blend-1"))
+
+
 def active(*lists: tuple[str, tuple[str, ...]]) -> ActiveVisitors:
     """Visitors for whom these lists were emitted, in this order, all in partition 0."""
     visitors = ActiveVisitors()
     for visitor_id, held in lists:
-        visitors.emitted(0, session(visitor_id), held)
+        visitors.emitted(0, session(visitor_id), listing(*held))
     return visitors
 
 
@@ -47,7 +55,7 @@ def test_the_visitor_with_the_newest_list_comes_first() -> None:
 
 def test_it_knows_the_session_that_the_newest_list_was_computed_from() -> None:
     visitors = ActiveVisitors()
-    visitors.emitted(2, session("ann", offset=41), ("rome",))
+    visitors.emitted(2, session("ann", offset=41), listing("rome"))
     known = visitors.get("ann")
     assert known is not None
     assert (known.partition, known.session.offset, known.held) == (2, 41, ("rome",))
@@ -56,17 +64,19 @@ def test_it_knows_the_session_that_the_newest_list_was_computed_from() -> None:
     assert visitors.offset("bob") == -1
 
 
-def test_a_list_holds_only_live_sales_or_it_does_not() -> None:
-    visitors = active(("ann", ("oslo", "rome")))
-    assert visitors.holds_only("ann", {"oslo", "paris", "rome"})
-    assert not visitors.holds_only("ann", {"oslo", "paris"})
-    assert visitors.holds_only("nobody", set())
+def test_a_list_is_overtaken_when_it_holds_no_more_or_the_catalogue_has_changed() -> None:
+    visitors = ActiveVisitors()
+    visitors.emitted(0, session("ann"), listing("rome", holds_until=NOON + 5))
+    visitors.emitted(0, session("bob"), listing("rome", holds_until=None))
+    assert visitors.overtaken(NOON + 4, OFFSETS) == []
+    assert visitors.overtaken(NOON + 5, OFFSETS) == ["ann"]
+    assert visitors.overtaken(NOON + 4, (8, 1)) == ["bob", "ann"]
 
 
 def test_visitors_go_when_their_last_event_is_too_old() -> None:
     visitors = ActiveVisitors()
-    visitors.emitted(0, session("ann", last_ts=NOON - 1), ("rome",))
-    visitors.emitted(0, session("bob", last_ts=NOON), ("rome",))
+    visitors.emitted(0, session("ann", last_ts=NOON - 1), listing("rome"))
+    visitors.emitted(0, session("bob", last_ts=NOON), listing("rome"))
     visitors.expire(since=NOON)
     assert visitors.holding("rome") == {"bob"}
 
@@ -74,7 +84,7 @@ def test_visitors_go_when_their_last_event_is_too_old() -> None:
 def test_visitors_go_with_their_partition() -> None:
     visitors = ActiveVisitors()
     for partition, visitor_id in enumerate(VISITORS):
-        visitors.emitted(partition, session(visitor_id), ("rome",))
+        visitors.emitted(partition, session(visitor_id), listing("rome"))
     visitors.keep({0, 2})
     assert visitors.partitions == {0, 2}
     assert visitors.holding("rome") == {"ann", "cleo"}
@@ -83,7 +93,7 @@ def test_visitors_go_with_their_partition() -> None:
 def test_beyond_the_limit_the_list_emitted_longest_ago_is_let_go() -> None:
     visitors = ActiveVisitors(limit=2)
     for visitor_id in ("ann", "bob", "ann", "cleo"):
-        visitors.emitted(0, session(visitor_id), ("rome",))
+        visitors.emitted(0, session(visitor_id), listing("rome"))
     assert visitors.holding("rome") == {"ann", "cleo"}
 
 

@@ -1,5 +1,6 @@
 """The stream from event to list, on a real broker with real workers."""
 
+import signal
 from collections import Counter
 
 import pytest
@@ -210,3 +211,24 @@ async def test_an_erased_session_erases_its_list(world: World) -> None:
     await world.erase(sessions[0])
 
     await view.until(lambda found: any(one.key == b"visitor-0" and one.value is None for one in found))
+
+
+async def test_a_sale_published_while_no_scoring_worker_runs_is_considered_once_one_runs_again(
+    world: World,
+) -> None:
+    await world.publish(*open_sales(3))
+    await world.start("sessions").ready()
+    scoring = await world.start("scoring").ready()
+    await world.send(*clicks(5, 5))
+    view = await world.view(world.topics.recommendations)
+    visitors = {f"visitor-{n}" for n in range(5)}
+    await view.until(lambda found: visitors <= newest_lists(found).keys())
+    await scoring.end(signal.SIGKILL)
+    new = replace(open_sales(1)[0], sale_id="new")
+    await world.publish(new)
+
+    world.start("scoring")
+
+    await view.until(
+        lambda found: all("new" in {one.sale_id for one in newest_lists(found)[v].sales} for v in visitors)
+    )

@@ -1,17 +1,17 @@
 """A whole installation for a benchmark: a broker of its own, topics, open sales and workers."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
 import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec.structs import replace
 
 from reco.events import Click, Sale
 from streams import clients
+from streams.clock import now
 from streams.codecs import encode
 from streams.embedded import broker_for
 from streams.settings import Settings, load
@@ -21,11 +21,6 @@ from streams.topics import Topic, topic_set
 HOUR = 60 * 60 * 1000
 READY_TIMEOUT = 600.0
 """Longest wait for workers, s."""
-
-
-def now() -> int:
-    """The moment, ms since the epoch, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 @contextmanager
@@ -84,7 +79,7 @@ def producing(settings: Settings, linger_ms: int = 5) -> AbstractAsyncContextMan
 @asynccontextmanager
 async def reading(settings: Settings, topic: Topic) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of what comes into `topic` from now on."""
-    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    partitions = clients.partitions(topic)
     async with clients.started(clients.consumer(settings.kafka, fetch_max_wait_ms=20)) as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_end(*partitions)

@@ -9,11 +9,10 @@ history with a bare consumer and learns nothing.
 import asyncio
 import time
 
-from aiokafka import TopicPartition
-
-from benchmarks.installation import click, installation, now, producing, resident_mb, workers
+from benchmarks.installation import click, installation, producing, resident_mb, workers
 from benchmarks.machine import Figure, Report, arguments, machine, publish
 from streams import clients
+from streams.clock import now
 from streams.codecs import decode_event, encode
 from streams.settings import Settings
 from streams.topics import topic_set
@@ -56,7 +55,7 @@ async def read_history(settings: Settings, events: int) -> float:
     """Seconds to read and decode the history with a bare consumer."""
     topic = topic_set(settings.topics).events
     async with clients.started(clients.consumer(settings.kafka)) as consumer:
-        consumer.assign([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        consumer.assign(clients.partitions(topic))
         started, done = time.perf_counter(), 0
         while done < events:
             for records in (await consumer.getmany(timeout_ms=1000)).values():

@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from demo.observer import Observer
 from demo.plan import Plan
 from demo.report import Figures
-from demo.site import Site, now
+from demo.site import Site
 from streams import clients
+from streams.clock import now
 from streams.reading import reader
 from streams.settings import Settings
 from streams.topics import topic_set
@@ -73,9 +72,7 @@ async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], d
     kafka = settings.kafka
     async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
         watched = (topics.sales, topics.sessions, topics.recommendations, topics.dead_letters)
-        consumer.assign(
-            [TopicPartition(one.name, number) for one in watched for number in range(one.partitions)]
-        )
+        consumer.assign(clients.partitions(*watched))
         site = Site(producer, topics, observer, plan)
         await site.publish()
         performance = Performance(site, observer, restarts)

@@ -16,16 +16,12 @@ from demo.plan import Plan
 from demo.visitors import Crowd
 from reco.errors import BrokerError
 from reco.events import Click, Event, Impression, Millis
+from streams.clock import now
 from streams.codecs import encode
 from streams.topics import TopicSet
 
 THINKING = 4.0
 """Mean time between two actions of one visitor, s; with the rate it says how many are on the site at once."""
-
-
-def now() -> Millis:
-    """The wall clock, ms since the epoch, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Site:

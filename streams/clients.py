@@ -144,6 +144,11 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
         await client.close()
 
 
+def partitions(*topics: Topic) -> list[TopicPartition]:
+    """All partitions of `topics`, as these describe them."""
+    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
+
+
 async def behind(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
     """The partitions whose position has not reached its end yet."""
     return [tp for tp, end in ends.items() if await consumer.position(tp) < end]

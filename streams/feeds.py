@@ -5,9 +5,8 @@ Each is built up to the end of its topic before the worker takes part in scoring
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -42,7 +41,7 @@ class Feed:
     def __init__(self, kafka: Kafka, topic: Topic) -> None:
         self._kafka = kafka
         self._topic = topic
-        self._partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        self._partitions = clients.partitions(topic)
         self._consumer: AIOKafkaConsumer | None = None
         self._next: dict[tuple[str, int], int] = {}
 
@@ -119,12 +118,9 @@ class CatalogueFeed(Feed):
 class KnowledgeFeed(Feed):
     """Advances knowledge, each second of broker append time once it is over in all partitions."""
 
-    def __init__(
-        self, kafka: Kafka, topic: Topic, knowledge: Knowledge, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, kafka: Kafka, topic: Topic, knowledge: Knowledge) -> None:
         super().__init__(kafka, topic)
         self._knowledge = knowledge
-        self._clock = clock
         self._waiting: defaultdict[int, Second] = defaultdict(list)
         self._newest = [0] * topic.partitions
         self.late = 0

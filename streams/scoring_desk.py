@@ -17,6 +17,7 @@ from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.ranker import Ranker
 from reco.sessions import VISIT_SILENCE, Session
 from reco.top_ten import top_ten
+from streams.clock import now
 from streams.codecs import encode
 from streams.delivery.outbox import Outbox
 from streams.topics import Topic
@@ -32,11 +33,6 @@ LONGEST_WAIT = 1.0
 """Longest wait for a change of the catalogue, s; then the default list may be due."""
 EXPIRE_EVERY = 30_000
 """Time between two clearances of visitors that are not active any more, ms."""
-
-
-def now() -> int:
-    """The moment, ms since the epoch, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class ScoringDesk:

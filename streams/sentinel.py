@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from streams import clients
@@ -108,9 +108,7 @@ class Sentinel(threading.Thread):
 
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer) -> None:
         work = progress.work
-        partitions = [
-            TopicPartition(topic.name, number) for topic in work.topics for number in range(topic.partitions)
-        ]
+        partitions = clients.partitions(*work.topics)
         ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(partitions)).items()}
         reached = {(topic, partition): at for (topic, partition), at in work.positions().items()}
         if work.group is not None and not reached:

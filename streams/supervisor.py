@@ -39,6 +39,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, agents: Sequence[str]) -> None:
         self.agents = tuple(agents)
+        self.name = "+".join(agents)
         self.port = free_port()
         self.restarts = 0
         self._environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
@@ -59,9 +60,7 @@ class WorkerProcess:
 
     def _ended(self, status: int, now: float) -> None:
         self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
-        log.warning(
-            "worker %s ended with status %s; again in %.1f s", "+".join(self.agents), status, self._pause
-        )
+        log.warning("worker %s ended with status %s; again in %.1f s", self.name, status, self._pause)
         self.process = None
         self.restarts += 1
         self._start_at = now + self._pause
@@ -83,7 +82,7 @@ class WorkerProcess:
         try:
             self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.warning("worker %s did not end by itself and is killed", "+".join(self.agents))
+            log.warning("worker %s did not end by itself and is killed", self.name)
             self.process.kill()
             self.process.wait()
 
@@ -128,8 +127,9 @@ class Supervisor:
         for worker in self.workers:
             while worker.health() is None and not until.is_set():
                 if time.monotonic() > deadline:
-                    name = "+".join(worker.agents)
-                    raise TenfoldError(f"worker {name} is not ready after {timeout:.0f} s; its log is above")
+                    raise TenfoldError(
+                        f"worker {worker.name} is not ready after {timeout:.0f} s; its log is above"
+                    )
                 until.wait(TICK)
 
     def _tend(self) -> None:

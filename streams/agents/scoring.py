@@ -11,6 +11,7 @@ from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError
 from reco.knowledge import Knowledge
 from reco.sessions import VISIT_SILENCE, Session
+from streams.clock import now
 from streams.codecs import decode_session
 from streams.dead_letters import bury
 from streams.delivery.batches import micro_batches
@@ -19,7 +20,7 @@ from streams.delivery.outbox import Outbox
 from streams.faust_app import group, new_app, raw_topic, watch
 from streams.feeds import CatalogueFeed, KnowledgeFeed
 from streams.restoring import restore_active
-from streams.scoring_desk import ScoringDesk, now
+from streams.scoring_desk import ScoringDesk
 from streams.settings import Settings
 from streams.topics import TopicSet, topic_set
 from streams.vitals import Vitals

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from streams.clients import create_topics
+from streams.clock import now
 from streams.commands.options import pairs
 from streams.embedded import broker_for
 from streams.settings import Settings, load
@@ -127,8 +128,7 @@ async def _run(
     from streams import importing
 
     await create_topics(settings.kafka, topic_set(settings.topics))
-    now = time.time_ns() // 1_000_000
-    return await importing.import_log(settings, path, meaning, options, now=now, watcher=terminal)
+    return await importing.import_log(settings, path, meaning, options, now=now(), watcher=terminal)
 
 
 def _bar(console: Console) -> Progress:

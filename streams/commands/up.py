@@ -35,7 +35,7 @@ def up(
         with Supervisor(settings, processes) as supervisor:
             supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             for one in supervisor.workers:
-                console.print(f"worker  {'+'.join(one.agents)}, health at http://127.0.0.1:{one.port}/health")
+                console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")
             console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")

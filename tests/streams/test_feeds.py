@@ -11,9 +11,10 @@ from reco.events import Click
 from reco.knowledge import Knowledge
 from reco.sessions import Session, fold
 from reco.top_ten import top_ten
+from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import CatalogueFeed, KnowledgeFeed
-from tests.streams.world import PATIENCE, World, clicks, now, open_sales
+from tests.streams.world import PATIENCE, World, clicks, open_sales
 
 pytestmark = pytest.mark.broker
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from reco.events import Cart, Impression, Purchase, Sale, Shown
 from reco.lists import DEFAULT_VISITOR
+from streams.clock import now
 from streams.codecs import decode_list, encode
 from tests.broken_events import broken_events
-from tests.streams.world import World, clicks, count_of, newest_lists, newest_sessions, now, open_sales
+from tests.streams.world import World, clicks, count_of, newest_lists, newest_sessions, open_sales
 
 pytestmark = pytest.mark.broker
 

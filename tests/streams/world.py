@@ -4,19 +4,19 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from reco.events import Click, Event, Sale
 from reco.lists import TopTen
 from reco.sessions import Session
 from streams import clients
+from streams.clock import now
 from streams.codecs import decode_list, decode_session, encode
 from streams.settings import Settings
 from streams.supervisor import environment_of, free_port
@@ -24,10 +24,6 @@ from streams.topics import Topic, TopicSet
 
 PATIENCE = 60.0
 """Longest wait for anything to happen, s."""
-
-
-def now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Running:
@@ -125,9 +121,7 @@ class World:
         consumer = clients.consumer(self.settings.kafka)
         await consumer.start()
         self._consumers.append(consumer)
-        ends = await consumer.end_offsets(
-            [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        )
+        ends = await consumer.end_offsets(clients.partitions(topic))
         return sum(ends.values())
 
     async def erase(self, record: Any) -> None:
@@ -139,7 +133,7 @@ class World:
         consumer = clients.consumer(self.settings.kafka, fetch_max_wait_ms=50)
         await consumer.start()
         self._consumers.append(consumer)
-        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        partitions = clients.partitions(topic)
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         return View(consumer)

@@ -15,8 +15,10 @@ from reco.catalogue import Catalogue
 from reco.events import Event
 from reco.knowledge import Knowledge
 from reco.lists import LIST_LENGTH, Provenance, Recommendation, TopTen, list_id
+from reco.policy import UNRESTRICTED
+from reco.rules import rules_in_force
 from reco.sessions import Session
-from reco.top_ten import top_ten
+from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_session, encode
 
 Second = Sequence[tuple[int, int, Event]]
@@ -81,9 +83,11 @@ def learning(history: Sequence[Event], size: int) -> Callable[[], int]:
 def list_figures(raw: list[bytes], knowledge: Knowledge, catalogue: Catalogue, rounds: int) -> list[Figure]:
     """Lists per second, whole and in parts."""
     sessions = [decode_session(value) for value in raw]
+    serving = Serving(knowledge, Blend())
+    in_force = rules_in_force(UNRESTRICTED, catalogue.live(NOON), catalogue)
 
     def listed(session: Session) -> TopTen:
-        return top_ten(session, 0, knowledge, catalogue, Blend(), NOON)
+        return top_ten(session, 0, serving, catalogue, in_force, NOON)
 
     lists = [listed(session) for session in sessions]
     parts: dict[str, Callable[[], list[object]]] = {

@@ -1,6 +1,7 @@
 """The demo's catalogue: about 200 travel sales that open, close and are withdrawn while one watches."""
 
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from itertools import product
 from random import Random
 from typing import NamedTuple
@@ -21,17 +22,25 @@ WITHDRAWAL_EVERY = 10_000
 WITHDRAWALS = 12
 """Sales that are withdrawn after the start."""
 
+PLAINEST = 0.5
+"""Charm of the least charming sale; the most charming one has 1."""
+
 HOUR = 60 * 60 * 1000
 DAY = 24 * HOUR
 
 
 @dataclass(frozen=True)
 class DemoSale:
-    """A sale as it is published, and what only the simulation knows of it."""
+    """A sale as it is published, and what only the simulation knows of it.
+
+    Attributes:
+        charm: how much anybody likes the offer, whatever their taste, up to 1: its pictures, its bargain.
+    """
 
     sale: Sale
     kind: str
     withdrawn_at: Millis | None = None
+    charm: float = 1.0
 
     def open_at(self, at: Millis) -> bool:
         """Whether the sale is open at `at`, ms since the epoch, UTC."""
@@ -40,15 +49,15 @@ class DemoSale:
         return opened and not closed and (self.withdrawn_at is None or at < self.withdrawn_at)
 
 
-def travel_catalogue(seed: int, start: Millis) -> tuple[DemoSale, ...]:
+def travel_catalogue(seed: int, start: Millis, slower: int = 1) -> tuple[DemoSale, ...]:
     """The sales of a demo that starts at `start`; the same for the same `seed` and `start`.
 
     `TURNOVERS` sales close after the start, as many open, and `WITHDRAWALS` of the others are withdrawn;
-    the rest stays open for days.
+    the rest stays open for days. All of this happens `slower` times as slowly as while somebody watches.
     """
     random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
     sales = [_sale(number, offer, start, random) for number, offer in enumerate(_offers(random))]
-    return tuple(_scheduled(number, sale, start) for number, sale in enumerate(sales))
+    return tuple(_scheduled(number, sale, start, slower) for number, sale in enumerate(sales))
 
 
 class _Offer(NamedTuple):
@@ -83,16 +92,16 @@ def _sale(number: int, offer: _Offer, start: Millis, random: Random) -> DemoSale
         country=offer.country,
         tags=(kind.name, *random.sample(kind.tags, 2)),
     )
-    return DemoSale(sale, kind.name)
+    return DemoSale(sale, kind.name, charm=random.uniform(PLAINEST, 1.0))
 
 
-def _scheduled(number: int, one: DemoSale, start: Millis) -> DemoSale:
+def _scheduled(number: int, one: DemoSale, start: Millis, slower: int) -> DemoSale:
     """`one` as the turnover has it: the first sales close, the next ones open, the next are withdrawn."""
-    turn = start + TURNOVER_EVERY * (number % TURNOVERS + 1)
+    turn = start + slower * TURNOVER_EVERY * (number % TURNOVERS + 1)
     if number < TURNOVERS:
-        return DemoSale(replace(one.sale, closes_at=turn), one.kind)
+        return changed(one, sale=replace(one.sale, closes_at=turn))
     if number < 2 * TURNOVERS:
-        return DemoSale(replace(one.sale, opens_at=turn + TURNOVER_EVERY // 2), one.kind)
+        return changed(one, sale=replace(one.sale, opens_at=turn + slower * TURNOVER_EVERY // 2))
     if number < 2 * TURNOVERS + WITHDRAWALS:
-        return DemoSale(one.sale, one.kind, start + WITHDRAWAL_EVERY * (number - 2 * TURNOVERS + 1))
+        return changed(one, withdrawn_at=start + slower * WITHDRAWAL_EVERY * (number - 2 * TURNOVERS + 1))
     return one

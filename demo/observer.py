@@ -15,6 +15,7 @@ from demo.sales_log import SalesLog
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError
 from reco.lists import DEFAULT_VISITOR, TopTen
+from reco.policy import UNRESTRICTED, Rules
 from streams.codecs import decode_list, decode_sale
 from streams.topics import TopicSet
 
@@ -33,13 +34,14 @@ class _Emitted:
 
 
 class Observer:
-    """Counts, measures and judges what stands on the topics; knows nothing from the workers.
+    """Counts, measures and judges what stands on the topics; knows nothing from the workers but their rules.
 
     A list is judged by the sales as they were on the topic up to the list's own `sales_offsets`, because
     nothing orders the topics among each other; it waits until these records are here.
     """
 
-    def __init__(self, topics: TopicSet) -> None:
+    def __init__(self, topics: TopicSet, rules: Rules = UNRESTRICTED) -> None:
+        self._rules = rules
         self.sales = SalesLog(topics.sales.partitions)
         self.click_to_list = ClickToList()
         self.newest: dict[str, TopTen] = {}
@@ -123,7 +125,7 @@ class Observer:
         while self._unjudged and self.sales.reaches(self._unjudged[0].newest.made_from.sales_offsets):
             emitted = self._unjudged.popleft()
             catalogue = self.sales.as_of(emitted.newest.made_from.sales_offsets)
-            reasons = [*broken_rules(emitted.newest, catalogue), *_closed(emitted, catalogue)]
+            reasons = [*broken_rules(emitted.newest, catalogue, self._rules), *_closed(emitted, catalogue)]
             if reasons:
                 self._wrong(emitted.newest.list_id, reasons)
 

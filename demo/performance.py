@@ -68,7 +68,7 @@ async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], d
         BrokerError: the broker cannot be reached, or an event could not be delivered.
     """
     topics = topic_set(settings.topics)
-    observer = Observer(topics)
+    observer = Observer(topics, settings.rules)
     kafka = settings.kafka
     async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
         watched = (topics.sales, topics.sessions, topics.recommendations, topics.dead_letters)

@@ -1,4 +1,11 @@
-"""Simulated visitors: each has tastes, looks mostly at what it is shown, and buys what it likes."""
+"""Simulated visitors: each has tastes, looks at the top of a list first, and buys what it likes.
+
+How they behave is made up, but after what is known of people. A look at a list is a choice between what
+it holds and finding one's own way, in proportion to how much each appeals (McFadden: Conditional logit
+analysis of qualitative choice behavior, 1974); a place is looked at less, the further down it is (Craswell,
+Zoeter, Taylor, Ramsey: An experimental comparison of click position-bias models, WSDM 2008). So a better
+list gets more clicks, and its best places most of them. Nothing here knows how lists are made.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +20,17 @@ from reco.lists import TopTen
 
 LOOKS = (4, 10)
 """Fewest and most sales that a visit looks at."""
-TRUST_IN_LIST = 0.8
-"""Share of the clicks that go to a sale of the list shown; the others find a sale by taste."""
-CART_AT_BEST = 0.6
-"""Probability that a look at a perfect match puts it into the basket; falls with the square of the match."""
-PURCHASE_AT_BEST = 0.6
+POSITION_BIAS = 0.5
+"""Place k of a list gets this power of 1/k of the attention that the first one gets."""
+OWN_WAY = 0.5
+"""Appeal of finding a sale by oneself, by taste; a perfect match at the top of a list has 1."""
+CURIOSITY = 0.03
+"""Appeal of a sale that does not fit at all."""
+SEEN = 0.5
+"""What is left of the appeal of a sale that was looked at in the same visit."""
+CART_AT_BEST = 0.8
+"""Probability that a look at a perfect match puts it into the basket; falls with the match."""
+PURCHASE_AT_BEST = 0.8
 """Probability that a perfect match is bought once it is in the basket; falls with the match."""
 OTHER_KIND = 0.08
 """What a kind that a visitor does not care for weighs against the favourite one."""
@@ -40,12 +53,17 @@ class Taste:
         kind = self.kinds.get(one.kind, OTHER_KIND)
         country = 1.0 if one.sale.country in self.countries else OTHER_COUNTRY
         distance = log((one.sale.price or 1.0) / self.price) / PRICE_TOLERANCE
-        return kind * country * exp(-distance * distance / 2)
+        return kind * country * one.charm * exp(-distance * distance / 2)
+
+
+def attention(place: int) -> float:
+    """How much of the attention for the first place of a list is left for another one, 1 being the first."""
+    return float(place**-POSITION_BIAS)
 
 
 def cart_probability(match: float) -> float:
     """The probability that a visitor puts a sale that it looks at into the basket."""
-    return CART_AT_BEST * match * match
+    return CART_AT_BEST * match
 
 
 def purchase_probability(match: float) -> float:
@@ -55,11 +73,32 @@ def purchase_probability(match: float) -> float:
 
 @dataclass(frozen=True)
 class Visitor:
-    """One person: an id, tastes, and the context that comes with each event."""
+    """One person: an id, tastes, the context that comes with each event, and what it remembers.
+
+    Attributes:
+        seen: the sales that it looked at in its newest visit.
+        bought: the sales that it ever bought; nobody buys the same twice.
+    """
 
     visitor_id: str
     taste: Taste
     context: Context
+    seen: set[str] = field(default_factory=set)
+    bought: set[str] = field(default_factory=set)
+
+    def appeal(self, one: DemoSale) -> float:
+        """How much a sale draws the visitor at the moment, above 0."""
+        if one.sale.sale_id in self.bought:
+            return CURIOSITY
+        again = SEEN if one.sale.sale_id in self.seen else 1.0
+        return again * (CURIOSITY + self.taste.match(one))
+
+    def worth(self, one: DemoSale) -> float:
+        """How likely it is, in proportion, that a sale is looked at and then bought."""
+        if one.sale.sale_id in self.bought:
+            return 0.0
+        match = self.taste.match(one)
+        return self.appeal(one) * cart_probability(match) * purchase_probability(match)
 
 
 @dataclass
@@ -90,14 +129,18 @@ class _Facts(TypedDict):
 class Crowd:
     """The visitors on the site; a visit that ends makes room for another visitor.
 
-    `number` visitors exist, `active` of them are on a visit at any time. The same seed and the same
-    lists shown give the same events.
+    `number` visitors exist, numbered from `first`, and `active` of them are on a visit at any time. The same
+    seed and the same lists shown give the same events.
     """
 
-    def __init__(self, sales: Sequence[DemoSale], number: int, active: int, seed: int) -> None:
+    def __init__(
+        self, sales: Sequence[DemoSale], number: int, active: int, seed: int, *, first: int = 0
+    ) -> None:
         self._random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
         self._sales = {one.sale.sale_id: one for one in sales}
-        self._idle = [_visitor(place, sales, self._random) for place in range(number)]
+        self._idle = [_visitor(place, sales, self._random) for place in range(first, first + number)]
+        self.visitors = {visitor.visitor_id: visitor for visitor in self._idle}
+        """All of them, by id."""
         self._visits_begun = 0
         self._events = 0
         self._visits = [self._arrival() for _ in range(min(active, number))]
@@ -106,7 +149,7 @@ class Crowd:
         """What the next visitor does at `now`; `shown` tells the list that the site shows to a visitor."""
         place = self._random.randrange(len(self._visits))
         visit = self._visits[place]
-        event = self._act(visit, now, shown(visit.visitor.visitor_id))
+        event = self._act(visit, now, shown)
         if visit.over:
             self._idle.append(visit.visitor)
             self._visits[place] = self._arrival()
@@ -115,10 +158,11 @@ class Crowd:
     def _arrival(self) -> _Visit:
         self._visits_begun += 1
         visitor = self._idle.pop(self._random.randrange(len(self._idle)))
+        visitor.seen.clear()
         looks = self._random.randint(*LOOKS)
         return _Visit(visitor, f"visit-{self._visits_begun}", looks)
 
-    def _act(self, visit: _Visit, now: Millis, shown: TopTen | None) -> Event:
+    def _act(self, visit: _Visit, now: Millis, shown: Callable[[str], TopTen | None]) -> Event:
         self._events += 1
         facts = _Facts(
             event_id=f"event-{self._events}",
@@ -128,35 +172,41 @@ class Crowd:
             context=visit.visitor.context,
         )
         if visit.intents and visit.looked_at:
-            return _carry_out(visit.intents.pop(0), visit.looked_at, facts)
+            return _carry_out(visit.intents.pop(0), visit.visitor, visit.looked_at, facts)
+        newest = shown(visit.visitor.visitor_id)
         visit.looking_at_list = (
-            not visit.looking_at_list and shown is not None and shown.list_id != visit.list_seen
+            not visit.looking_at_list and newest is not None and newest.list_id != visit.list_seen
         )
-        if visit.looking_at_list and shown and shown.sales:
-            visit.list_seen = shown.list_id
-            return _impression(shown, facts)
-        return self._look(visit, shown, facts)
+        if visit.looking_at_list and newest and newest.sales:
+            visit.list_seen = newest.list_id
+            return _impression(newest, facts)
+        return self._look(visit, newest, facts)
 
     def _look(self, visit: _Visit, shown: TopTen | None, facts: _Facts) -> Click:
-        one = self._choose(visit.visitor.taste, shown, facts["ts"])
-        match = visit.visitor.taste.match(one)
+        visitor = visit.visitor
+        one = self._choose(visitor, shown, facts["ts"])
+        match = visitor.taste.match(one)
         visit.looks_left -= 1
         visit.looked_at = one
-        if self._random.random() < cart_probability(match):
+        visitor.seen.add(one.sale.sale_id)
+        if one.sale.sale_id not in visitor.bought and self._random.random() < cart_probability(match):
             visit.intents.append(Cart)
             if self._random.random() < purchase_probability(match):
                 visit.intents.append(Purchase)
         return Click(sale_id=one.sale.sale_id, **facts)
 
-    def _choose(self, taste: Taste, shown: TopTen | None, now: Millis) -> DemoSale:
-        """A live sale, likelier the better it matches; mostly one of the list shown."""
-        if shown and self._random.random() < TRUST_IN_LIST:
-            listed = [self._sales[one.sale_id] for one in shown.sales if one.sale_id in self._sales]
-        else:
-            listed = []
-        live = [one for one in listed if one.open_at(now)]
-        live = live or [one for one in self._sales.values() if one.open_at(now)]
-        return self._random.choices(live, [taste.match(one) for one in live])[0]
+    def _choose(self, visitor: Visitor, shown: TopTen | None, now: Millis) -> DemoSale:
+        """A live sale: one of the list, likelier the better it stands and fits, or one found by taste."""
+        listed, weights = [], []
+        for place, entry in enumerate(shown.sales if shown else (), start=1):
+            one = self._sales.get(entry.sale_id)
+            if one is not None and one.open_at(now):
+                listed.append(one)
+                weights.append(attention(place) * visitor.appeal(one))
+        if self._random.random() * (OWN_WAY + sum(weights)) >= OWN_WAY:
+            return self._random.choices(listed, weights)[0]
+        live = [one for one in self._sales.values() if one.open_at(now)]
+        return self._random.choices(live, [visitor.appeal(one) for one in live])[0]
 
 
 def _visitor(place: int, sales: Sequence[DemoSale], random: Random) -> Visitor:
@@ -170,9 +220,10 @@ def _visitor(place: int, sales: Sequence[DemoSale], random: Random) -> Visitor:
     return Visitor(f"visitor-{place:05}", taste, context)
 
 
-def _carry_out(intent: type[Cart | Purchase], one: DemoSale, facts: _Facts) -> Action:
-    sale = one.sale
+def _carry_out(intent: type[Cart | Purchase], visitor: Visitor, looked_at: DemoSale, facts: _Facts) -> Action:
+    sale = looked_at.sale
     if intent is Purchase:
+        visitor.bought.add(sale.sale_id)
         return Purchase(sale_id=sale.sale_id, price=sale.price, currency=sale.currency, **facts)
     return Cart(sale_id=sale.sale_id, **facts)
 

@@ -6,7 +6,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHTS: Final[Mapping[str, float]] = {"revisits": 0.70, "covisitation": 0.25, "popularity": 0.05}
+WEIGHTS: Final[Mapping[str, float]] = {
+    "revisits.decayed": 0.70,
+    "covisitation.near_lasting_visit": 0.25,
+    "popularity.clicks_today": 0.05,
+}
 """What each recommender weighs; they sum to 1."""
 
 
@@ -21,10 +25,13 @@ class Blend:
     features = tuple(WEIGHTS)
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n_sales] from float32[n_sales, n_features]."""
-        total = np.zeros(len(features), np.float32)
-        for column, weight in zip(features.T, WEIGHTS.values(), strict=True):
+        """float32[n_sales] from float32[n_features, n_sales]."""
+        total = np.zeros(features.shape[1], np.float32)
+        for column, weight in zip(features, WEIGHTS.values(), strict=True):
             best = column.max(initial=0)
             if best > 0:
                 total += np.float32(weight) * (column / best)
         return total
+
+    def contributions(self, features: NDArray[np.float32]) -> None:
+        """None: its score is no probability."""

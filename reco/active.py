@@ -17,6 +17,8 @@ class Active(NamedTuple):
         held: the sales of the list.
         holds_until: the moment until which it holds, ms since the epoch, UTC; None for ever.
         sales_offsets: the state of the catalogue that it was computed from.
+        release: the ranker that it was computed with.
+        rules: the rules of the shop that it was cut by.
     """
 
     partition: int
@@ -24,6 +26,8 @@ class Active(NamedTuple):
     held: tuple[str, ...]
     holds_until: int | None
     sales_offsets: tuple[int, ...]
+    release: str
+    rules: str
 
 
 class ActiveVisitors:
@@ -40,8 +44,12 @@ class ActiveVisitors:
     >>> active.emitted(0, Session("ann", offset=7), top)
     >>> sorted(active.holding("oslo")), active.offset("ann"), active.offset("bob")
     (['ann'], 7, -1)
-    >>> active.overtaken(150, (5,)), active.overtaken(200, (5,)), active.overtaken(150, (6,))
-    ([], ['ann'], ['ann'])
+    >>> active.overtaken(150, (5,), "blend-1"), active.overtaken(200, (5,), "blend-1")
+    ([], ['ann'])
+    >>> active.overtaken(150, (6,), "blend-1"), active.overtaken(150, (5,), "blend-2")
+    (['ann'], ['ann'])
+    >>> active.overtaken(150, (5,), "blend-1", rules="1a2b3c4d")
+    ['ann']
     """
 
     def __init__(self, limit: int = MAX_ACTIVE) -> None:
@@ -61,8 +69,16 @@ class ActiveVisitors:
         """The list `top` was emitted for the visitor of `session`."""
         self.forget(session.visitor_id)
         held = tuple(one.sale_id for one in top.sales)
-        active = Active(partition, session, held, top.holds_until, top.made_from.sales_offsets)
-        self._visitors[session.visitor_id] = active
+        made_from = top.made_from
+        self._visitors[session.visitor_id] = Active(
+            partition,
+            session,
+            held,
+            top.holds_until,
+            made_from.sales_offsets,
+            made_from.release,
+            made_from.rules,
+        )
         if len(self._visitors) > self._limit:
             self.forget(next(iter(self._visitors)))
 
@@ -84,12 +100,14 @@ class ActiveVisitors:
         wanted = frozenset(sale_ids)
         return frozenset(one for one, active in self._visitors.items() if not wanted.isdisjoint(active.held))
 
-    def overtaken(self, at: int, sales_offsets: tuple[int, ...]) -> list[str]:
-        """The visitors whose newest lists hold no more at `at` (ms), or were made from another catalogue.
+    def overtaken(self, at: int, sales_offsets: tuple[int, ...], release: str, rules: str = "") -> list[str]:
+        """The visitors whose newest lists hold no more, or are of another catalogue, release or rules.
 
-        The one with the newest list first; `sales_offsets` is the state of the catalogue now.
+        The one with the newest list first; `at` (ms), the state of the catalogue, the release and the rules
+        are those of now.
         """
-        return [one for one in self.visitors() if _is_overtaken(self._visitors[one], at, sales_offsets)]
+        now = (sales_offsets, release, rules)
+        return [one for one in self.visitors() if _is_overtaken(self._visitors[one], at, now)]
 
     def forget(self, visitor_id: str) -> None:
         """Let one visitor go."""
@@ -108,6 +126,6 @@ class ActiveVisitors:
             self.forget(visitor_id)
 
 
-def _is_overtaken(active: Active, at: int, sales_offsets: tuple[int, ...]) -> bool:
+def _is_overtaken(active: Active, at: int, now: tuple[tuple[int, ...], str, str]) -> bool:
     holds_no_more = active.holds_until is not None and active.holds_until <= at
-    return holds_no_more or active.sales_offsets != sales_offsets
+    return holds_no_more or (active.sales_offsets, active.release, active.rules) != now

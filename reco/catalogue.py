@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reco.events import LATEST_TIME, Sale, SaleFact, Withdrawal
 
@@ -22,6 +23,8 @@ class LiveSales:
         since: the last scheduled opening or closing, ms since the epoch, UTC; 0 if there was none.
         valid_until: the next scheduled opening or closing of any sale, None if there is none.
         version: higher for live sales found later by the same catalogue.
+        opens_at: int64[n_sales], ms since the epoch, UTC; 0 where it is not known.
+        closes_at: int64[n_sales], `OPEN_END` for a sale that stays open.
     """
 
     ids: tuple[str, ...]
@@ -29,6 +32,8 @@ class LiveSales:
     since: int
     valid_until: int | None
     version: int
+    opens_at: NDArray[np.int64]
+    closes_at: NDArray[np.int64]
 
 
 class Catalogue:
@@ -106,7 +111,9 @@ class Catalogue:
 
     def _find_live(self, at: int) -> LiveSales:
         opens, closes = np.array(self._opens), np.array(self._closes)
-        ids = sorted(self._ids[row] for row in np.flatnonzero((opens <= at) & (closes > at)))
+        open_rows = {self._ids[row]: row for row in np.flatnonzero((opens <= at) & (closes > at))}
+        ids = sorted(open_rows)
+        rows = np.array([open_rows[sale_id] for sale_id in ids], np.intp)
         changes = np.concatenate((opens, closes[closes < OPEN_END]))
         past, coming = changes[changes <= at], changes[changes > at]
         self._version += 1
@@ -116,4 +123,6 @@ class Catalogue:
             since=int(past.max()) if past.size else 0,
             valid_until=int(coming.min()) if coming.size else None,
             version=self._version,
+            opens_at=opens[rows],
+            closes_at=closes[rows],
         )

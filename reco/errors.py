@@ -6,6 +6,8 @@ TenfoldError
 ├── EventLogError       a file of events or sales that cannot be read
 ├── RefusedRecordError  one record that goes to dead-letters, with its reason
 ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
+├── TrainingError       a history that rankers cannot be trained on
+├── ReleaseError        a release of rankers that is not whole, or that this version cannot serve
 └── DeliveryError       the stream cannot go on without losing something: the worker must restart
 """
 
@@ -50,6 +52,14 @@ class UnknownTypeError(TenfoldError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"unknown event type {name!r}")
+
+
+class TrainingError(TenfoldError):
+    """A history that rankers cannot be trained on, or evaluated with."""
+
+
+class ReleaseError(TenfoldError):
+    """A release of rankers that is not whole, or that this version cannot serve; the one before serves on."""
 
 
 class DeliveryError(TenfoldError):

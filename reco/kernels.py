@@ -23,12 +23,17 @@ INT32S = types.int32[::1]
 INT64S = types.int64[::1]
 FLOAT32S = types.float32[::1]
 FLOAT64S = types.float64[::1]
+INT8_ROWS = types.int8[:, ::1]
 INT32_ROWS = types.int32[:, ::1]
+INT64_ROWS = types.int64[:, ::1]
 FLOAT32_ROWS = types.float32[:, ::1]
+FLOAT64_ROWS = types.float64[:, ::1]
 
 
 def columns(kind: type[tuple[Any, ...]], *fields: object) -> Any:
     """The type, in signatures, of a named tuple whose fields have these types."""
+    if len(set(fields)) == 1:
+        return types.NamedUniTuple(fields[0], len(fields), kind)
     return types.NamedTuple(fields, kind)
 
 

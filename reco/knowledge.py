@@ -1,20 +1,24 @@
 """Knowledge: everything learned from all visitors, advanced second by second of broker append time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.candidates import Candidates, Touches, candidates_of
+from reco.candidates import Candidates, Query, candidates_in, candidates_of, query_of
 from reco.catalogue import LiveSales
+from reco.content import Content
 from reco.events import Action, Event, Impression
-from reco.recommenders.covisitation import CoVisitation
+from reco.features import compare, plan, recommenders, split
+from reco.parameters import Parameters
 from reco.recommenders.popularity import Popularity
-from reco.recommenders.protocol import Actions, Recommender
-from reco.recommenders.revisits import Revisits
+from reco.recommenders.protocol import Actions, FromTouches, Recommender
 from reco.retries import RetryWindow
+from reco.retrieval import HOT, LED, MAX_SCORED, best_of
 from reco.sale_index import MAX_SALES, SaleIndex
+from reco.segments import SegmentIndex
+from reco.sessions import Session
 from reco.visits import MAX_VISITORS, RunningVisits
 from reco.waiting import WaitingActions
 
@@ -28,21 +32,33 @@ class Knowledge:
     """What the recommenders know, as of a second: a function of the log up to it alone.
 
     Events appended in one second are learned together, in the order of event time, partition and offset.
-    How and when they were handed over before that changes nothing, not one bit.
+    How and when they were handed over before that changes nothing, not one bit. An event time after the
+    append is a wrong clock, and taken as the second of the append: it would make all others look old.
     """
 
-    def __init__(self, max_sales: int = MAX_SALES, max_visitors: int = MAX_VISITORS) -> None:
+    def __init__(
+        self,
+        parameters: Parameters | None = None,
+        max_sales: int = MAX_SALES,
+        max_visitors: int = MAX_VISITORS,
+        content: Content | None = None,
+    ) -> None:
+        self.parameters = parameters or Parameters()
+        self.content = Content() if content is None else content
         self.second = 0
         """The last second of broker append time that is included, s since the epoch; 0 before any."""
         self._index = SaleIndex(max_sales)
         self._visits = RunningVisits(max_visitors)
+        self._segments = SegmentIndex(self.parameters.segments)
         self._recommenders: dict[str, Recommender] = {
             recommender.name: recommender
-            for recommender in (Popularity(max_sales), CoVisitation(max_sales), Revisits())
+            for recommender in recommenders(self.parameters, max_sales, self.content)
         }
         self._retries = RetryWindow()
         self._waiting = WaitingActions()
         self._candidates: tuple[int, Candidates] | None = None
+        self._learned = 0
+        self._kept: tuple[tuple[int, int, tuple[str, ...]], Candidates, NDArray[np.float32]] | None = None
 
     def advance(self, second: int, appended: Sequence[tuple[int, int, Event]]) -> None:
         """Learn what was appended in `second` of broker append time: (partition, offset, event) in any order.
@@ -52,37 +68,102 @@ class Knowledge:
         """
         if second <= self.second:
             raise ValueError(f"second {second} comes after {self.second}; knowledge only goes forward")
+        latest = second * 1000 + 999
         for event in _in_order(appended):
             if self._retries.is_new(event.visitor_id, event.event_id):
-                self._add(event)
+                self._add(event, min(event.ts, latest))
         self.second = second
         if len(self._waiting) >= LEARN_AT_ONCE:
             self._learn()
 
     def candidates(self, live: LiveSales) -> Candidates:
-        """The live sales, to be scored; valid until knowledge advances."""
-        if len(self._waiting):
-            self._learn()
+        """All live sales; valid until knowledge advances."""
+        self._learn()
         known = self._candidates
         if known is None or known[1].live is not live or known[0] != self._index.version:
             candidates = candidates_of(live, self._index.slots, self._index.capacity)
             self._candidates = known = (self._index.version, candidates)
         return known[1]
 
-    def describe(
-        self, candidates: Candidates, touches: Touches, features: Iterable[str]
-    ) -> NDArray[np.float32]:
-        """float32[n_sales, n_features]: the scores of the recommenders named by `features`, in columns."""
-        scores = [self._recommenders[name].score(candidates, touches) for name in features]
-        return np.stack(scores).T
+    def everything(self) -> Candidates:
+        """All sales that anything was learned about, as if they were live; valid until knowledge advances."""
+        self._learn()
+        live = self._index.as_if_live()
+        if self._candidates is None or self._candidates[1].live is not live:
+            slots = np.fromiter(self._index.slots.values(), np.int32, len(live.ids))
+            candidates = candidates_in(live, self._index.slots, slots, self._index.capacity)
+            self._candidates = self._index.version, candidates
+        return self._candidates[1]
 
-    def _add(self, event: Action) -> None:
+    def query(self, session: Session | None, candidates: Candidates, at: int) -> Query:
+        """What is asked for the visitor of `session` at `at` (ms since the epoch, UTC)."""
+        segments = self._segments.known(session.context if session else {})
+        return query_of(session, candidates, segments, at)
+
+    def retrieve(self, query: Query) -> Query:
+        """`query` for the candidates that are worth a full score.
+
+        All of them, up to `MAX_SCORED`. Of more: what the visitor touched, the best of the recommenders that
+        start from there, and the best of what everybody touched lately.
+        """
+        positions = query.candidates.positions
+        if len(query.candidates.slots) <= MAX_SCORED:
+            return query
+        led = best_of(self.describe(query, tuple(LED)), LED)
+        lately = np.sort(positions[self._index.touched_lately()])
+        lately = lately[lately >= 0]
+        hot = lately[best_of(self.describe(query.only(lately), tuple(HOT)), HOT)]
+        own = query.touches.positions[query.touches.positions >= 0]
+        return query.only(np.unique(np.concatenate((own, led, hot))))
+
+    def describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
+        """float32[n_features, n_sales]: what the recommenders say about the candidates of `query`.
+
+        Raises:
+            KeyError: a feature is not known.
+        """
+        parts = split(features)
+        if self._candidates is None or query.candidates is not self._candidates[1] or not parts.common:
+            return self._describe(query, features)
+        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
+        described[parts.common_places] = self._common(query, parts.common)
+        if parts.own:
+            described[parts.own_places] = self._describe(query, parts.own)
+        return described
+
+    def _common(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
+        """What is the same for all visitors who are asked for at the same state of knowledge."""
+        popularity = self._recommenders[Popularity.name]
+        key = (self._learned, popularity.as_of(query), features)  # type: ignore[attr-defined]
+        if self._kept is None or self._kept[0] != key or self._kept[1] is not query.candidates:
+            self._kept = key, query.candidates, self._describe(query, features)
+        return self._kept[2]
+
+    def _describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
+        steps = plan(features)
+        rows = np.empty((steps.n_rows, len(query.candidates.slots)), np.float32)
+        for name, start in zip(steps.families, steps.starts, strict=True):
+            recommender = self._recommenders[name]
+            recommender.score(query, rows[start : start + len(recommender.features)])
+        return compare(rows, steps.jobs)
+
+    def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, list[str | None]]:
+        """By kind of evidence, the touched sale that speaks most for each of `positions` (int32[k])."""
+        found = {}
+        for recommender in self._recommenders.values():
+            if isinstance(recommender, FromTouches):
+                for kind, touches in recommender.sources(query, positions).items():
+                    found[kind] = [query.touched[one] if one >= 0 else None for one in touches.tolist()]
+        return found
+
+    def _add(self, event: Action, ts: int) -> None:
         slot = self._index.slots.get(event.sale_id)
         if slot is None:
             if self._index.is_full:
                 self._make_room()
             slot = self._index.add(event.sale_id)
-        self._waiting.add(self._visits.number(event.visitor_id), slot, event)
+        number = self._visits.number(event.visitor_id)
+        self._waiting.add(number, slot, event, ts, self._segments.learn(event.context))
 
     def _make_room(self) -> None:
         """Forget the stalest sales, once all that waits is learned."""
@@ -93,10 +174,13 @@ class Knowledge:
             recommender.forget(dropped)
 
     def _learn(self) -> None:
-        numbers, slots, kinds, ts = self._waiting.take()
+        if not len(self._waiting):
+            return
+        numbers, slots, kinds, ts, segments = self._waiting.take()
+        self._learned += len(slots)
         self._index.touch(slots, ts)
-        companions, repeated = self._visits.follow(numbers, slots, ts)
-        actions = Actions(slots, kinds, ts, companions, repeated)
+        visits, companions, owned, repeated = self._visits.follow(numbers, slots, kinds, ts)
+        actions = Actions(slots, kinds, ts, visits, companions, owned, repeated, segments)
         for recommender in self._recommenders.values():
             recommender.learn(actions)
 

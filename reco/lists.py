@@ -1,6 +1,8 @@
 """A top 10 as it is emitted: the sales, the moment until which it holds, and what it was computed from."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from reco.events import Id, Millis
 
@@ -8,16 +10,44 @@ LIST_LENGTH = 10
 """Sales in a list, if so many are open."""
 DEFAULT_VISITOR = "default"
 """Key of the list for visitors that are not known yet."""
+CERTAIN = 1.0
+"""The propensity of a sale that is listed whichever way the lot falls."""
+
+Propensity = Annotated[float, Meta(gt=0, le=1)]
 
 
-class Recommendation(Struct, frozen=True):
-    """One sale of a list; a higher score is better."""
+class Reason(Struct, frozen=True, omit_defaults=True):
+    """What one kind of evidence adds to the score of a sale.
+
+    Attributes:
+        name: the kind of evidence, such as `popularity`, or `everything else`.
+        log_odds: by how much it raises the log odds of a purchase, natural logarithm; below 0, lowers them.
+        like: the sale touched by the visitor from which most of it comes, where there is one.
+    """
+
+    name: str
+    log_odds: float
+    like: Id | None = None
+
+
+class Recommendation(Struct, frozen=True, omit_defaults=True):
+    """One sale of a list.
+
+    Attributes:
+        sale_id: the sale.
+        score: higher is better.
+        propensity: how likely it was, before lots were drawn, that the sale would be in this list
+            (`reco.exploration`); 1 unless exploration is on.
+        reasons: why it has its score, strongest first; none if the ranker gives none.
+    """
 
     sale_id: Id
     score: float
+    propensity: Propensity = CERTAIN
+    reasons: tuple[Reason, ...] = ()
 
 
-class Provenance(Struct, frozen=True):
+class Provenance(Struct, frozen=True, omit_defaults=True):
     """What a list was computed from; replaying the topics to this point gives the same list.
 
     Attributes:
@@ -26,6 +56,7 @@ class Provenance(Struct, frozen=True):
         knowledge_second: the last second of broker append time that knowledge includes, s since the epoch.
         sales_offsets: next offset of each partition of `sales`, in partition order.
         release: the release of the ranker.
+        rules: names the rules of the shop that were in force; empty if they restrict nothing.
     """
 
     partition: int
@@ -33,6 +64,7 @@ class Provenance(Struct, frozen=True):
     knowledge_second: int
     sales_offsets: tuple[int, ...]
     release: str
+    rules: str = ""
 
 
 class TopTen(Struct, frozen=True):
@@ -43,7 +75,8 @@ class TopTen(Struct, frozen=True):
         at: the moment it was computed for, ms since the epoch, UTC.
         holds_until: the first moment at which one of its sales closes, or a better one could have opened;
             None if no change is scheduled.
-        sales: best first, ties by id; at most `LIST_LENGTH`, fewer only if fewer are open.
+        sales: best first, ties by id, unless the rules of the shop have it otherwise (`reco.rules`); at most
+            `LIST_LENGTH`, fewer only if fewer are open and not excluded.
     """
 
     list_id: Id
@@ -57,7 +90,8 @@ class TopTen(Struct, frozen=True):
 def list_id(made_from: Provenance, at: Millis) -> str:
     """The deterministic id of a list: its provenance and its moment, readable."""
     catalogue = sum(made_from.sales_offsets)
+    rules = f".{made_from.rules}" if made_from.rules else ""
     return (
         f"{made_from.release}.{made_from.partition}.{made_from.session_offset}"
-        f".{made_from.knowledge_second}.{catalogue}.{at}"
+        f".{made_from.knowledge_second}.{catalogue}.{at}{rules}"
     )

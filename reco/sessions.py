@@ -12,6 +12,7 @@ sales are remembered with which last touch stay exact even then.
 """
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -73,6 +74,11 @@ class Session(Struct, frozen=True):
     def last_ts(self) -> int:
         """Event time of the newest touch, ms since the epoch, UTC; 0 for a visitor without any."""
         return self.recent[-1].ts if self.recent else 0
+
+    def visits(self) -> int:
+        """How many visits there were, the newest included."""
+        silences = (later.ts - touch.ts > VISIT_SILENCE for touch, later in pairwise(self.recent))
+        return self.earlier_visits + sum(silences) + bool(self.recent)
 
     def visit(self) -> tuple[Touch, ...]:
         """The touches of the newest visit, oldest first."""

@@ -1,53 +1,82 @@
 """The pipeline: from a visitor's session to the ten live sales that they are most likely to buy."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.candidates import touches_of
-from reco.catalogue import Catalogue, LiveSales
+from reco.candidates import Query
+from reco.catalogue import Catalogue
 from reco.knowledge import Knowledge
-from reco.lists import DEFAULT_VISITOR, LIST_LENGTH, Provenance, Recommendation, TopTen, list_id
+from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen, list_id
 from reco.ranker import Ranker
-from reco.rules import obey
+from reco.reasons import explain
+from reco.rules import Chosen, RulesInForce, choose
 from reco.sessions import Session
 
 
-def top_ten(  # noqa: PLR0917 - what a list is made from, in the order in which it is used
+class Serving(NamedTuple):
+    """What lists are computed with: a ranker, and knowledge with the parameters that it was trained on."""
+
+    knowledge: Knowledge
+    ranker: Ranker
+
+
+def top_ten(
     session: Session | None,
     partition: int,
-    knowledge: Knowledge,
+    serving: Serving,
     catalogue: Catalogue,
-    ranker: Ranker,
+    in_force: RulesInForce,
     at: int,
 ) -> TopTen:
     """The list of the visitor of `session`, for `at` (ms since the epoch, UTC).
 
     Without a session it is the list for visitors that are not known yet. `partition` is the partition of
-    `events` that the visitor lives in.
+    `events` that the visitor lives in; `in_force` are the rules for the sales that are live at `at`.
     """
+    knowledge, ranker = serving
     live = catalogue.live(at)
-    sales = knowledge.candidates(live)
-    touches = touches_of(session, sales)
-    features = knowledge.describe(sales, touches, ranker.features)
-    scores = obey(ranker.score(features), touches)
     made_from = Provenance(
         partition=partition if session else -1,
         session_offset=session.offset if session else -1,
         knowledge_second=knowledge.second,
         sales_offsets=catalogue.offsets,
         release=ranker.release,
+        rules=in_force.digest,
     )
+    name = list_id(made_from, at)
+    query = knowledge.query(session, knowledge.candidates(live), at)
+    scored = knowledge.retrieve(query)
+    rows = knowledge.describe(scored, ranker.features)
+    chosen = choose(ranker.score(rows), scored.candidates.places, query.touches, in_force, name)
+    reasons = _reasons(chosen, scored, rows, serving)
     return TopTen(
-        list_id=list_id(made_from, at),
+        list_id=name,
         visitor_id=session.visitor_id if session else DEFAULT_VISITOR,
         at=at,
         holds_until=live.valid_until,
-        sales=_best(live, scores),
+        sales=tuple(
+            Recommendation(live.ids[one.position], one.score, one.propensity, why)
+            for one, why in zip(chosen, reasons, strict=True)
+        ),
         made_from=made_from,
     )
 
 
-def _best(live: LiveSales, scores: NDArray[np.float64]) -> tuple[Recommendation, ...]:
-    """The best, ties by id: `live.ids` are sorted, and the sort keeps the order of equals."""
-    order = np.argsort(-scores, kind="stable")[:LIST_LENGTH].tolist()
-    return tuple(Recommendation(live.ids[position], float(scores[position])) for position in order)
+def _reasons(
+    chosen: Sequence[Chosen], scored: Query, rows: NDArray[np.float32], serving: Serving
+) -> Sequence[tuple[Reason, ...]]:
+    """Why each of `chosen` has its score; nothing for one that was listed without a score."""
+    knowledge, ranker = serving
+    places = scored.candidates.places
+    listed = np.array([one.position for one in chosen], np.int32)
+    positions = np.searchsorted(places, listed).astype(np.int32)
+    known = places[np.minimum(positions, len(places) - 1)] == listed if len(places) else listed < 0
+    positions = positions[known]
+    contributions = ranker.contributions(np.ascontiguousarray(rows[:, positions]))
+    if contributions is None:
+        return [()] * len(chosen)
+    explained = iter(explain(contributions, ranker.features, knowledge.sources(scored, positions)))
+    return [next(explained) if one else () for one in known.tolist()]

@@ -1,17 +1,21 @@
-"""The running visits of all visitors: which sales each has just looked at."""
+"""The running visits of all visitors: which sales each has just looked at, and bought before."""
 
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.kernels import BOOL, BOOLS, INT32, INT32_ROWS, INT32S, INT64S, NOTHING, columns, compiled
+from reco.kernels import BOOL, BOOLS, INT8S, INT32, INT32_ROWS, INT32S, INT64S, NOTHING, columns, compiled
 from reco.sessions import VISIT_SILENCE
 
 MAX_VISITORS = 131_072
 """Visitors whose visit is followed; beyond, the one followed longest starts over."""
 TRAIL = 6
 """Sales of a visit that are kept, the newest; a visit looks at 4 to 10."""
+OWNED = 4
+"""Bought sales of a visitor that are kept, the newest, over all visits."""
+BUY = 2
+"""Code of a purchase, as in `reco.recommenders.protocol`."""
 
 
 class Trails(NamedTuple):
@@ -20,15 +24,40 @@ class Trails(NamedTuple):
     Attributes:
         occupants: int64[capacity], the number of the visitor in each row, -1 at first.
         newest: int64[capacity], event time of the newest action, ms since the epoch, UTC.
+        visits: int64[capacity], the number of the running visit.
         sales: int32[capacity, TRAIL], slots of the last distinct sales, newest first, then -1.
+        owned: int32[capacity, OWNED], slots of the last distinct sales bought, newest first, then -1.
+        visits_so_far: int64[1], the number of the visit that started last.
     """
 
     occupants: NDArray[np.int64]
     newest: NDArray[np.int64]
+    visits: NDArray[np.int64]
     sales: NDArray[np.int32]
+    owned: NDArray[np.int32]
+    visits_so_far: NDArray[np.int64]
 
 
-TRAILS: Final = columns(Trails, INT64S, INT64S, INT32_ROWS)
+TRAILS: Final = columns(Trails, INT64S, INT64S, INT64S, INT32_ROWS, INT32_ROWS, INT64S)
+
+
+class Steps(NamedTuple):
+    """Where n actions stand in the visits of their visitors; `reco.recommenders.protocol.Actions` says more.
+
+    Attributes:
+        visits: int64[n].
+        companions: int32[n, TRAIL].
+        owned: int32[n, OWNED].
+        repeated: bool[n].
+    """
+
+    visits: NDArray[np.int64]
+    companions: NDArray[np.int32]
+    owned: NDArray[np.int32]
+    repeated: NDArray[np.bool_]
+
+
+STEPS: Final = columns(Steps, INT64S, INT32_ROWS, INT32_ROWS, BOOLS)
 
 
 class RunningVisits:
@@ -45,7 +74,10 @@ class RunningVisits:
         self._trails = Trails(
             occupants=np.full(capacity, -1, np.int64),
             newest=np.zeros(capacity, np.int64),
+            visits=np.zeros(capacity, np.int64),
             sales=np.full((capacity, TRAIL), -1, np.int32),
+            owned=np.full((capacity, OWNED), -1, np.int32),
+            visits_so_far=np.zeros(1, np.int64),
         )
 
     def number(self, visitor_id: str) -> int:
@@ -63,60 +95,83 @@ class RunningVisits:
         return number
 
     def follow(
-        self, numbers: NDArray[np.int64], slots: NDArray[np.int32], ts: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Follow n actions, given by visitor number, slot of the sale, and event time (ms).
-
-        Returns:
-            int32[n, TRAIL]: the other sales of the same visit before each action, newest first, then -1.
-            bool[n]: whether the sale was itself among the last `TRAIL` of the visit.
-        """
-        companions = np.full((len(slots), TRAIL), -1, np.int32)
-        repeated = _follow(self._trails, numbers, slots, ts, companions)
-        return companions, repeated
+        self,
+        numbers: NDArray[np.int64],
+        slots: NDArray[np.int32],
+        kinds: NDArray[np.int8],
+        ts: NDArray[np.int64],
+    ) -> Steps:
+        """Follow n actions, given by visitor number, slot of the sale, kind, and event time (ms)."""
+        steps = Steps(
+            visits=np.zeros(len(slots), np.int64),
+            companions=np.full((len(slots), TRAIL), -1, np.int32),
+            owned=np.full((len(slots), OWNED), -1, np.int32),
+            repeated=np.zeros(len(slots), np.bool_),
+        )
+        _follow(self._trails, numbers, slots, kinds, ts, steps)
+        return steps
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Take the sales in the slots where `dropped` (bool[n_slots]) is true out of all visits."""
         _forget(self._trails.sales, dropped)
+        _forget(self._trails.owned, dropped)
 
 
 @compiled(BOOL(INT32S, INT32, INT32S))
-def _step(trail: NDArray[np.int32], slot: int, companions: NDArray[np.int32]) -> bool:
-    """Put `slot` at the head of `trail` and the others into `companions`; whether it was in the trail."""
-    place, repeated, others = len(trail) - 1, False, 0
+def _others(trail: NDArray[np.int32], slot: int, others: NDArray[np.int32]) -> bool:
+    """Copy `trail` without `slot` into `others`; whether it was in the trail."""
+    found, count = False, 0
     for back in range(len(trail)):
         if trail[back] == slot:
-            place, repeated = back, True
+            found = True
         elif trail[back] >= 0:
-            companions[others] = trail[back]
-            others += 1
+            others[count] = trail[back]
+            count += 1
+    return found
+
+
+@compiled(NOTHING(INT32S, INT32))
+def _put_first(trail: NDArray[np.int32], slot: int) -> None:
+    """Move `slot` to the head of `trail`; a new one pushes out the last."""
+    place = len(trail) - 1
+    for back in range(len(trail)):
+        if trail[back] == slot:
+            place = back
+            break
     for back in range(place, 0, -1):
         trail[back] = trail[back - 1]
     trail[0] = slot
-    return repeated
 
 
-@compiled(BOOLS(TRAILS, INT64S, INT32S, INT64S, INT32_ROWS))
+@compiled(NOTHING(TRAILS, INT64S, INT32S, INT8S, INT64S, STEPS))
 def _follow(
     trails: Trails,
     numbers: NDArray[np.int64],
     slots: NDArray[np.int32],
+    kinds: NDArray[np.int8],
     ts: NDArray[np.int64],
-    companions: NDArray[np.int32],
-) -> NDArray[np.bool_]:
-    repeated = np.zeros(len(slots), np.bool_)
+    steps: Steps,
+) -> None:
     for action in range(len(slots)):
         row = numbers[action] % len(trails.occupants)
         newest = trails.newest[row]
+        if trails.occupants[row] != numbers[action]:
+            trails.owned[row] = -1
         if trails.occupants[row] != numbers[action] or ts[action] > newest + VISIT_SILENCE:
             trails.occupants[row] = numbers[action]
             trails.sales[row] = -1
+            trails.visits_so_far[0] += 1
+            trails.visits[row] = trails.visits_so_far[0]
             newest = ts[action]
         elif ts[action] < newest - VISIT_SILENCE:
             continue  # a straggler of a visit that is over
         trails.newest[row] = max(newest, ts[action])
-        repeated[action] = _step(trails.sales[row], slots[action], companions[action])
-    return repeated
+        steps.visits[action] = trails.visits[row]
+        steps.repeated[action] = _others(trails.sales[row], slots[action], steps.companions[action])
+        _put_first(trails.sales[row], slots[action])
+        _others(trails.owned[row], slots[action], steps.owned[action])
+        if kinds[action] == BUY:
+            _put_first(trails.owned[row], slots[action])
 
 
 @compiled(NOTHING(INT32_ROWS, BOOLS))

@@ -10,9 +10,13 @@ from reco.errors import TenfoldError
 from streams.commands.broker import app as broker
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
+from streams.commands.evaluate import evaluate
 from streams.commands.import_log import import_log
 from streams.commands.publish import publish
+from streams.commands.releases import app as releases
 from streams.commands.topics import topics
+from streams.commands.train import train
+from streams.commands.tune import tune
 from streams.commands.up import up
 from streams.commands.watch import watch
 from streams.commands.worker import worker
@@ -29,7 +33,11 @@ tenfold.command()(worker)
 tenfold.command("import")(import_log)
 tenfold.command()(publish)
 tenfold.command()(watch)
+tenfold.command()(train)
+tenfold.command()(tune)
+tenfold.command()(evaluate)
 tenfold.command()(topics)
+tenfold.add_typer(releases, name="releases")
 tenfold.add_typer(broker, name="broker")
 tenfold.command()(doctor)
 

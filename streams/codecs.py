@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from models.release_promotion import Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import MAX_ID_LENGTH, Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
 from reco.lists import DEFAULT_VISITOR, TopTen
@@ -18,6 +19,10 @@ MAX_EVENT_BYTES = 256 * 1024
 """Largest accepted event; the largest honest one, an impression of 1,000 sales with long ids, is smaller."""
 MAX_SALE_BYTES = 512 * 1024
 """Largest accepted sale."""
+MAX_PROMOTION_BYTES = 256 * 1024
+"""Largest accepted promotion."""
+LIVE_RELEASE = b"live"
+"""Key of the promotions on `releases` that workers follow."""
 MAX_FUTURE = 5 * 60 * 1000
 """How far an event time may be ahead of the broker's append time, ms."""
 
@@ -36,6 +41,7 @@ _type_decoder = msgspec.json.Decoder(_TypeOnly)
 _sale_decoder = msgspec.json.Decoder(Sale)
 _session_decoder = msgspec.json.Decoder(Session)
 _list_decoder = msgspec.json.Decoder(TopTen)
+_promotion_decoder = msgspec.json.Decoder(Promotion)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WHERE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _REASONS = (
@@ -49,7 +55,7 @@ _REASONS = (
 )
 
 
-def encode(fact: Event | Sale | Session | TopTen) -> bytes:
+def encode(fact: Event | Sale | Session | TopTen | Promotion) -> bytes:
     """The JSON bytes of a fact."""
     return _encoder.encode(fact)
 
@@ -117,6 +123,17 @@ def decode_list(value: bytes) -> TopTen:
         RefusedRecordError: the record cannot be read.
     """
     return _decode_json(_list_decoder, value, None)
+
+
+def decode_promotion(key: bytes | None, value: bytes | None) -> Promotion | None:
+    """The promotion in a record of `releases`; None goes back to the built-in blend.
+
+    Raises:
+        RefusedRecordError: the record cannot be read.
+    """
+    if key != LIVE_RELEASE:
+        raise RefusedRecordError("wrong-key", f"the record's key must be {LIVE_RELEASE.decode()}")
+    return None if value is None else _decode_json(_promotion_decoder, value, MAX_PROMOTION_BYTES)
 
 
 def _decode_json(decoder: msgspec.json.Decoder[T], value: bytes | None, max_bytes: int | None) -> T:

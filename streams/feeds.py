@@ -5,15 +5,17 @@ Each is built up to the end of its topic before the worker takes part in scoring
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Event
+from reco.events import Event, SaleFact
 from reco.knowledge import Knowledge
 from streams import clients
 from streams.codecs import decode_event, decode_sale
@@ -29,14 +31,23 @@ FETCH_WAIT = 100
 """How long the broker may hold back an empty fetch, ms; a second is over only once an empty fetch says so."""
 READ_AT_ONCE = 1000
 """Records taken per turn of the event loop; more would delay lists."""
+SALES_AT_ONCE = 16
+"""The same for sales, whose texts take longer."""
 FETCH_BYTES = 256 * 1024
 """What is fetched of a partition at once; what one is read ahead of the others waits in memory."""
 Second = list[tuple[int, int, Event]]
 """What was appended in one second: (partition, offset, event)."""
 
 
+async def rest(began: float, share: float) -> None:
+    """Give others their turn: what `began` (monotonic, s) and ends now takes this share of the time."""
+    await asyncio.sleep((time.monotonic() - began) * (1 / share - 1))
+
+
 class Feed:
     """Reads a topic whole and in all partitions; subclasses say what a record means."""
+
+    at_once = READ_AT_ONCE
 
     def __init__(self, kafka: Kafka, topic: Topic) -> None:
         self._kafka = kafka
@@ -54,8 +65,8 @@ class Feed:
         """Next offset of each partition."""
         return dict(self._next)
 
-    async def build(self) -> None:
-        """Read to the present end of the topic."""
+    async def build(self, share: float = 1.0) -> None:
+        """Read to the present end of the topic, in at most this share of the time."""
         self._consumer = clients.consumer(
             self._kafka, fetch_max_wait_ms=FETCH_WAIT, max_partition_fetch_bytes=FETCH_BYTES
         )
@@ -66,6 +77,13 @@ class Feed:
         for tp in self._partitions:
             self._next[tp.topic, tp.partition] = await self._consumer.position(tp)
         while await clients.behind(self._consumer, ends):
+            began = time.monotonic()
+            await self._read(self._consumer)
+            await rest(began, share)
+
+    async def read_until(self, reached: Callable[[], bool]) -> None:
+        """Read on, once it is built, until this is so."""
+        while not reached():
             await self._read(self._consumer)
 
     async def follow(self) -> None:
@@ -81,7 +99,7 @@ class Feed:
             await self._consumer.stop()
 
     async def _read(self, consumer: Any) -> None:
-        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=READ_AT_ONCE)
+        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=self.at_once)
         for tp, records in fetched.items():
             self.take(tp.partition, records)
             self._next[tp.topic, tp.partition] = records[-1].offset + 1
@@ -97,12 +115,36 @@ class Feed:
 
 
 class CatalogueFeed(Feed):
-    """Keeps the catalogue at the end of `sales`, and says when it changed."""
+    """Keeps the catalogue at the end of `sales`, contents in step with it, and says when it changed.
+
+    Between two turns of the event loop the contents are those of exactly the sales in the catalogue, so a
+    list that names the state of the catalogue names theirs.
+    """
+
+    at_once = SALES_AT_ONCE
 
     def __init__(self, kafka: Kafka, topic: Topic, catalogue: Catalogue) -> None:
         super().__init__(kafka, topic)
         self._catalogue = catalogue
+        self._contents: list[SaleContent] = []
         self.changed = asyncio.Event()
+
+    def keep(self, content: SaleContent) -> None:
+        """Have `content` follow the catalogue from now on; what is in it already is left to `fill`."""
+        self._contents.append(content)
+
+    async def fill(self, content: SaleContent, share: float = 1.0) -> None:
+        """Put all sales into `content`, which follows already, in at most this share of the time."""
+        sale_ids = [sale.sale_id for sale in self._catalogue.sales()]
+        for start in range(0, len(sale_ids), SALES_AT_ONCE):
+            began = time.monotonic()
+            for sale_id in sale_ids[start : start + SALES_AT_ONCE]:
+                content.take(sale_id, self._catalogue.sale(sale_id))
+            await rest(began, share)
+
+    def let_go(self, content: SaleContent) -> None:
+        """Have `content` follow no more."""
+        self._contents.remove(content)
 
     def take(self, partition: int, records: Iterable[Any]) -> None:
         """Apply what can be read; the rest is dead-lettered by the agent that checks sales."""
@@ -111,8 +153,16 @@ class CatalogueFeed(Feed):
                 fact = decode_sale(record.key, record.value)
             except RefusedRecordError:
                 continue
-            self._catalogue.apply(fact, partition, record.offset)
+            self._apply(fact, partition, record.offset)
             self.changed.set()
+
+    def _apply(self, fact: SaleFact, partition: int, offset: int) -> None:
+        before = self._catalogue.sale(fact.sale_id)
+        self._catalogue.apply(fact, partition, offset)
+        sale = self._catalogue.sale(fact.sale_id)
+        if sale is not before:
+            for content in self._contents:
+                content.take(fact.sale_id, sale)
 
 
 class KnowledgeFeed(Feed):
@@ -120,9 +170,11 @@ class KnowledgeFeed(Feed):
 
     def __init__(self, kafka: Kafka, topic: Topic, knowledge: Knowledge) -> None:
         super().__init__(kafka, topic)
-        self._knowledge = knowledge
+        self.knowledge = knowledge
         self._waiting: defaultdict[int, Second] = defaultdict(list)
         self._newest = [0] * topic.partitions
+        self.over = 0
+        """The last second that is over in all partitions, as far as is known, s since the epoch."""
         self.late = 0
 
     def take(self, partition: int, records: Iterable[Any]) -> None:
@@ -139,21 +191,21 @@ class KnowledgeFeed(Feed):
         self._newest[partition] = newest
 
     def _in_time(self, second: int) -> int:
-        if second > self._knowledge.second:
+        if second > self.knowledge.second:
             return second
         self.late += 1
         log.warning(
             "an append of second %s is learned late, in second %s: are the clocks of all machines in step?",
             second,
-            self._knowledge.second + 1,
+            self.knowledge.second + 1,
         )
-        return self._knowledge.second + 1
+        return self.knowledge.second + 1
 
     def settle(self, consumer: Any) -> None:
         """Learn the seconds that are over."""
-        over = min(self._over(consumer, tp) for tp in self._partitions)
-        for second in sorted(second for second in self._waiting if second <= over):
-            self._knowledge.advance(second, self._waiting.pop(second))
+        self.over = min(self._over(consumer, tp) for tp in self._partitions)
+        for second in sorted(second for second in self._waiting if second <= self.over):
+            self.knowledge.advance(second, self._waiting.pop(second))
 
     def _over(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
         """The last second in which nothing more can be appended to a partition, as far as is known."""

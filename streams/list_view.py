@@ -1,19 +1,50 @@
-"""A list on a terminal: the sales with their titles, best first."""
+"""A list on a terminal: the sales with their titles, best first, and why they are there."""
 
 from collections.abc import Mapping
 
 from rich.table import Table
 from rich.text import Text
 
-from reco.lists import TopTen
+from reco.lists import Recommendation, TopTen
+from reco.policy import MAX_EXPLORATION
+from reco.reasons import EVERYTHING_ELSE, sentence
+
+DRAWN = "drawn by lot, to find out whether it sells"
+"""Why a sale is in a list that was not ranked into it."""
 
 
 def ranking(newest: TopTen, titles: Mapping[str, str]) -> Table:
     """The sales of a list with titles (ids where none is known) and scores, best first."""
+    table = _grid()
+    for position, one in enumerate(newest.sales, start=1):
+        table.add_row(*_cells(position, one, titles))
+    return table
+
+
+def explained(newest: TopTen, titles: Mapping[str, str]) -> Table:
+    """The same, and beside each sale what speaks most for it, in words, where its list gives reasons."""
+    table = _grid()
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="italic dim")
+    for position, one in enumerate(newest.sales, start=1):
+        table.add_row(*_cells(position, one, titles), Text(main_reason(one, titles)))
+    return table
+
+
+def main_reason(one: Recommendation, titles: Mapping[str, str]) -> str:
+    """Why a sale is listed: by lot, or the strongest reason that speaks for it; empty if there is none."""
+    if one.propensity <= MAX_EXPLORATION:
+        return DRAWN
+    speaking = [reason for reason in one.reasons if reason.log_odds > 0 and reason.name != EVERYTHING_ELSE]
+    return sentence(speaking[0], titles) if speaking else ""
+
+
+def _grid() -> Table:
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(justify="right", style="dim")
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column(justify="right", style="dim")
-    for position, one in enumerate(newest.sales, start=1):
-        table.add_row(str(position), Text(titles.get(one.sale_id, one.sale_id)), f"{one.score:.3g}")
     return table
+
+
+def _cells(position: int, one: Recommendation, titles: Mapping[str, str]) -> tuple[str, Text, str]:
+    return str(position), Text(titles.get(one.sale_id, one.sale_id)), f"{one.score:.3g}"

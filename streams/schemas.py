@@ -14,9 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from models.release_promotion import Promotion
 from reco.events import Event, Sale
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
+from streams.codecs import LIVE_RELEASE
 from streams.settings import Topics
 from streams.topics import Topic, topic_set
 
@@ -49,7 +51,11 @@ CONTENTS = {
         "The newest list of ten sales; without a value, it was erased.",
         TopTen,
     ),
-    "releases": Content("name", "Which trained release is live."),
+    "releases": Content(
+        LIVE_RELEASE.decode(),
+        "Which ranker of which release is live; without a value, the built-in blend.",
+        Promotion,
+    ),
     "dead-letters": Content(
         "as it came",
         "The bytes of a record that was refused, where they came from, and why.",

@@ -1,4 +1,4 @@
-"""The scoring desk: computes and emits lists, and emits again those that a change of the catalogue overtakes.
+"""The scoring desk: computes and emits lists, and emits again those that a change overtakes.
 
 One list at a time is computed and sent, under a lock, so that a visitor's newest list is always the one
 computed last.
@@ -14,9 +14,10 @@ from reco.active import ActiveVisitors
 from reco.catalogue import Catalogue, LiveSales
 from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, TopTen
-from reco.ranker import Ranker
+from reco.policy import Rules
+from reco.rules import RulesInForce, rules_in_force
 from reco.sessions import VISIT_SILENCE, Session
-from reco.top_ten import top_ten
+from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.delivery.outbox import Outbox
@@ -43,17 +44,18 @@ class ScoringDesk:
         lists: Topic,
         outbox: Outbox,
         *,
-        knowledge: Knowledge,
+        serving: Serving,
         catalogue: Catalogue,
-        ranker: Ranker,
+        rules: Rules,
         vitals: Vitals,
         clock: Callable[[], int] = now,
     ) -> None:
         self._lists = lists
         self._outbox = outbox
-        self._knowledge = knowledge
+        self._serving = serving
         self._catalogue = catalogue
-        self._ranker = ranker
+        self._rules = rules
+        self._in_force: tuple[LiveSales, RulesInForce] | None = None
         self._counts = vitals.counts
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -67,7 +69,7 @@ class ScoringDesk:
 
     # -- ownership
 
-    def release(self) -> None:
+    def own_nothing(self) -> None:
         """Emit nothing more on its own, until partitions are assigned again."""
         self.owned = frozenset()
 
@@ -78,6 +80,24 @@ class ScoringDesk:
         self.active.keep(self.owned)
         self._default_second = -1
         return self.owned - before
+
+    # -- what lists are computed with
+
+    @property
+    def release(self) -> str:
+        """The ranker that serves."""
+        return self._serving.ranker.release
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge that serves."""
+        return self._serving.knowledge
+
+    async def serve(self, serving: Serving) -> None:
+        """Compute all lists from now on with `serving`; the swap falls between two lists."""
+        async with self._lock:
+            self._serving = serving
+            self._default_second = -1
 
     # -- lists of visitors
 
@@ -100,12 +120,19 @@ class ScoringDesk:
 
     async def _emit(self, partition: int, session: Session | None) -> TopTen:
         at = await self._moment()
-        top = top_ten(session, partition, self._knowledge, self._catalogue, self._ranker, at)
+        in_force = self._rules_for(self._catalogue.live(at))
+        top = top_ten(session, partition, self._serving, self._catalogue, in_force, at)
         await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
         self._counts["lists"] += 1
         if session is not None:
             self.active.emitted(partition, session, top)
         return top
+
+    def _rules_for(self, live: LiveSales) -> RulesInForce:
+        """The rules for these sales, worked out once for as long as they are live."""
+        if self._in_force is None or self._in_force[0] is not live:
+            self._in_force = live, rules_in_force(self._rules, live, self._catalogue)
+        return self._in_force[1]
 
     async def _moment(self) -> int:
         """Now, or if a sale is about to open or close, the moment at which it has."""
@@ -154,8 +181,9 @@ class ScoringDesk:
         return list(holders | others)
 
     async def refresh_overtaken(self) -> None:
-        """Emit again the lists of all active visitors that the catalogue has overtaken."""
-        await self._again(self.active.overtaken(self._clock(), self._catalogue.offsets))
+        """Emit again the lists of active visitors that the catalogue, a promotion or new rules overtook."""
+        rules = self._rules.digest()
+        await self._again(self.active.overtaken(self._clock(), self._catalogue.offsets, self.release, rules))
 
     async def _again(self, visitors: list[str]) -> None:
         """Emit lists again, in at most half of the time, so that clicks never wait long for theirs."""
@@ -182,7 +210,7 @@ class ScoringDesk:
             return False
         if catalogue_changed or self._default_second < 0:
             return True
-        return self._knowledge.second >= self._default_second + DEFAULT_EVERY
+        return self.knowledge.second >= self._default_second + DEFAULT_EVERY
 
     async def _emit_default(self) -> None:
         async with self._lock:

@@ -148,11 +148,13 @@ class Sentinel(threading.Thread):
             "works": works,
             "counts": dict(self._vitals.counts),
             "gauges": {name: gauge() for name, gauge in self._vitals.gauges.items()},
+            "names": {what: name() for what, name in self._vitals.names.items()},
         }
         return web.json_response(body, status=200 if ready else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         lines = [f"tenfold_{name}_total {count}" for name, count in sorted(self._vitals.counts.items())]
         lines += [f"tenfold_{name} {gauge()}" for name, gauge in sorted(self._vitals.gauges.items())]
+        lines += [f'tenfold_{what}{{name="{name()}"}} 1' for what, name in sorted(self._vitals.names.items())]
         lines += [f'tenfold_lag{{work="{progress.work.name}"}} {progress.lag}' for progress in self._progress]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from streams.settings import FILE_VARIABLE, GROUPS, PREFIX, SETTINGS_FILE
+from streams.settings import FILE_VARIABLE, GROUPS, PREFIX, SETTINGS_FILE, written
 
 
 class Setting(NamedTuple):
@@ -48,4 +48,4 @@ def _file_content(path: Path) -> dict[str, Any]:
 
 
 def _shown(field: str, value: object) -> str:
-    return "(hidden)" if "password" in field and value else str(value)
+    return "(hidden)" if "password" in field and value else written(value)

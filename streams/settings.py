@@ -1,8 +1,8 @@
 """Settings: small typed groups, from `tenfold.toml` and the environment, validated whole at start.
 
 A field `partitions` of group `topics` is `[topics] partitions = 4` in the file and
-`TENFOLD_TOPICS_PARTITIONS=4` in the environment; the environment wins. Every mistake is reported at
-once, with its remedy.
+`TENFOLD_TOPICS_PARTITIONS=4` in the environment; the environment wins. A list or a table is given there
+as JSON: `TENFOLD_RULES_CAPS='{"country": 4}'`. Every mistake is reported at once, with its remedy.
 """
 
 import os
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reco.errors import SettingsError
+from reco.policy import Rules
 
 SETTINGS_FILE = "tenfold.toml"
 FILE_VARIABLE = "TENFOLD_CONFIG"
@@ -72,19 +73,42 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
 
+class Releases(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where releases of rankers are; every scoring worker must see the same folder at the same place.
+
+    Attributes:
+        folder: holds a folder for each release; by default `releases` in the data folder.
+    """
+
+    folder: str = ""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     worker: Worker = Worker()
+    rules: Rules = Rules()
+    releases: Releases = Releases()
 
     def data_dir(self) -> Path:
         """The data folder, absolute."""
         return Path(self.worker.data_dir).expanduser().resolve()
 
+    def releases_dir(self) -> Path:
+        """The folder of releases, absolute."""
+        given = self.releases.folder
+        return Path(given).expanduser().resolve() if given else self.data_dir() / "releases"
 
-GROUPS: Mapping[str, type[Struct]] = {"kafka": Kafka, "topics": Topics, "worker": Worker}
+
+GROUPS: Mapping[str, type[Struct]] = {
+    "kafka": Kafka,
+    "topics": Topics,
+    "worker": Worker,
+    "rules": Rules,
+    "releases": Releases,
+}
 
 
 def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
@@ -136,7 +160,24 @@ def _add_environment(
                 f"{variable}: no such setting; `tenfold doctor` lists them; unset it or correct its name"
             )
             continue
-        given.setdefault(group, {})[field] = value
+        try:
+            given.setdefault(group, {})[field] = _unwritten(group, field, value)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            mistakes.append(f"{variable} = {value!r}: {error}; {_remedy(group, field)}")
+
+
+def written(value: object) -> str:
+    """A value as it is written in the environment: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _unwritten(group: str, field: str, value: str) -> Any:
+    return msgspec.json.decode(value) if _is_json(group, field) else value
+
+
+def _is_json(group: str, field: str) -> bool:
+    """Whether a field is a list or a table."""
+    return get_origin(get_type_hints(GROUPS[group])[field]) in {tuple, dict}
 
 
 def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
@@ -163,7 +204,8 @@ def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
 def _remedy(group: str, field: str) -> str:
     kind = get_type_hints(GROUPS[group])[field]
     choices = f" to one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
-    return f"set it{choices} in the file, or as {PREFIX}{group.upper()}_{field.upper()}"
+    json = ", as JSON" if _is_json(group, field) else ""
+    return f"set it{choices} in the file, or as {PREFIX}{group.upper()}_{field.upper()}{json}"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

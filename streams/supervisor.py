@@ -18,7 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from reco.errors import TenfoldError
-from streams.settings import GROUPS, PREFIX, Settings
+from streams.settings import GROUPS, PREFIX, Settings, written
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     given = msgspec.to_builtins(settings)
     own = {
-        f"{PREFIX}{group}_{field}".upper(): str(given[group][field])
+        f"{PREFIX}{group}_{field}".upper(): written(given[group][field])
         for group, kind in GROUPS.items()
         for field in kind.__struct_fields__
     }

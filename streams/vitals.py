@@ -39,6 +39,7 @@ class Vitals:
     counts: Counter[str] = field(default_factory=Counter)
     readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+    names: dict[str, Callable[[], str]] = field(default_factory=dict)
     works: list[Work] = field(default_factory=list)
 
     def ready(self) -> bool:

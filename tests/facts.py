@@ -16,7 +16,7 @@ from reco.events import (
     Sale,
     Shown,
 )
-from reco.lists import LIST_LENGTH, Provenance, Recommendation, TopTen
+from reco.lists import LIST_LENGTH, Provenance, Reason, Recommendation, TopTen
 from reco.sessions import Remembered, Session, Touch, TouchKind
 
 characters = st.characters(exclude_categories=["Cs"])
@@ -73,13 +73,17 @@ sessions = st.builds(
     context_at=st.tuples(times, ids),
 )
 _scores = st.floats(allow_nan=False, allow_infinity=False)
+_reasons = st.lists(st.builds(Reason, names, _scores, st.none() | ids), max_size=2).map(tuple)
+_recommendations = st.builds(Recommendation, ids, _scores) | st.builds(
+    Recommendation, ids, _scores, st.floats(0, 1, exclude_min=True), _reasons
+)
 lists = st.builds(
     TopTen,
     list_id=ids,
     visitor_id=ids,
     at=times,
     holds_until=st.none() | times,
-    sales=st.lists(st.builds(Recommendation, ids, _scores), max_size=LIST_LENGTH).map(tuple),
+    sales=st.lists(_recommendations, max_size=LIST_LENGTH).map(tuple),
     made_from=st.builds(
         Provenance,
         partition=st.integers(-1, 1000),
@@ -87,5 +91,6 @@ lists = st.builds(
         knowledge_second=counts,
         sales_offsets=st.lists(counts, max_size=8).map(tuple),
         release=texts,
+        rules=st.sampled_from(("", "1a2b3c4d")),
     ),
 )

@@ -1,195 +1,225 @@
-"""Co-visitation: sales that others looked at in one visit with those that this visitor has just touched."""
+"""Co-visitation: sales that others looked at or bought after those that this visitor has just touched."""
 
-import math
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reco import decay
-from reco.candidates import Candidates, Touches
-from reco.decay import DECAYED_COUNTS, DecayedCounts
+from reco.candidates import Query
 from reco.kernels import (
-    BOOLS,
     FLOAT32_ROWS,
     FLOAT32S,
     FLOAT64,
     INT32_ROWS,
     INT32S,
     INT64,
-    INT64S,
     NOTHING,
     columns,
     compiled,
 )
-from reco.recommenders.protocol import ACTIONS, CLICK, Actions
+from reco.pairs import PAIRS, Pairs, follow, forget, link, no_pairs
+from reco.parameters import CoVisitationParameters
+from reco.recommenders.protocol import ACTIONS, CLICK, PURCHASE, Actions
 from reco.sale_index import MAX_SALES
 
-HALF_LIFE = 12 * 60 * 60 * 1000
-"""Half-life of a pair, ms (12 hours)."""
-NEIGHBOURS = 64
-"""Neighbours kept per sale; the weakest gives way to a new one."""
-KIND_WEIGHTS = np.array([1.0, 2.0, 4.0])
-"""What a click, a cart and a purchase add to the pairs with the sales looked at before."""
-NEARNESS = 0.6
+NEIGHBOURS = 96
+"""Sales kept that a click leads to; the weakest gives way to a new one."""
+BOUGHT_NEIGHBOURS = 32
+"""Sales kept that lead to a purchase, or are bought together; purchases are few."""
+NEARNESS = 0.7
 """What a pair weighs relative to one with one sale fewer between the two."""
-BACKWARD = 0.5
-"""Weight of the pair (later, earlier) relative to (earlier, later): order says something, but not all."""
-SOURCES = 10
+SOURCES = 12
 """Distinct sales of the visitor, the newest, whose neighbours are looked up."""
-RECENCY = 0.6
-"""What each of them weighs relative to the one touched after it."""
 
 
-class Pairs(NamedTuple):
-    """Decayed counts of pairs and of actions, one row per slot.
+class Tables(NamedTuple):
+    """One table of pairs for each way in which a sale leads to another."""
 
-    Attributes:
-        neighbours: int32[capacity, NEIGHBOURS], slots of the sales seen with each, -1 where there is none.
-        weights: float32[capacity, NEIGHBOURS], their counts in units of 2 ** row_exponents.
-        row_exponents: int64[capacity].
-        actions: counts of actions on the sale itself.
-    """
-
-    neighbours: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    row_exponents: NDArray[np.int64]
-    actions: DecayedCounts
+    onward_now: Pairs
+    near_now: Pairs
+    onward_lasting: Pairs
+    near_lasting: Pairs
+    to_purchase: Pairs
+    together: Pairs
 
 
-PAIRS: Final = columns(Pairs, INT32_ROWS, FLOAT32_ROWS, INT64S, DECAYED_COUNTS)
+TABLES: Final = columns(Tables, PAIRS, PAIRS, PAIRS, PAIRS, PAIRS, PAIRS)
 
 
 class CoVisitation:
-    """Decayed counts of pairs of sales within visits, the strongest `NEIGHBOURS` of each sale.
+    """Decayed counts of pairs of sales per pair of event kinds, the strongest of each sale.
 
-    The score of a candidate j sums over the visitor's newest distinct sales i, the newest first,
+    Each table holds n(i → j), how often j came after i, and n(i), how often i could have led anywhere; its
+    evidence for j is the conditional probability n(i → j) / n(i) of Deshpande and Karypis (Item-Based Top-N
+    Recommendation Algorithms, TOIS 2004).
 
-        RECENCY^rank(i) · n(i → j) / n(i) · (n(i) / n(j))^(1/4)
+    - `onward`: click to the very next click of the visit, directed; at a short half-life and a long one.
+    - `near`: click and click in one visit, undirected, less for each sale between them; at both half-lives.
+    - `to_purchase`: click to a later purchase in the visit, directed.
+    - `together`: purchase and purchase of one visitor, undirected, over visits.
 
-    where n(i → j) counts pairs and n(i) actions, all decayed alike, and no pair counts more than either of
-    its sales. The second factor is the probability of j given i; the third keeps a hub, which is seen
-    together with everything, from dominating: the similarity by conditional probability of Deshpande and
-    Karypis (Item-Based Top-N Recommendation Algorithms, TOIS 2004). Its exponent lies between the bare
-    probability, 0, and the cosine of Sarwar et al. (WWW 2001), 1/2; on a news portal's log a quarter
-    ranked the next click better than both.
-
-    A second click on a sale that is among the last ones of the visit adds nothing, so reloading a page
-    does not make pairs. A new neighbour takes the place of the weakest unless it is weaker still.
+    `_last` looks from the visitor's newest sale only; `_visit` sums over the newest `SOURCES` distinct ones,
+    each weighing less than the one touched after it. A second click on a sale that is among the last ones
+    of the visit adds nothing, so reloading a page does not make pairs.
     """
 
     name = "covisitation"
+    features = (
+        "onward_now_last",
+        "onward_now_visit",
+        "near_now_last",
+        "near_now_visit",
+        "onward_lasting_last",
+        "onward_lasting_visit",
+        "near_lasting_last",
+        "near_lasting_visit",
+        "to_purchase_last",
+        "to_purchase_visit",
+        "together",
+    )
+    compared = frozenset(features)
 
-    def __init__(self, capacity: int = MAX_SALES, half_life: int = HALF_LIFE) -> None:
-        self._half_life = half_life
-        self._pairs = Pairs(
-            neighbours=np.full((capacity, NEIGHBOURS), -1, np.int32),
-            weights=np.zeros((capacity, NEIGHBOURS), np.float32),
-            row_exponents=np.zeros(capacity, np.int64),
-            actions=decay.no_counts(capacity),
+    def __init__(self, parameters: CoVisitationParameters, capacity: int = MAX_SALES) -> None:
+        self._parameters = parameters
+        self._tables = Tables(
+            onward_now=no_pairs(capacity, NEIGHBOURS),
+            near_now=no_pairs(capacity, NEIGHBOURS),
+            onward_lasting=no_pairs(capacity, NEIGHBOURS),
+            near_lasting=no_pairs(capacity, NEIGHBOURS),
+            to_purchase=no_pairs(capacity, BOUGHT_NEIGHBOURS),
+            together=no_pairs(capacity, BOUGHT_NEIGHBOURS),
         )
 
     def learn(self, actions: Actions) -> None:
         """Count the pairs of each action with the other sales of its visit; late ones by their own time."""
-        _learn(self._pairs, actions, self._half_life)
+        parameters = self._parameters
+        _learn(self._tables, actions, parameters.now, parameters.lasting, parameters.purchases)
 
-    def score(self, candidates: Candidates, touches: Touches) -> NDArray[np.float32]:
-        """float32[n_sales]: how much the visitor's newest sales lead to each candidate."""
-        scores = np.zeros(len(candidates.slots), np.float32)
-        _score(self._pairs, touches.slots, candidates.positions, scores)
-        return scores
+    def score(self, query: Query, rows: NDArray[np.float32]) -> None:
+        """How much the visitor's newest sales lead to each candidate, by each table."""
+        rows[:] = 0
+        touches = query.touches
+        _score(
+            self._tables,
+            touches.slots,
+            touches.counts,
+            query.candidates.positions,
+            self._parameters.recency,
+            rows,
+        )
+
+    def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
+        """int32[k]: the touch whose sale leads most to each candidate at `positions` (int32[k]), or -1."""
+        touches = np.full(len(positions), -1, np.int32)
+        _sources(
+            self._tables.near_lasting,
+            query.touches.slots,
+            query.candidates.positions,
+            positions,
+            np.zeros(len(query.candidates.slots), np.float32),
+            touches,
+        )
+        return {self.name: touches}
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Empty the rows of the dropped sales, and take them out of all others."""
-        decay.forget(self._pairs.actions, dropped)
-        self._pairs.row_exponents[dropped] = 0
-        self._pairs.weights[dropped] = 0
-        self._pairs.neighbours[dropped] = -1
-        _forget(self._pairs, dropped)
+        for table in self._tables:
+            forget(table, dropped)
 
 
-@compiled(NOTHING(INT32S, FLOAT32S, INT64, FLOAT64))
-def _strengthen(neighbours: NDArray[np.int32], weights: NDArray[np.float32], other: int, gain: float) -> None:
-    """Add `gain` to `other` in a row; a new one takes the place of the weakest, unless that is stronger."""
-    weakest = 0
-    for place in range(len(weights)):
-        if neighbours[place] == other:
-            weights[place] += gain
-            return
-        if weights[place] < weights[weakest]:
-            weakest = place
-    if gain >= weights[weakest]:
-        neighbours[weakest] = other
-        weights[weakest] = gain
-
-
-@compiled(NOTHING(PAIRS, INT64, INT64, INT64, FLOAT64))
-def _link(pairs: Pairs, slot: int, other: int, exponent: int, gain: float) -> None:
-    """Add `gain * 2 ** exponent` to the pair from `slot` to `other`."""
-    newer = exponent - pairs.row_exponents[slot]
-    if newer > 0:
-        fading = decay.halved(1.0, newer)
-        for place in range(NEIGHBOURS):
-            pairs.weights[slot, place] *= fading
-        pairs.row_exponents[slot] = exponent
-    late = decay.halved(gain, max(-newer, 0))
-    _strengthen(pairs.neighbours[slot], pairs.weights[slot], other, late)
-
-
-@compiled(NOTHING(PAIRS, ACTIONS, INT64))
-def _learn(pairs: Pairs, actions: Actions, half_life: int) -> None:
-    for action in range(len(actions.slots)):
-        kind, slot = actions.kinds[action], actions.slots[action]
-        if actions.repeated[action] and kind == CLICK:
-            continue
-        exponent, factor = decay.weight(actions.ts[action], half_life)
-        gain = factor * KIND_WEIGHTS[kind]
-        decay.add(pairs.actions, slot, exponent, gain)
-        for other in actions.companions[action]:
-            if other < 0:
-                break
-            _link(pairs, other, slot, exponent, gain)
-            _link(pairs, slot, other, exponent, gain * BACKWARD)
+@compiled(NOTHING(PAIRS, PAIRS, ACTIONS, INT64, INT64))
+def _clicked(onward: Pairs, near: Pairs, actions: Actions, action: int, half_life: int) -> None:
+    """Count the pairs of a click with the clicks before it in the visit."""
+    slot, others = actions.slots[action], actions.companions[action]
+    exponent, gain = decay.weight(actions.ts[action], half_life)
+    decay.add(near.sources, slot, exponent, gain)
+    if others[0] >= 0:
+        decay.add(onward.sources, others[0], exponent, gain)
+        link(onward, others[0], slot, exponent, gain)
+    for other in others:
+        if other >= 0:
+            link(near, other, slot, exponent, gain)
+            link(near, slot, other, exponent, gain)
             gain *= NEARNESS
 
 
-@compiled(NOTHING(PAIRS, INT64, INT32S, FLOAT64, FLOAT32S))
-def _follow(
-    pairs: Pairs, source: int, positions: NDArray[np.int32], importance: float, scores: NDArray[np.float32]
-) -> None:
-    """Add what `source` leads to; counts are in units of the newest of its own, so that none overflows."""
-    row_exponent = pairs.row_exponents[source]
-    exponent = max(row_exponent, pairs.actions.exponents[source])
-    own = decay.worth(pairs.actions, source, exponent)
-    for place in range(NEIGHBOURS):
-        other = pairs.neighbours[source, place]
-        seen = min(decay.halved(pairs.weights[source, place], exponent - row_exponent), own)
-        if seen > 0 and positions[other] >= 0:
-            others = max(decay.worth(pairs.actions, other, exponent), seen)
-            scores[positions[other]] += importance * seen / own * math.sqrt(math.sqrt(own / others))
+@compiled(NOTHING(TABLES, ACTIONS, INT64, INT64))
+def _bought(tables: Tables, actions: Actions, action: int, half_life: int) -> None:
+    """Count the pairs of a purchase with the clicks before it in the visit, and with the purchases before."""
+    slot = actions.slots[action]
+    exponent, gain = decay.weight(actions.ts[action], half_life)
+    for other in actions.companions[action]:
+        if other >= 0:
+            link(tables.to_purchase, other, slot, exponent, gain)
+    decay.add(tables.together.sources, slot, exponent, gain)
+    for other in actions.owned[action]:
+        if other >= 0:
+            link(tables.together, other, slot, exponent, gain)
+            link(tables.together, slot, other, exponent, gain)
 
 
-@compiled(NOTHING(PAIRS, INT32S, INT32S, FLOAT32S))
+@compiled(NOTHING(TABLES, ACTIONS, INT64, INT64, INT64))
+def _learn(tables: Tables, actions: Actions, now: int, lasting: int, purchases: int) -> None:
+    for action in range(len(actions.slots)):
+        if actions.kinds[action] == PURCHASE:
+            _bought(tables, actions, action, purchases)
+        elif actions.kinds[action] == CLICK and not actions.repeated[action]:
+            _clicked(tables.onward_now, tables.near_now, actions, action, now)
+            _clicked(tables.onward_lasting, tables.near_lasting, actions, action, lasting)
+            exponent, gain = decay.weight(actions.ts[action], purchases)
+            decay.add(tables.to_purchase.sources, actions.slots[action], exponent, gain)
+
+
+@compiled(NOTHING(TABLES, INT32S, INT32_ROWS, INT32S, FLOAT64, FLOAT32_ROWS))
 def _score(
-    pairs: Pairs, touched: NDArray[np.int32], positions: NDArray[np.int32], scores: NDArray[np.float32]
+    tables: Tables,
+    touched: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    recency: float,
+    rows: NDArray[np.float32],
 ) -> None:
     sources, importance = 0, 1.0
+    clicks = (
+        tables.onward_now,
+        tables.near_now,
+        tables.onward_lasting,
+        tables.near_lasting,
+        tables.to_purchase,
+    )
     for touch in range(len(touched)):
         source = touched[touch]
         if source < 0 or (touched[:touch] == source).any():
             continue
-        _follow(pairs, source, positions, importance, scores)
-        importance *= RECENCY
+        for table in range(5):
+            if sources == 0:
+                follow(clicks[table], source, positions, 1.0, rows[2 * table])
+            if sources < SOURCES:
+                follow(clicks[table], source, positions, importance, rows[2 * table + 1])
+        if (counts[touched == source, PURCHASE] > 0).any():
+            follow(tables.together, source, positions, 1.0, rows[10])
+        importance *= recency
         sources += 1
-        if sources == SOURCES:
-            return
 
 
-@compiled(NOTHING(PAIRS, BOOLS))
-def _forget(pairs: Pairs, dropped: NDArray[np.bool_]) -> None:
-    for row in range(pairs.neighbours.shape[0]):
-        for place in range(NEIGHBOURS):
-            other = pairs.neighbours[row, place]
-            if other >= 0 and dropped[other]:
-                pairs.neighbours[row, place] = -1
-                pairs.weights[row, place] = 0.0
+@compiled(NOTHING(PAIRS, INT32S, INT32S, INT32S, FLOAT32S, INT32S))
+def _sources(
+    pairs: Pairs,
+    touched: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    asked: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    touches: NDArray[np.int32],
+) -> None:
+    best = np.zeros(len(asked), np.float32)
+    for touch in range(min(len(touched), SOURCES)):
+        if touched[touch] < 0:
+            continue
+        scores[:] = 0
+        follow(pairs, touched[touch], positions, 1.0, scores)
+        for number in range(len(asked)):
+            if scores[asked[number]] > best[number]:
+                best[number] = scores[asked[number]]
+                touches[number] = touch

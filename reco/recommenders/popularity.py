@@ -1,67 +1,199 @@
-"""Decayed popularity: how much each sale was clicked and bought lately, newer actions counting more."""
+"""Popularity: how much each sale was looked at and bought lately, at several half-lives, and its trend."""
+
+import math
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reco import decay
-from reco.candidates import Candidates, Touches
-from reco.decay import DECAYED_COUNTS, DecayedCounts
-from reco.kernels import FLOAT32S, INT32S, INT64, NOTHING, compiled
-from reco.recommenders.protocol import ACTIONS, Actions
+from reco.candidates import Query
+from reco.kernels import (
+    FLOAT32_ROWS,
+    FLOAT64_ROWS,
+    INT32S,
+    INT64,
+    INT64_ROWS,
+    INT64S,
+    NOTHING,
+    columns,
+    compiled,
+)
+from reco.parameters import PopularityParameters
+from reco.recommenders.protocol import ACTIONS, CART, CLICK, PURCHASE, Actions
 from reco.sale_index import MAX_SALES
 
-HALF_LIFE = 6 * 60 * 60 * 1000
-"""Half-life of a count, ms (6 hours): flash sales live for days, and are hottest just after opening."""
-KIND_WEIGHTS = np.array([1.0, 3.0, 6.0])
-"""What a click, a cart and a purchase count."""
+COUNTED = (
+    "clicks_now",
+    "clicks_recent",
+    "clicks_today",
+    "clicks_lasting",
+    "onward_now",
+    "onward_recent",
+    "carts_today",
+    "purchases_today",
+    "purchases_lasting",
+)
+"""What is counted; onward clicks are those inside a visit, without the one that it landed on."""
+FIRST_CART: Final = 6
+FIRST_PURCHASE: Final = 7
+FIRST_ONWARD: Final = 4
+RATES = ("carts_per_click", "purchases_per_click", "trend_now", "trend_recent", "trend_today")
+TIMES = ("age", "idle")
+PRIOR_CLICKS = 20.0
+"""Clicks of an average sale that are added to each sale's own before a rate is taken (empirical Bayes)."""
+
+
+class Counts(NamedTuple):
+    """Decayed counts of each sale, each worth `counts * 2 ** exponents`.
+
+    Attributes:
+        counts: float64[capacity, n_counted].
+        exponents: int64[capacity, n_counted].
+        first: int64[capacity], event time of the first action on the sale, ms; 0 before any.
+        last: int64[capacity], that of the newest.
+    """
+
+    counts: NDArray[np.float64]
+    exponents: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+COUNTS: Final = columns(Counts, FLOAT64_ROWS, INT64_ROWS, INT64S, INT64S)
 
 
 class Popularity:
-    """Exponentially decayed counts, one per sale.
+    """Exponentially decayed counts, and what they say together.
 
-    A count halves every `half_life` ms of event time, so that a flash sale that was hot yesterday does not
-    outrank one that is hot now. All counts decay alike, so a share of them does not depend on the moment at
-    which it is asked for: a log of years ago gives the same shares as if it were read in its own time.
+    A count halves every so many ms of event time, so that a flash sale that was hot yesterday does not
+    outrank one that is hot now. Counts are given as of the moment of asking, or of the newest action on any
+    candidate if that was before it: a log of years ago says the same as if it were read in its own time.
+
+    A rate is smoothed towards that of all candidates, at most 1. A trend is the ratio of two counts,
+    each per its half-life: above 1 for a sale that is rising. `age` and `idle` are
+    hours since the first and the newest action on the sale, NaN if there was none.
     """
 
     name = "popularity"
+    features = (*COUNTED, *RATES, *TIMES)
+    compared = frozenset((*COUNTED, "carts_per_click", "purchases_per_click"))
 
-    def __init__(self, capacity: int = MAX_SALES, half_life: int = HALF_LIFE) -> None:
-        self._half_life = half_life
-        self._counts = decay.no_counts(capacity)
+    def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
+        now, recent, today, lasting = (
+            parameters.now,
+            parameters.recent,
+            parameters.today,
+            parameters.lasting,
+        )
+        self._half_lives = np.array(
+            [now, recent, today, lasting, now, recent, today, today, lasting], np.int64
+        )
+        self._counts = Counts(
+            counts=np.zeros((capacity, len(COUNTED))),
+            exponents=np.zeros((capacity, len(COUNTED)), np.int64),
+            first=np.zeros(capacity, np.int64),
+            last=np.zeros(capacity, np.int64),
+        )
 
     def learn(self, actions: Actions) -> None:
         """Count the actions; a late one counts what it would count had it come in time."""
-        _learn(self._counts, actions, self._half_life)
+        _learn(self._counts, actions, self._half_lives)
 
-    def score(self, candidates: Candidates, _touches: Touches) -> NDArray[np.float32]:
-        """float32[n_sales]: each candidate's share of the counts of all; they sum to 1, or all are 0."""
-        shares = np.zeros(len(candidates.slots), np.float32)
-        _share(self._counts, candidates.slots, shares)
-        return shares
+    def score(self, query: Query, rows: NDArray[np.float32]) -> None:
+        """Counts, rates, trends and times of each candidate."""
+        _score(self._counts, query.candidates.slots, self._half_lives, query.at, rows)
+
+    def as_of(self, query: Query) -> int:
+        """The moment as of which counts are given; the rest is the same for all visitors."""
+        slots = query.candidates.slots
+        return min(int(self._counts.last[slots[slots >= 0]].max(initial=0)), query.at)
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
-        """Count from 0 again where `dropped`."""
-        decay.forget(self._counts, dropped)
+        """Count from nothing again where `dropped`."""
+        for column in self._counts:
+            column[dropped] = 0
 
 
-@compiled(NOTHING(DECAYED_COUNTS, ACTIONS, INT64))
-def _learn(counts: DecayedCounts, actions: Actions, half_life: int) -> None:
+@compiled(NOTHING(COUNTS, ACTIONS, INT64S))
+def _learn(state: Counts, actions: Actions, half_lives: NDArray[np.int64]) -> None:
     for action in range(len(actions.slots)):
-        exponent, factor = decay.weight(actions.ts[action], half_life)
-        decay.add(counts, actions.slots[action], exponent, factor * KIND_WEIGHTS[actions.kinds[action]])
+        slot, kind, ts = actions.slots[action], actions.kinds[action], actions.ts[action]
+        onward = not actions.repeated[action] and actions.companions[action, 0] >= 0
+        for counted in range(len(half_lives)):
+            if counted < FIRST_CART:
+                wanted = kind == CLICK and (counted < FIRST_ONWARD or onward)
+            else:
+                wanted = kind == (CART if counted < FIRST_PURCHASE else PURCHASE)
+            if wanted:
+                exponent, factor = decay.weight(ts, half_lives[counted])
+                newer = exponent - state.exponents[slot, counted]
+                if newer > 0:
+                    state.counts[slot, counted] = decay.halved(state.counts[slot, counted], newer) + factor
+                    state.exponents[slot, counted] = exponent
+                else:
+                    state.counts[slot, counted] += decay.halved(factor, -newer)
+        state.last[slot] = max(state.last[slot], ts)
+        state.first[slot] = ts if state.first[slot] == 0 else min(state.first[slot], ts)
 
 
-@compiled(NOTHING(DECAYED_COUNTS, INT32S, FLOAT32S))
-def _share(counts: DecayedCounts, slots: NDArray[np.int32], shares: NDArray[np.float32]) -> None:
-    newest = -1
-    for slot in slots:
-        if slot >= 0 and counts.counts[slot] > 0:
-            newest = max(newest, counts.exponents[slot])
-    total = 0.0
+@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
+def _count(
+    state: Counts,
+    slots: NDArray[np.int32],
+    half_lives: NDArray[np.int64],
+    at: int,
+    rows: NDArray[np.float32],
+) -> None:
+    """The counts and the times as of the newest action on any candidate, or of `at` if that is before it."""
+    n_counted = len(half_lives)
+    newest = 0
     for slot in slots:
         if slot >= 0:
-            total += decay.worth(counts, slot, newest)
+            newest = max(newest, state.last[slot])
+    newest = min(newest, at)
+    for counted in range(n_counted):
+        exponent, factor = decay.weight(newest, half_lives[counted])
+        for position in range(len(slots)):
+            slot = slots[position]
+            if slot >= 0 and state.counts[slot, counted] > 0:
+                older = max(exponent - state.exponents[slot, counted], 0)
+                rows[counted, position] = decay.halved(state.counts[slot, counted], older) / factor
+            else:
+                rows[counted, position] = 0.0
     for position in range(len(slots)):
-        if slots[position] >= 0 and total > 0:
-            shares[position] = decay.worth(counts, slots[position], newest) / total
+        slot = slots[position]
+        known = slot >= 0 and state.last[slot] > 0
+        rows[n_counted + 5, position] = max(newest - state.first[slot], 0) / 3.6e6 if known else math.nan
+        rows[n_counted + 6, position] = max(newest - state.last[slot], 0) / 3.6e6 if known else math.nan
+
+
+@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
+def _score(
+    state: Counts,
+    slots: NDArray[np.int32],
+    half_lives: NDArray[np.int64],
+    at: int,
+    rows: NDArray[np.float32],
+) -> None:
+    _count(state, slots, half_lives, at, rows)
+    n_counted = len(half_lives)
+    clicks, carts, purchases = 0.0, 0.0, 0.0
+    for position in range(len(slots)):
+        clicks += rows[3, position]
+        carts += rows[FIRST_CART, position]
+        purchases += rows[FIRST_PURCHASE + 1, position]
+    # Where next to nothing is left of the clicks, the ratio says nothing.
+    cart_rate = min(carts / clicks, 1.0) if clicks > 0 else 0.0
+    purchase_rate = min(purchases / clicks, 1.0) if clicks > 0 else 0.0
+    for position in range(len(slots)):
+        own = rows[3, position] + PRIOR_CLICKS
+        rows[n_counted, position] = (rows[FIRST_CART, position] + PRIOR_CLICKS * cart_rate) / own
+        rows[n_counted + 1, position] = (
+            rows[FIRST_PURCHASE + 1, position] + PRIOR_CLICKS * purchase_rate
+        ) / own
+        for trend in range(3):
+            faster = rows[trend, position] / half_lives[trend]
+            slower = rows[trend + 1, position] / half_lives[trend + 1]
+            prior = 1.0 / half_lives[trend + 1]
+            rows[n_counted + 2 + trend, position] = (faster + prior) / (slower + prior)

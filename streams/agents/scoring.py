@@ -6,11 +6,10 @@ from typing import Any
 
 from faust.types import TP, EventT
 
-from models.blend import Blend
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError
-from reco.knowledge import Knowledge
 from reco.sessions import VISIT_SILENCE, Session
+from reco.top_ten import Serving
 from streams.clock import now
 from streams.codecs import decode_session
 from streams.dead_letters import bury
@@ -18,7 +17,10 @@ from streams.delivery.batches import micro_batches
 from streams.delivery.consumer import LosslessApp
 from streams.delivery.outbox import Outbox
 from streams.faust_app import group, new_app, raw_topic, watch
-from streams.feeds import CatalogueFeed, KnowledgeFeed
+from streams.feeds import CatalogueFeed
+from streams.learning import Learning
+from streams.release_feed import Promotions, ReleaseFeed
+from streams.releases import BLEND
 from streams.restoring import restore_active
 from streams.scoring_desk import ScoringDesk
 from streams.settings import Settings
@@ -37,24 +39,27 @@ class ScoringApp:
         self.topics: TopicSet = topic_set(settings.topics)
         self.vitals = vitals
         self.app = new_app(settings, "scoring")
-        catalogue, knowledge = Catalogue(self.topics.sales.partitions), Knowledge()
+        catalogue = Catalogue(self.topics.sales.partitions)
         self.catalogue = CatalogueFeed(settings.kafka, self.topics.sales, catalogue)
-        self.knowledge = KnowledgeFeed(settings.kafka, self.topics.events, knowledge)
+        self.learning = Learning(settings.kafka, self.topics.events, self.catalogue)
         self.letters: Outbox = self.app.outbox(settings.kafka)
         self.desk = ScoringDesk(
             self.topics.recommendations,
             self.app.outbox(settings.kafka),
-            knowledge=knowledge,
+            serving=Serving(self.learning.knowledge, BLEND.ranker),
             catalogue=catalogue,
-            ranker=Blend(),
+            rules=settings.rules,
             vitals=vitals,
         )
+        releases = ReleaseFeed(settings.kafka, self.topics.releases, vitals)
+        self.promotions = Promotions(releases, self.desk, self.learning, vitals)
         vitals.gauges |= {
-            "knowledge_second": lambda: knowledge.second,
+            "knowledge_second": lambda: self.desk.knowledge.second,
             "live_sales": lambda: self.desk.live_sales,
             "active_visitors": lambda: len(self.desk.active),
         }
-        vitals.works += [self.catalogue.work, self.knowledge.work]
+        vitals.names["release"] = lambda: self.desk.release
+        vitals.works += [self.catalogue.work, self.learning.work, releases.work]
 
     async def build(self) -> None:
         """Build what every list needs, before the worker takes part in scoring."""
@@ -62,7 +67,8 @@ class ScoringApp:
         # and later the lists.
         gc.disable()
         await self.catalogue.build()
-        await self.knowledge.build()
+        await self.promotions.build()
+        await self.learning.build()
         gc.freeze()
         gc.enable()
 
@@ -102,12 +108,14 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     watch(app, group(settings, "scoring"), vitals, scoring.topics.sessions)
     app.before_start(scoring.build)
     app.alongside(scoring.catalogue.follow)
-    app.alongside(scoring.knowledge.follow)
+    app.alongside(scoring.learning.follow)
+    app.alongside(scoring.promotions.feed.follow)
+    app.alongside(scoring.promotions.follow)
     app.alongside(lambda: desk.follow(scoring.catalogue.changed))
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def release(_: Any, revoked: set[TP], **__: Any) -> None:  # noqa: ARG001
-        desk.release()
+        desk.own_nothing()
 
     @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
     async def take_over(*_: Any, **__: Any) -> None:

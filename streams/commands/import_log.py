@@ -93,7 +93,7 @@ def import_log(
     from models.log_columns import Meaning
     from streams.importing import Options
 
-    meaning = Meaning(pairs("--map", renames), _types(types), seconds, _moment(times_from))
+    meaning = Meaning(pairs("--map", renames), types_of(types), seconds, moment(times_from))
     reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
     if report is not None:
         report.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
@@ -209,7 +209,8 @@ def _show(report: dict[str, Any], console: Console) -> None:
         )
 
 
-def _types(given: list[str] | None) -> dict[str, str]:
+def types_of(given: list[str] | None) -> dict[str, str]:
+    """The values of `--map-type`."""
     types = pairs("--map-type", given)
     for theirs, ours in types.items():
         if ours not in ("click", "cart", "purchase"):
@@ -219,10 +220,11 @@ def _types(given: list[str] | None) -> dict[str, str]:
     return types
 
 
-def _moment(text: str | None) -> int | None:
+def moment(text: str | None) -> int | None:
+    """The value of `--times-from`, ms since the epoch, UTC."""
     from models.file_values import millis
 
-    moment = None if text is None else millis(text)
-    if text is not None and moment is None:
+    found = None if text is None else millis(text)
+    if text is not None and found is None:
         raise typer.BadParameter(f"{text!r}: write it as 2016-01-01 or in ms", param_hint="--times-from")
-    return moment
+    return found

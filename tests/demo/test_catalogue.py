@@ -1,6 +1,7 @@
 """The demo's catalogue is believable, repeatable, and changes while one watches."""
 
 from collections import Counter
+from dataclasses import replace as changed
 from itertools import chain
 
 import pytest
@@ -66,6 +67,16 @@ def test_sales_close_open_and_are_withdrawn_in_the_first_minute() -> None:
     assert len(after - before) == 14
 
 
+def test_a_slower_catalogue_has_the_same_sales_and_changes_so_many_times_as_late() -> None:
+    slower = travel_catalogue(seed=1, start=START, slower=60)
+    assert [one.sale.title for one in slower] == [one.sale.title for one in SALES_OF_A_DEMO]
+    for one, other in zip(SALES_OF_A_DEMO, slower, strict=True):
+        if one.sale.opens_at > START:
+            assert other.sale.opens_at - START == 60 * (one.sale.opens_at - START)
+        if one.withdrawn_at is not None:
+            assert (other.withdrawn_at or 0) - START == 60 * (one.withdrawn_at - START)
+
+
 @pytest.mark.parametrize("minutes", [0, 1, 10, 24 * 60])
 def test_more_than_a_hundred_sales_are_open_at_any_time(minutes: int) -> None:
     assert sum(one.open_at(START + minutes * MINUTE) for one in SALES_OF_A_DEMO) > 100
@@ -94,4 +105,4 @@ def test_a_sale_is_open_from_its_opening_to_just_before_its_closing() -> None:
 def _moved(one: DemoSale, by: int) -> DemoSale:
     closes_at = None if one.sale.closes_at is None else one.sale.closes_at + by
     sale = replace(one.sale, opens_at=one.sale.opens_at + by, closes_at=closes_at)
-    return DemoSale(sale, one.kind, None if one.withdrawn_at is None else one.withdrawn_at + by)
+    return changed(one, sale=sale, withdrawn_at=None if one.withdrawn_at is None else one.withdrawn_at + by)

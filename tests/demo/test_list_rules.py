@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from demo.list_rules import broken_rules
 from reco.events import Sale
 from reco.lists import Recommendation
+from reco.policy import Rules
 from tests.demo.lists import AT, NEXT_CHANGE, SALES, catalogue_of, right_list
 
 RIGHT = right_list().sales
@@ -56,6 +57,37 @@ def test_ties_are_broken_by_id() -> None:
 )
 def test_each_broken_rule_is_named(changes: dict[str, Any], complaint: str) -> None:
     assert any(complaint in one for one in broken(**changes))
+
+
+NINE = Rules(excluded_sales=("open-00",), excluded_tags=("country:AQ",))
+
+
+def by_rules(rules: Rules, /, **changes: Any) -> list[str]:
+    made_from = replace(right_list().made_from, rules=rules.digest())
+    return list(
+        broken_rules(right_list(made_from=made_from, **changes), catalogue_of(*SALES[:9], SOUTHERN), rules)
+    )
+
+
+SOUTHERN = replace(SALES[9], country="AQ")
+
+
+def test_what_the_rules_exclude_is_not_missing_and_may_not_be_listed() -> None:
+    until = AT + 100_000
+    assert by_rules(NINE, sales=RIGHT[1:9], holds_until=until) == []
+    assert "open-00 is excluded" in by_rules(NINE, sales=RIGHT[:8], holds_until=until)
+    assert "open-09 is excluded" in by_rules(NINE, sales=RIGHT[2:], holds_until=until)
+
+
+def test_diversity_and_caps_may_change_the_order() -> None:
+    for rules in (Rules(diversity=0.5), Rules(caps={"country": 1})):
+        assert by_rules(rules, sales=RIGHT[::-1], holds_until=AT + 100_000) == []
+    assert by_rules(Rules(exploration=0.1), sales=RIGHT[::-1], holds_until=AT + 100_000) != []
+
+
+def test_a_list_names_the_rules_that_it_was_cut_by() -> None:
+    (complaint,) = broken_rules(right_list(), catalogue_of(*SALES), Rules(diversity=0.5))
+    assert complaint.startswith("it was cut by the rules ''")
 
 
 def test_a_list_may_not_hold_longer_than_its_own_sales_are_open() -> None:

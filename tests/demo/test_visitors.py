@@ -1,6 +1,6 @@
 """Simulated visitors look mostly at what they are shown, and buy what they like."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from statistics import mean
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from demo.catalogue import DemoSale, travel_catalogue
-from demo.visitors import Crowd, Taste, cart_probability, purchase_probability
+from demo.visitors import Crowd, Taste, Visitor, cart_probability, purchase_probability
 from reco.events import Cart, Click, Event, Impression, Purchase
 from reco.lists import Provenance, Recommendation, TopTen
 from streams.codecs import decode_event, encode
@@ -86,10 +86,59 @@ def test_fewer_visitors_than_are_active_at_once_are_enough() -> None:
     assert {event.visitor_id for event in events_of(100, visitors=1)} == {"visitor-00000"}
 
 
-def test_most_clicks_go_to_the_list_shown() -> None:
-    listed = set(STABLE[:10])
-    clicks = [one for one in events_of(4_000, lambda _: list_of(STABLE[:10])) if isinstance(one, Click)]
-    assert 0.75 < mean(one.sale_id in listed for one in clicks) < 0.95
+def fitting(visitor: Visitor, *, best: bool) -> list[str]:
+    """The ten stable sales that fit a visitor best, or worst, the best one of them first."""
+    ranked = sorted(STABLE, key=lambda sale_id: -visitor.taste.match(BY_ID[sale_id]))
+    return ranked[:10] if best else ranked[-10:]
+
+
+def share_on_lists(*, best: bool) -> float:
+    """The share of the clicks of a crowd that goes to such lists."""
+    crowd = Crowd(SALES, 200, active=20, seed=1)
+    lists = {name: fitting(visitor, best=best) for name, visitor in crowd.visitors.items()}
+    events = [crowd.next_event(START, lambda name: list_of(lists[name])) for _ in range(3_000)]
+    return mean(one.sale_id in lists[one.visitor_id] for one in events if isinstance(one, Click))
+
+
+def test_a_list_that_fits_gets_most_clicks_and_one_that_does_not_gets_few() -> None:
+    assert share_on_lists(best=True) > 0.75
+    assert share_on_lists(best=False) < 0.5
+
+
+def test_the_top_of_a_list_is_looked_at_more_than_its_end() -> None:
+    crowd = Crowd(SALES, 50, active=20, seed=1)
+    same = Counter(
+        event.sale_id
+        for _ in range(20_000)
+        if isinstance(event := crowd.next_event(START, lambda _: list_of(STABLE[:10])), Click)
+    )
+    turned = Crowd(SALES, 50, active=20, seed=1)
+    reverse = Counter(
+        event.sale_id
+        for _ in range(20_000)
+        if isinstance(event := turned.next_event(START, lambda _: list_of(STABLE[9::-1])), Click)
+    )
+    assert sum(same[one] for one in STABLE[:3]) > 1.2 * sum(reverse[one] for one in STABLE[:3])
+    assert sum(same[one] for one in STABLE[7:10]) < sum(reverse[one] for one in STABLE[7:10])
+
+
+def test_nobody_buys_the_same_sale_twice() -> None:
+    bought = Counter(
+        (one.visitor_id, one.sale_id) for one in events_of(20_000, visitors=30) if isinstance(one, Purchase)
+    )
+    assert len(bought) > 100
+    assert set(bought.values()) == {1}
+
+
+def test_what_was_seen_in_the_visit_appeals_less_and_what_was_bought_hardly() -> None:
+    visitor = Visitor("ann", taste(), {})
+    fresh = visitor.appeal(sale()), visitor.worth(sale())
+    visitor.seen.add(sale().sale.sale_id)
+    seen = visitor.appeal(sale()), visitor.worth(sale())
+    visitor.bought.add(sale().sale.sale_id)
+    bought = visitor.appeal(sale()), visitor.worth(sale())
+    assert fresh > seen > bought
+    assert bought[0] > bought[1] == 0
 
 
 def test_without_a_list_clicks_spread_over_all_that_is_open() -> None:
@@ -157,8 +206,8 @@ def taste(**changes: object) -> Taste:
     return Taste(**{"kinds": {"beach": 1.0}, "countries": frozenset({"Spain"}), "price": 500.0} | changes)  # type: ignore[arg-type]
 
 
-def sale(kind: str = "beach", country: str = "Spain", price: float = 500.0) -> DemoSale:
-    return DemoSale(replace(SALES[0].sale, country=country, price=price), kind)
+def sale(kind: str = "beach", country: str = "Spain", price: float = 500.0, charm: float = 1.0) -> DemoSale:
+    return DemoSale(replace(SALES[0].sale, country=country, price=price), kind, charm=charm)
 
 
 def test_the_favourite_kind_in_a_favourite_country_at_the_right_price_is_a_perfect_match() -> None:
@@ -166,7 +215,7 @@ def test_the_favourite_kind_in_a_favourite_country_at_the_right_price_is_a_perfe
 
 
 @pytest.mark.parametrize(
-    "worse", [sale(kind="golf"), sale(country="Italy"), sale(price=900.0), sale(price=250.0)]
+    "worse", [sale(kind="golf"), sale(country="Italy"), sale(price=900.0), sale(price=250.0), sale(charm=0.7)]
 )
 def test_each_thing_that_does_not_fit_makes_a_match_worse(worse: DemoSale) -> None:
     assert 0 < taste().match(worse) < 1

@@ -1,152 +1,204 @@
 """The recommenders once more, one event at a time with dictionaries: what the kernels must equal."""
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import NamedTuple
 
 from reco import decay
-from reco.events import Action, Cart, Click, Purchase
-from reco.recommenders import covisitation, popularity, revisits
-from reco.recommenders.protocol import CART, CLICK, PURCHASE
+from reco.events import Action, Cart, Click, Purchase, Sale
+from reco.parameters import PopularityParameters
+from reco.recommenders import popularity, revisits, segments
 from reco.sessions import VISIT_SILENCE, Session
-from reco.visits import TRAIL
+from reco.visits import OWNED, TRAIL
 
-KIND = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
+HOUR = 3_600_000
+COUNTED_KINDS: Mapping[str, type[Action]] = {
+    "clicks": Click,
+    "onward": Click,
+    "carts": Cart,
+    "purchases": Purchase,
+}
+"""Which actions count, by the first word of the name of a count."""
+Scores = dict[str, list[float]]
+"""One number per sale, by feature."""
+
+
+class Step(NamedTuple):
+    """An action, and where it stands in the visits of its visitor; see `reco.recommenders.protocol`."""
+
+    action: Action
+    visit: int
+    companions: list[str]
+    owned: list[str]
+    repeated: bool
 
 
 class PlainVisits:
-    """The last distinct sales of each visitor's running visit."""
+    """The last distinct sales of each visitor's running visit, and those bought before."""
 
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._trails: dict[str, list[str]] = {}
+        self._owned: dict[str, list[str]] = {}
+        self._visits = 0
 
-    def follow(self, action: Action) -> tuple[list[str], bool]:
-        """The other sales of the visit, newest first, and whether this one was among them."""
-        newest = self._newest.get(action.visitor_id)
+    def follow(self, action: Action) -> Step:
+        """Where this action stands."""
+        visitor, sale, newest = action.visitor_id, action.sale_id, self._newest.get(action.visitor_id)
         if newest is None or action.ts > newest + VISIT_SILENCE:
-            newest, self._trails[action.visitor_id] = action.ts, []
-        if action.ts < newest - VISIT_SILENCE:
-            return [], False
-        self._newest[action.visitor_id] = max(newest, action.ts)
-        trail = self._trails[action.visitor_id]
-        others = [sale for sale in trail if sale != action.sale_id]
-        self._trails[action.visitor_id] = [action.sale_id, *others][:TRAIL]
-        return others, action.sale_id in trail
+            newest, self._trails[visitor] = action.ts, []
+            self._visits += 1
+            self._numbers[visitor] = self._visits
+        elif action.ts < newest - VISIT_SILENCE:
+            return Step(action, 0, [], [], repeated=False)
+        self._newest[visitor] = max(newest, action.ts)
+        trail = self._trails[visitor]
+        others = [one for one in trail if one != sale]
+        self._trails[visitor] = [sale, *others][:TRAIL]
+        owned = [one for one in self._owned.get(visitor, []) if one != sale]
+        if isinstance(action, Purchase):
+            self._owned[visitor] = [sale, *owned][:OWNED]
+        return Step(action, self._numbers[visitor], others, owned, sale in trail)
 
 
-class PlainPopularity:
-    """All actions kept for ever, and added up when asked, by the formula."""
-
-    def __init__(self) -> None:
-        self._actions: list[Action] = []
-
-    def learn(self, action: Action) -> None:
-        self._actions.append(action)
-
-    def score(self, ids: Sequence[str]) -> list[float]:
-        known = [action for action in self._actions if action.sale_id in set(ids)]
-        if not known:
-            return [0.0] * len(ids)
-        newest = max(action.ts for action in known)
-        counts: defaultdict[str, float] = defaultdict(float)
-        for action in known:
-            left = 2.0 ** ((action.ts - newest) / popularity.HALF_LIFE)
-            counts[action.sale_id] += float(popularity.KIND_WEIGHTS[KIND[type(action)]]) * left
-        return [counts[sale] / sum(counts.values()) for sale in ids]
+def steps_of(log: Sequence[Action]) -> list[Step]:
+    """Where each action of a log stands."""
+    followed = PlainVisits()
+    return [followed.follow(action) for action in log]
 
 
-class Fading:
-    """A number worth `value * 2 ** exponent`, to which later and earlier gains are added."""
-
-    def __init__(self) -> None:
-        self.value, self.exponent = 0.0, 0
-
-    def add(self, exponent: int, gain: float) -> None:
-        newer = exponent - self.exponent
-        if newer > 0:
-            self.value, self.exponent = math.ldexp(self.value, -newer) + gain, exponent
-        else:
-            self.value += math.ldexp(gain, newer)
-
-    def in_units_of(self, exponent: int) -> float:
-        try:
-            return math.ldexp(self.value, self.exponent - exponent)
-        except OverflowError:
-            return math.inf
+def relative(ts: int, to: int, half_life: int) -> float:
+    """What time `ts` weighs relative to another."""
+    (exponent, factor), (to_exponent, to_factor) = decay.weight(ts, half_life), decay.weight(to, half_life)
+    return math.ldexp(factor, exponent - to_exponent) / to_factor
 
 
-class PlainCovisitation:
-    """Rows of [neighbour, weight], searched from the front."""
-
-    def __init__(self) -> None:
-        self._visits = PlainVisits()
-        self._counts: defaultdict[str, Fading] = defaultdict(Fading)
-        self._rows: defaultdict[str, list[tuple[str, np.float32]]] = defaultdict(list)
-        self._exponents: defaultdict[str, int] = defaultdict(int)
-
-    def learn(self, action: Action) -> None:
-        others, repeated = self._visits.follow(action)
-        if repeated and isinstance(action, Click):
-            return
-        exponent, factor = decay.weight(action.ts, covisitation.HALF_LIFE)
-        gain = factor * float(covisitation.KIND_WEIGHTS[KIND[type(action)]])
-        self._counts[action.sale_id].add(exponent, gain)
-        for other in others:
-            self._link(other, action.sale_id, exponent, gain)
-            self._link(action.sale_id, other, exponent, gain * covisitation.BACKWARD)
-            gain *= covisitation.NEARNESS
-
-    def _link(self, sale: str, other: str, exponent: int, gain: float) -> None:
-        newer = exponent - self._exponents[sale]
-        if newer > 0:
-            self._rows[sale] = [(one, np.float32(math.ldexp(w, -newer))) for one, w in self._rows[sale]]
-            self._exponents[sale] = exponent
-        gain = math.ldexp(gain, min(newer, 0))
-        row = self._rows[sale]
-        known = [one for one, _ in row]
-        if other in known:
-            place = known.index(other)
-            row[place] = (other, np.float32(float(row[place][1]) + gain))
-        elif len(row) < covisitation.NEIGHBOURS and all(weight > 0 for _, weight in row):
-            row.append((other, np.float32(gain)))
-        else:
-            place = min(range(len(row)), key=lambda place: row[place][1])
-            if gain >= float(row[place][1]):
-                row[place] = (other, np.float32(gain))
-
-    def score(self, session: Session, ids: Sequence[str]) -> list[np.float32]:
-        newest = [t.sale_id for t in reversed(session.recent)] + [old.sale_id for old in session.memory]
-        sources = [sale for sale in dict.fromkeys(newest) if sale in self._counts]
-        scores = dict.fromkeys(ids, np.float32(0))
-        importance = 1.0
-        for source in sources[: covisitation.SOURCES]:
-            exponent = max(self._exponents[source], self._counts[source].exponent)
-            own = self._counts[source].in_units_of(exponent)
-            for other, weight in self._rows[source]:
-                seen = min(math.ldexp(float(weight), self._exponents[source] - exponent), own)
-                if other in scores and seen > 0:
-                    count = max(self._counts[other].in_units_of(exponent), seen)
-                    worth = importance * seen / own * math.sqrt(math.sqrt(own / count))
-                    scores[other] = np.float32(float(scores[other]) + worth)
-            importance *= covisitation.RECENCY
-        return [scores[sale] for sale in ids]
+def plain_popularity(
+    parameters: PopularityParameters, steps: Sequence[Step], ids: Sequence[str], at: int
+) -> Scores:
+    """All actions added up by the formula, as of the newest on any of the sales; `at` is not before it."""
+    known = [step for step in steps if step.action.sale_id in set(ids)]
+    newest = max((step.action.ts for step in known), default=0)
+    assert newest <= at
+    scores: Scores = {}
+    for name in popularity.COUNTED:
+        what, _, half_life = name.partition("_")
+        wanted = [
+            step.action
+            for step in known
+            if type(step.action) is COUNTED_KINDS[what]
+            and (what != "onward" or (step.companions and not step.repeated))
+        ]
+        scores[name] = [
+            math.fsum(
+                relative(one.ts, newest, getattr(parameters, half_life))
+                for one in wanted
+                if one.sale_id == sale
+            )
+            for sale in ids
+        ]
+    scores["carts_per_click"] = _rate(scores["carts_today"], scores["clicks_lasting"])
+    scores["purchases_per_click"] = _rate(scores["purchases_lasting"], scores["clicks_lasting"])
+    for faster, slower in pairwise(("now", "recent", "today", "lasting")):
+        prior = 1 / getattr(parameters, slower)
+        scores[f"trend_{faster}"] = [
+            (quick / getattr(parameters, faster) + prior) / (slow * prior + prior)
+            for quick, slow in zip(scores[f"clicks_{faster}"], scores[f"clicks_{slower}"], strict=True)
+        ]
+    for name, nearest in (("age", min), ("idle", max)):
+        times = [[step.action.ts for step in known if step.action.sale_id == sale] for sale in ids]
+        scores[name] = [(newest - nearest(own)) / HOUR if own else math.nan for own in times]
+    return scores
 
 
-def plain_revisits(session: Session, ids: Sequence[str]) -> list[float]:
+def _rate(wanted: Sequence[float], clicks: Sequence[float]) -> list[float]:
+    prior = popularity.PRIOR_CLICKS
+    average = min(sum(wanted) / sum(clicks), 1.0) if sum(clicks) > 0 else 0.0
+    return [(count + prior * average) / (of + prior) for count, of in zip(wanted, clicks, strict=True)]
+
+
+def plain_segments(
+    names: Sequence[str],
+    half_life: int,
+    log: Sequence[Action],
+    context: Mapping[str, str],
+    ids: Sequence[str],
+) -> Scores:
+    """Shares and lifts, by the formula; a count is in units of the power of two of its newest click."""
+    clicks = [action for action in log if isinstance(action, Click)]
+    everyone = _counts(clicks, half_life, ids)
+    scores: Scores = {}
+    for feature, name in zip(("first", "second", "third"), names, strict=True):
+        value = context.get(name)
+        own = [click for click in clicks if value is not None and click.context.get(name) == value]
+        counts = _counts(own, half_life, ids)
+        scores[feature], scores[f"{feature}_lift"] = [0.0] * len(ids), [0.0] * len(ids)
+        if sum(counts) > 0 and sum(everyone) > 0:
+            overall = [count / sum(everyone) for count in everyone]
+            scores[feature] = [count / sum(counts) for count in counts]
+            scores[f"{feature}_lift"] = [
+                (count + segments.PRIOR_CLICKS * usual)
+                / (usual * sum(counts) + segments.PRIOR_CLICKS * usual + 1e-12)
+                for count, usual in zip(counts, overall, strict=True)
+            ]
+    return scores
+
+
+def _counts(clicks: Sequence[Action], half_life: int, ids: Sequence[str]) -> list[float]:
+    weights = [(click.sale_id, *decay.weight(click.ts, half_life)) for click in clicks]
+    unit = max((exponent for _, exponent, _ in weights), default=0)
+    return [
+        math.fsum(math.ldexp(factor, exponent - unit) for one, exponent, factor in weights if one == sale)
+        for sale in ids
+    ]
+
+
+def plain_revisits(session: Session, half_life: int, ids: Sequence[str], at: int) -> Scores:
     """The visitor's own touches, by the formula."""
-    touches = [(old.sale_id, old.last_ts, old.clicks, old.carts, old.purchases) for old in session.memory]
-    for touch in session.recent:
-        kind = ("click", "cart", "purchase").index(touch.kind)
-        touches.append(
-            (touch.sale_id, touch.ts, int(kind == CLICK), int(kind == CART), int(kind == PURCHASE))
-        )
+    touches = [
+        (one.sale_id, one.ts, one.kind == "click", one.kind == "cart", one.kind == "purchase")
+        for one in reversed(session.recent)
+    ] + [(old.sale_id, old.last_ts, old.clicks, old.carts, old.purchases) for old in session.memory]
     newest = max(ts for _, ts, *_ in touches)
-    scores: defaultdict[str, float] = defaultdict(float)
     click, cart = revisits.KIND_WEIGHTS.tolist()
-    for sale, ts, clicks, carts, _ in touches:
-        scores[sale] += (clicks * click + carts * cart) * 2.0 ** ((ts - newest) / revisits.HALF_LIFE)
-    bought = {sale for sale, *_, purchases in touches if purchases}
-    return [0.0 if sale in bought else scores[sale] for sale in ids]
+    scores: Scores = {name: [] for name in revisits.Revisits.features}
+    for sale in ids:
+        own = [touch for touch in touches if touch[0] == sale]
+        decayed = math.fsum(
+            (clicks * click + carts * cart) * decay.left(newest - ts, half_life)
+            for _, ts, clicks, carts, _ in own
+        )
+        scores["decayed"].append(0.0 if any(bought for *_, bought in own) else decayed)
+        for name, column in (("clicks", 2), ("carts", 3), ("purchases", 4)):
+            scores[name].append(float(sum(int(touch[column]) for touch in own)))
+        scores["this_visit"].append(float(sum(touch.sale_id == sale for touch in session.visit())))
+        newest_first = list(dict.fromkeys(one for one, *_ in touches))
+        scores["hours_ago"].append(max(at - own[0][1], 0) / HOUR if own else math.nan)
+        scores["sales_ago"].append(float(newest_first.index(sale)) if own else math.nan)
+    return scores
+
+
+def plain_moment(session: Session | None, sales: Sequence[Sale], at: int) -> Scores:
+    """The context of a list for these sales, from the facts themselves; all of them have been published."""
+    visit = session.visit() if session else ()
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    gaps = [(later.ts - earlier.ts) / 1000 for earlier, later in pairwise(visit)]
+    everywhere = {
+        "visit_length": float(len(visit)),
+        "earlier_visits": float(session.visits() - 1 if session else 0),
+        "dwell": gaps[-1] if gaps else math.nan,
+        "idle": max(at - visit[-1].ts, 0) / 1000 if visit else math.nan,
+        "pace": math.fsum(gaps) / len(gaps) if gaps else math.nan,
+        "hour": moment.hour + moment.minute / 60 + moment.second / 3600 + moment.microsecond / 3.6e9,
+        "weekday": float(moment.weekday()),
+        "n_sales": float(len(sales)),
+    }
+    scores = {name: [value] * len(sales) for name, value in everywhere.items()}
+    scores["sale_age"] = [(at - sale.opens_at) / HOUR for sale in sales]
+    scores["closes_in"] = [
+        math.nan if sale.closes_at is None else (sale.closes_at - at) / HOUR for sale in sales
+    ]
+    return scores

@@ -64,13 +64,14 @@ def test_it_knows_the_session_that_the_newest_list_was_computed_from() -> None:
     assert visitors.offset("bob") == -1
 
 
-def test_a_list_is_overtaken_when_it_holds_no_more_or_the_catalogue_has_changed() -> None:
+def test_a_list_is_overtaken_when_it_holds_no_more_or_catalogue_or_release_have_changed() -> None:
     visitors = ActiveVisitors()
     visitors.emitted(0, session("ann"), listing("rome", holds_until=NOON + 5))
     visitors.emitted(0, session("bob"), listing("rome", holds_until=None))
-    assert visitors.overtaken(NOON + 4, OFFSETS) == []
-    assert visitors.overtaken(NOON + 5, OFFSETS) == ["ann"]
-    assert visitors.overtaken(NOON + 4, (8, 1)) == ["bob", "ann"]
+    assert visitors.overtaken(NOON + 4, OFFSETS, "blend-1") == []
+    assert visitors.overtaken(NOON + 5, OFFSETS, "blend-1") == ["ann"]
+    assert visitors.overtaken(NOON + 4, (8, 1), "blend-1") == ["bob", "ann"]
+    assert visitors.overtaken(NOON + 4, OFFSETS, "blend-2") == ["bob", "ann"]
 
 
 def test_visitors_go_when_their_last_event_is_too_old() -> None:

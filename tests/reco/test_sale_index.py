@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.sale_index import SaleIndex
+from reco.sale_index import LATELY, SaleIndex
 
 
 def filled(last_touches: list[int]) -> SaleIndex:
@@ -50,3 +50,46 @@ def test_no_two_sales_ever_share_a_slot(touches: list[int]) -> None:
         assert len(set(index.slots.values())) == len(index.slots)
         assert all(0 <= taken < 5 for taken in index.slots.values())
         assert version > 0
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 3), max_size=5), max_size=8),
+    st.booleans(),
+)
+def test_the_sales_touched_lately_are_those_of_the_last_touches(
+    batches: list[list[int]],
+    dropping: bool,  # noqa: FBT001
+) -> None:
+    index = SaleIndex(capacity=4)
+    slots, touches = [index.add(name) for name in "abcd"], list[int]()
+    for batch in batches:
+        index.touch(np.array([slots[one] for one in batch], np.int32), np.arange(len(batch), dtype=np.int64))
+        touches += [slots[one] for one in batch]
+        assert index.touched_lately().tolist() == sorted(set(touches[-LATELY:]))
+    if dropping:
+        dropped = index.drop_stalest()
+        assert not dropped[index.touched_lately()].any()
+
+
+def test_only_so_many_touches_are_lately() -> None:
+    index = SaleIndex(capacity=3)
+    old, new, newest = (index.add(name) for name in "abc")
+    index.touch(np.array([old] + [new] * (LATELY - 1), np.int32), np.zeros(LATELY, np.int64))
+    assert index.touched_lately().tolist() == [old, new]
+    index.touch(np.array([newest], np.int32), np.zeros(1, np.int64))
+    assert index.touched_lately().tolist() == [new, newest]
+    index.touch(np.full(LATELY + 5, old, np.int32), np.zeros(LATELY + 5, np.int64))
+    assert index.touched_lately().tolist() == [old]
+
+
+def test_sales_as_if_live_are_all_that_have_a_slot_and_the_same_until_these_change() -> None:
+    index = filled([50, 20, 80, 10])
+    live = index.as_if_live()
+    assert index.as_if_live() is live
+    assert live.ids == ("0", "1", "2", "3")
+    index.drop_stalest()
+    index.add("new")
+    later = index.as_if_live()
+    assert set(later.ids) == {"0", "1", "2", "new"}
+    assert [later.position[sale_id] for sale_id in later.ids] == [0, 1, 2, 3]
+    assert later.version > live.version

@@ -279,3 +279,10 @@ def test_the_context_is_that_of_the_newest_event_that_has_one() -> None:
 def test_the_first_event_of_a_visitor_makes_a_session_at_its_offset(offset: int) -> None:
     session = fold(None, click("a"), offset)
     assert session == Session(visitor_id="ada", offset=offset, recent=(Touch(NOON, "a", "beach", "click"),))
+
+
+def test_visits_are_counted_whether_they_are_still_remembered_touch_by_touch_or_not() -> None:
+    day = 24 * 60 * 60 * 1000
+    several = [click(f"e{number}", at=NOON + number * day // 2) for number in range(MAX_RECENT + 5)]
+    for count in (1, 2, MAX_RECENT, MAX_RECENT + 5):
+        assert folded(several[:count]).visits() == count

@@ -9,8 +9,10 @@ from models.blend import Blend
 from reco.catalogue import Catalogue
 from reco.events import Click
 from reco.knowledge import Knowledge
+from reco.policy import UNRESTRICTED
+from reco.rules import rules_in_force
 from reco.sessions import Session, fold
-from reco.top_ten import top_ten
+from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import CatalogueFeed, KnowledgeFeed
@@ -64,7 +66,9 @@ async def test_the_same_list_comes_of_knowledge_followed_and_of_knowledge_built_
     await until_second(KnowledgeFeed(world.settings.kafka, world.topics.events, built), built, last)
 
     visitor, at = session_of(sent[:6]), now()
-    lists = [top_ten(visitor, 0, knowledge, catalogue, Blend(), at) for knowledge in (followed, built)]
+    in_force = rules_in_force(UNRESTRICTED, catalogue.live(at), catalogue)
+    servings = Serving(followed, Blend()), Serving(built, Blend())
+    lists = [top_ten(visitor, 0, serving, catalogue, in_force, at) for serving in servings]
     assert encode(lists[0]) == encode(lists[1])
     assert lists[0].made_from.knowledge_second == last
     assert any(one.score > 0 for one in lists[0].sales)

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 from rich.pretty import pretty_repr
 
 from reco.errors import SettingsError
-from streams.settings import GROUPS, Kafka, Settings, Topics, Worker, load
+from reco.policy import Rules
+from streams.settings import GROUPS, Kafka, Settings, Topics, Worker, load, written
 
 SECRET = "open sesame"  # noqa: S105  no door opens to it
 
@@ -75,8 +77,50 @@ def test_variables_of_other_programs_are_left_alone() -> None:
 )
 def test_every_setting_can_be_given_in_the_environment(group: str, field: str) -> None:
     default = getattr(getattr(Settings(), group), field)
-    given = {"TENFOLD_" + f"{group}_{field}".upper(): str(default)}
+    given = {"TENFOLD_" + f"{group}_{field}".upper(): written(default)}
     assert load(given) == Settings()
+
+
+RULES = Rules(
+    excluded_tags=("adults only",), caps={"country": 4, "brand:": 2}, diversity=0.3, exploration=0.05
+)
+
+
+def test_rules_are_lists_and_tables_in_the_file() -> None:
+    write(
+        '[rules]\nexcluded_tags = ["adults only"]\ncaps = { country = 4, "brand:" = 2 }\n'
+        "diversity = 0.3\nexploration = 0.05\n"
+    )
+    assert load({}).rules == RULES
+
+
+def test_lists_and_tables_are_json_in_the_environment() -> None:
+    given = {f"TENFOLD_RULES_{name}".upper(): written(value) for name, value in asdict(RULES).items()}
+    assert given["TENFOLD_RULES_CAPS"] == '{"country":4,"brand:":2}'
+    assert load(given).rules == RULES
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("excluded_tags", "adults only", "JSON is malformed"),
+        ("excluded_tags", '"adults only"', "Expected `array`, got `str`"),
+        ("excluded_sales", '["rome", 5]', "Expected `str`, got `int` - at `$.excluded_sales[1]`"),
+        ("caps", '{"brand": 2}', "matching regex '^(country|.+:)$'"),
+        ("caps", '{"country": 0}', "Expected `int` >= 1"),
+        ("caps", "4", "Expected `object`, got `int`"),
+        ("caps", "\udcff", "surrogates not allowed"),
+        ("diversity", "1.5", "Expected `float` <= 1.0"),
+        ("exploration", "nan", "Expected `float` >= 0.0"),
+        ("exploration", "0.3", "Expected `float` <= 0.2"),
+    ],
+)
+def test_a_rule_that_cannot_be_obeyed_is_a_mistake(field: str, value: str, what: str) -> None:
+    variable = f"TENFOLD_RULES_{field.upper()}"
+    mistake = only_mistake(**{variable: value})
+    assert what in mistake
+    assert variable in mistake
+    assert mistake.endswith(", as JSON") == (field not in {"diversity", "exploration"})
 
 
 def test_the_data_folder_is_absolute_and_knows_the_home_folder(

@@ -7,6 +7,7 @@ import signal
 import pytest
 from msgspec.structs import replace
 
+from reco.policy import Rules
 from streams.settings import Settings, load
 from streams.supervisor import Supervisor, environment_of
 from streams.topics import TopicSet
@@ -16,7 +17,8 @@ def test_a_child_process_gets_exactly_the_settings(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TENFOLD_TOPICS_PARTITIONS", "9")
-    secret = replace(settings, kafka=replace(settings.kafka, ca_file=""))
+    rules = Rules(excluded_tags=("for the few",), caps={"brand:": 2}, exploration=0.05)
+    secret = replace(settings, kafka=replace(settings.kafka, ca_file=""), rules=rules)
     assert load(environment_of(secret)) == secret
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reco.events import Sale
-from reco.lists import DEFAULT_VISITOR, Provenance, Recommendation, TopTen
+from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen
 from streams.codecs import encode
 from streams.commands.watch import lists
 from streams.supervisor import environment_of
@@ -32,7 +32,7 @@ async def emit(world: World, visitor: str, name: str, *sale_ids: str) -> TopTen:
 
 
 def tenfold_watch(world: World, folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    environment = environment_of(world.settings) | {"COLUMNS": "100"}
+    environment = environment_of(world.settings) | {"COLUMNS": "140"}
     pythonpath = str(Path(__file__).parents[2])
     return subprocess.Popen(
         [*TENFOLD, "watch", *arguments],
@@ -104,6 +104,18 @@ async def test_the_command_prints_titles(world: World, tmp_path: Path) -> None:
     assert watch.returncode == 0
     assert "ann" in output
     assert output.index("Sale 1") < output.index("Sale 0") < output.index("unknown")
+
+
+async def test_the_command_says_in_words_why_a_sale_is_listed(world: World, tmp_path: Path) -> None:
+    await world.publish(*open_sales(2))
+    reasons = Reason("image", 0.8, like="sale-0"), Reason("everything else", -4.0)
+    sales = Recommendation("sale-1", 0.5, reasons=reasons), Recommendation("sale-0", 0.25)
+    one = TopTen("a list", "ann", AT, None, sales, NOTHING)
+    await world.send_raw(world.topics.recommendations, b"ann", encode(one))
+    watch = tenfold_watch(world, tmp_path, "ann", "--count", "1")
+    _, first, second, *_ = (await output_of(watch)).splitlines()
+    assert "looks like Sale 0, which you looked at" in first
+    assert second.split()[1:-1] == ["2", "Sale", "0", "0.25"]
 
 
 async def test_json_is_one_list_per_line_as_it_stands_on_the_topic(world: World, tmp_path: Path) -> None:

@@ -1,67 +1,153 @@
-"""Popularity: shares of decayed counts, by its laws and by the plain reference."""
+"""Popularity: decayed counts, rates and trends, by their laws and by the plain reference."""
+
+import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco.events import Action, Cart, Click, Purchase
-from reco.recommenders.popularity import HALF_LIFE, KIND_WEIGHTS
-from tests.reco.plain import PlainPopularity
-from tests.reco.worlds import NOON, SALES, act, actions, described, learned, open_sales
+from reco.events import Action, Cart, Purchase
+from reco.parameters import Parameters, PopularityParameters
+from reco.recommenders.popularity import COUNTED, PRIOR_CLICKS, Popularity
+from tests.reco.plain import COUNTED_KINDS, plain_popularity, steps_of
+from tests.reco.worlds import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    SALES,
+    act,
+    described,
+    features_of,
+    histories,
+    learned,
+    long_log,
+    open_sales,
+    small_knowledge,
+    visits,
+)
 
-YEARS = 11 * 365 * 24 * 60 * 60 * 1000
+YEARS = 11 * 365 * DAY
+TODAY = PopularityParameters().today
+half_lives = st.integers(1_000, 30 * DAY)
+parameters = st.builds(
+    PopularityParameters,
+    now=half_lives,
+    recent=half_lives,
+    today=half_lives,
+    lasting=st.integers(DAY, 30 * DAY),  # so long that a float32 does not run out of digits
+)
 
 
-def shares(log: list[Action], ids: tuple[str, ...] = SALES) -> list[float]:
-    """Each sale's share after this log."""
-    return described(learned(log), None, open_sales(sorted(ids)))["popularity"].tolist()  # type: ignore[no-any-return]
+def said(feature: str, log: list[Action], ids: tuple[str, ...] = SALES, at: int = NOON) -> list[float]:
+    """What a feature says about each sale after this log."""
+    live = open_sales(sorted(ids))
+    name = f"popularity.{feature}"
+    return described(learned(log), None, live, [name], at)[name].tolist()  # type: ignore[no-any-return]
 
 
-@given(st.lists(actions, max_size=40, unique_by=lambda action: action.event_id))
-def test_it_is_that_of_the_plain_reference(log: list[Action]) -> None:
-    plain = PlainPopularity()
-    for action in log:
-        plain.learn(action)
+@settings(deadline=None)
+@given(histories, st.just(PopularityParameters()) | parameters, st.integers(0, 3 * DAY))
+def test_it_is_that_of_the_plain_reference(log: list[Action], some: PopularityParameters, later: int) -> None:
+    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(popularity=some)))
     ids = sorted(SALES)
-    assert shares(log) == pytest.approx(plain.score(ids), rel=1e-3, abs=1e-12)
+    plain = plain_popularity(some, steps_of(log), ids, NOON + later)
+    got = described(knowledge, None, open_sales(ids), features_of("popularity"), NOON + later)
+    for feature in Popularity.features:
+        expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
+        assert got[f"popularity.{feature}"].tolist() == expected, feature
 
 
-def test_shares_sum_to_one() -> None:
-    assert sum(shares([act("s1"), act("s2"), act("s2", NOON + 1)])) == pytest.approx(1)
+def test_a_long_log_is_that_of_the_plain_reference() -> None:
+    log = long_log(seed=5, length=1000)
+    ids, at = sorted({action.sale_id for action in log}), NOON + 30 * DAY
+    plain = plain_popularity(PopularityParameters(), steps_of(log), ids, at)
+    got = described(learned(log), None, open_sales(ids), features_of("popularity"), at)
+    for feature in Popularity.features:
+        expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
+        assert got[f"popularity.{feature}"].tolist() == expected, feature
 
 
-def test_a_count_halves_with_each_half_life() -> None:
-    older, newer = shares([act("s1", NOON - HALF_LIFE), act("s2", NOON)], ("s1", "s2"))
-    assert older == pytest.approx(newer / 2, rel=1e-6)
+@pytest.mark.parametrize("feature", COUNTED)
+def test_a_count_halves_with_each_half_life(feature: str) -> None:
+    half_life = getattr(PopularityParameters(), feature.partition("_")[2])
+    kind = COUNTED_KINDS[feature.partition("_")[0]]
+    older, newer = visits("ab", start=NOON - half_life, kind=kind), visits("xc", start=NOON, kind=kind)
+    counts = said(feature, [*older, *newer], ("b", "c"), NOON + 1)
+    assert counts == pytest.approx([0.5, 1], rel=1e-3)
 
 
-@given(st.integers(0, 100 * HALF_LIFE), st.integers(0, 100 * HALF_LIFE))
+def test_clicks_carts_and_purchases_are_counted_apart() -> None:
+    log = [act("s1", NOON), act("s1", NOON, kind=Cart), act("s2", NOON, kind=Purchase)]
+    assert said("clicks_today", log, ("s1", "s2")) == [1.0, 0.0]
+    assert said("carts_today", log, ("s1", "s2")) == [1.0, 0.0]
+    assert said("purchases_today", log, ("s1", "s2")) == [0.0, 1.0]
+
+
+def test_a_visit_goes_onward_to_every_sale_but_the_one_that_it_landed_on() -> None:
+    landed, onward, reloaded = act("s1", NOON - 2), act("s2", NOON - 1), act("s1", NOON)
+    assert said("onward_now", [landed, onward, reloaded], ("s1", "s2"))[0] == 0
+    assert said("onward_now", [landed, onward, reloaded], ("s1", "s2"))[1] > 0
+
+
+@given(st.integers(0, 100 * TODAY), st.integers(0, 100 * TODAY))
 def test_a_late_click_counts_for_less_never_for_more(age: int, more: int) -> None:
     rival = act("s2", NOON)
-    sooner, _ = shares([rival, act("s1", NOON - age)], ("s1", "s2"))
-    later, _ = shares([rival, act("s1", NOON - age - more)], ("s1", "s2"))
-    assert later <= sooner <= 0.5
+    sooner, _ = said("clicks_today", [rival, act("s1", NOON - age)], ("s1", "s2"))
+    later, _ = said("clicks_today", [rival, act("s1", NOON - age - more)], ("s1", "s2"))
+    assert later <= sooner <= 1
 
 
-@given(st.permutations([act("s1", NOON - HALF_LIFE), act("s2", NOON), act("s3", NOON - 2 * HALF_LIFE)]))
+@given(st.permutations([act("s1", NOON - TODAY), act("s2", NOON), act("s3", NOON - 2 * TODAY)]))
 def test_a_click_counts_by_its_own_time_whenever_it_arrives(log: list[Action]) -> None:
-    assert shares(log, ("s1", "s2", "s3")) == pytest.approx([2 / 7, 4 / 7, 1 / 7], rel=1e-6)
+    counts = said("clicks_today", log, ("s1", "s2", "s3"))
+    assert counts == pytest.approx([1 / 2, 1, 1 / 4], rel=1e-6)
 
 
-def test_shares_of_a_log_of_years_ago_are_those_of_its_own_time() -> None:
-    log = [act("s1", NOON - YEARS), act("s2", NOON - YEARS + HALF_LIFE)]
-    assert shares(log, ("s1", "s2")) == pytest.approx([1 / 3, 2 / 3], rel=1e-6)
+def test_counts_of_a_log_of_years_ago_are_those_of_its_own_time() -> None:
+    log = [act("s1", NOON - YEARS), act("s2", NOON - YEARS + TODAY)]
+    assert said("clicks_today", log, ("s1", "s2")) == pytest.approx([1 / 2, 1], rel=1e-6)
 
 
-def test_years_between_two_clicks_leave_nothing_of_the_older_one() -> None:
-    assert shares([act("s1", NOON - YEARS), act("s2", NOON)], ("s1", "s2")) == [0.0, 1.0]
-    assert shares([act("s2", NOON), act("s1", NOON - YEARS)], ("s1", "s2")) == [0.0, 1.0]
+@pytest.mark.parametrize("order", [1, -1])
+def test_years_between_two_clicks_leave_nothing_of_the_older_one(order: int) -> None:
+    log = [act("s1", NOON - YEARS), act("s2", NOON)][::order]
+    assert said("clicks_lasting", log, ("s1", "s2")) == [0.0, 1.0]
 
 
-@pytest.mark.parametrize(("kind", "weight"), list(zip((Click, Cart, Purchase), KIND_WEIGHTS, strict=True)))
-def test_a_purchase_counts_more_than_a_cart_and_that_more_than_a_click(
-    kind: type[Action], weight: float
-) -> None:
-    share, _ = shares([act("s1", kind=kind), act("s2")], ("s1", "s2"))
-    assert share == pytest.approx(weight / (weight + 1))
-    assert sorted(set(KIND_WEIGHTS)) == list(KIND_WEIGHTS)
+def test_what_is_asked_about_an_earlier_moment_counts_as_of_that_moment() -> None:
+    log = [act("s1", NOON - 2 * TODAY), act("s2", NOON)]
+    now, then = (said("clicks_today", log, ("s1", "s2"), at) for at in (NOON, NOON - TODAY))
+    assert then[0] == pytest.approx(2 * now[0], rel=1e-6)
+    assert max(then) <= 2**1
+
+
+def test_a_rate_is_that_of_all_sales_where_a_sale_has_few_clicks_and_its_own_where_it_has_many() -> None:
+    many = [act("s1", NOON, f"v{number}") for number in range(400)]
+    bought = [act("s1", NOON, f"v{number}", Purchase) for number in range(40)]
+    few = [act("s2", NOON, "passer-by"), act("s2", NOON, "passer-by", Purchase)]
+    rates = said("purchases_per_click", [*many, *bought, *few], ("s1", "s2"))
+    overall = 41 / 401
+    assert rates[0] == pytest.approx((40 + PRIOR_CLICKS * overall) / (400 + PRIOR_CLICKS), rel=1e-3)
+    assert rates[1] == pytest.approx((1 + PRIOR_CLICKS * overall) / (1 + PRIOR_CLICKS), rel=1e-3)
+
+
+def test_a_rate_stays_finite_when_nothing_is_left_of_the_clicks() -> None:
+    log = [act("s1", NOON - YEARS), act("s1", NOON, kind=Purchase), act("s2", NOON, "bob", Cart)]
+    for rate in ("carts_per_click", "purchases_per_click"):
+        assert max(said(rate, log, ("s1", "s2"))) <= 1
+
+
+def test_a_sale_that_rises_has_a_trend_above_one_that_falls() -> None:
+    rising = [act("rising", NOON - number * 1000, f"v{number}") for number in range(20)]
+    falling = [act("falling", NOON - 6 * HOUR - number * 1000, f"v{number}") for number in range(20)]
+    for trend in ("trend_now", "trend_recent"):
+        of_falling, of_rising = said(trend, [*rising, *falling], ("falling", "rising"))
+        assert of_falling < 1 < of_rising
+
+
+def test_age_and_idleness_are_hours_since_the_first_and_the_newest_action() -> None:
+    log = [act("s1", NOON - 90 * MINUTE), act("s1", NOON - 3 * HOUR), act("s2", NOON, kind=Cart)]
+    assert said("age", log, ("s1", "s2")) == [3.0, 0.0]
+    assert said("idle", log, ("s1", "s2")) == [1.5, 0.0]
+    assert math.isnan(said("age", log, ("s3",))[0])

@@ -1,0 +1,122 @@
+"""Lists per second and core with all features and a trained forest, without Kafka; and where time goes.
+
+    python -m benchmarks.full_scoring --sales 300
+
+A release is trained on the benchmark's own shop first. The baseline is the fixed blend on the same sessions.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.scoring_compute import BUSY, learn, seconds
+from benchmarks.shop import NOON, Shop
+from models.blend import Blend
+from models.event_table import table_of
+from models.forest import Forest
+from models.meta_model import MetaModel
+from models.release_training import Plan, train_release
+from models.training import Boosting
+from reco.candidates import Query
+from reco.features import FAMILIES, FEATURES
+from reco.knowledge import Knowledge
+from reco.parameters import Parameters
+from reco.policy import Rules
+from reco.rules import rules_in_force
+from reco.top_ten import Serving, top_ten
+from streams.codecs import decode_session, encode
+
+
+def main() -> None:
+    """Measure, print, and write the report."""
+    given = arguments(
+        __doc__, sales=300, events=200_000, lists=1000, rounds=5, trees=150, leaves=63, moments=4000
+    )
+    shop = Shop(given.sales)
+    history = shop.history(given.events)
+    raw = [encode(session) for session in shop.sessions(given.lists)]
+    catalogue, knowledge = shop.catalogue(), Knowledge()
+    learn(knowledge, seconds(history, BUSY))
+    mix = trained(history[: given.moments * 10], given.trees, given.leaves)
+    in_force = rules_in_force(Rules(), catalogue.live(NOON), catalogue)
+
+    def listing(serving: Serving) -> Callable[[], int]:
+        return lambda: len(
+            [encode(top_ten(decode_session(one), 0, serving, catalogue, in_force, NOON)) for one in raw]
+        )
+
+    figures = [
+        Figure(
+            "lists, trained mix, bytes to bytes",
+            "lists/s",
+            per_second(listing(Serving(knowledge, mix)), given.rounds),
+        ),
+        Figure(
+            "baseline: fixed blend, bytes to bytes",
+            "lists/s",
+            per_second(listing(Serving(knowledge, Blend())), given.rounds),
+        ),
+    ]
+    candidates = knowledge.candidates(catalogue.live(NOON))
+    queries = [knowledge.query(decode_session(one), candidates, NOON) for one in raw]
+    parameters = {
+        name: getattr(given, name) for name in ("sales", "events", "lists", "rounds", "trees", "leaves")
+    }
+    figures += profile(knowledge, mix, queries, given.rounds)
+    publish(
+        Report("full_scoring", machine(), parameters | {"features": len(mix.features)}, tuple(figures)),
+        given.json,
+    )
+
+
+def trained(history: list, trees: int, leaves: int) -> MetaModel:  # type: ignore[type-arg]
+    """The mix of a release that is trained on a part of the shop's history, to lead to the next click."""
+    boosting = Boosting(trees=trees, num_leaves=leaves)
+    training = train_release(
+        table_of(history), None, Parameters(), boosting, Plan("click"), created_at=NOON, source="shop"
+    )
+    learned = training.rankers["mix"]
+    return MetaModel("benchmark", learned.features, Forest.parse(learned.model), learned.calibration)
+
+
+def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: int) -> list[Figure]:
+    """Microseconds per list of each part: each family of features, all features, forest, reasons."""
+    rows = [knowledge.describe(query, mix.features) for query in queries]
+    parts: dict[str, Callable[[int], object]] = {
+        f"part: features of {family.name}": partial(_described, knowledge, queries, _of(family.name))
+        for family in FAMILIES
+    }
+    parts |= {
+        "part: all features": lambda n: knowledge.describe(queries[n], mix.features),
+        "part: probabilities": lambda n: mix.score(rows[n]),
+        "part: contributions of ten": lambda n: mix.contributions(np.ascontiguousarray(rows[n][:, :10])),
+    }
+    return [
+        Figure(name, "us/list", _microseconds(part, len(queries), rounds)) for name, part in parts.items()
+    ]
+
+
+def _described(knowledge: Knowledge, queries: list[Query], own: tuple[str, ...], n: int) -> object:
+    return knowledge.describe(queries[n], own)
+
+
+def _of(family: str) -> tuple[str, ...]:
+    return tuple(name for name in FEATURES if name.partition(".")[0] == family)
+
+
+def _microseconds(part: Callable[[int], object], n: int, rounds: int) -> tuple[float, ...]:
+    part(0)
+    taken = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for number in range(n):
+            part(number)
+        taken.append((time.perf_counter() - started) / n * 1e6)
+    return tuple(taken)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Calibration: from a ranker's raw score, in log odds, to the probability that is observed for such scores.
+
+It never changes an order: the higher raw score keeps the higher probability.
+"""
+
+import math
+from itertools import pairwise
+from typing import Annotated, TypeAlias
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+MAX_KNOTS = 100_000
+"""Most blocks of a calibration; a fit on a million rows has some hundred."""
+Knots = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_KNOTS)]
+
+
+class Sigmoid(Struct, frozen=True, tag_field="kind", tag="sigmoid"):
+    """Platt scaling: probability = 1 / (1 + exp(-(slope * raw + intercept))).
+
+    J. Platt, "Probabilistic outputs for support vector machines", 1999, section 2.1.
+
+    Raises:
+        ValueError: not finite, or not increasing.
+    """
+
+    slope: float
+    intercept: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.slope) and math.isfinite(self.intercept) and self.slope > 0):
+            raise ValueError("slope and intercept must be finite, and slope above 0")
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """float64[n] from float64[n] raw scores."""
+        return expit(self.slope * raw + self.intercept)
+
+
+class Isotonic(Struct, frozen=True, tag_field="kind", tag="isotonic"):
+    """Isotonic regression, made strictly increasing.
+
+    The regression itself is a staircase, on which all scores of a block would tie. So a block gives its
+    probability to its centre alone; between two centres the log odds are interpolated linearly, and beyond
+    the outermost ones they go on with slope 1, as those of a model that needs no calibration.
+
+    Attributes:
+        x: raw score of the centre of each block, in log odds, increasing.
+        y: probability in each block, between 0 and 1, increasing.
+
+    Raises:
+        ValueError: not finite, not between 0 and 1, not increasing, or not of one length.
+    """
+
+    x: Knots
+    y: Knots
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"x has {len(self.x)} entries and y has {len(self.y)}; they must be as many")
+        if not (all(map(math.isfinite, self.x)) and all(0 < one < 1 for one in self.y)):
+            raise ValueError("x must be finite, and y between 0 and 1")
+        if not (_increases(self.x) and _increases(self.y)):
+            raise ValueError("x and y must increase from each entry to the next")
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """float64[n] from float64[n] raw scores."""
+        x, log_odds = np.array(self.x), logit(np.array(self.y))
+        beyond = raw - np.clip(raw, x[0], x[-1])
+        return expit(np.interp(raw, x, log_odds) + beyond)
+
+
+Calibration: TypeAlias = Isotonic | Sigmoid
+
+
+def expit(log_odds: Floats) -> Floats:
+    """Probabilities of log odds."""
+    return np.exp(-np.logaddexp(0.0, -log_odds))
+
+
+def logit(probabilities: Floats) -> Floats:
+    """Log odds of probabilities."""
+    return np.log(probabilities) - np.log1p(-probabilities)
+
+
+def fit_sigmoid(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Sigmoid:
+    """Platt scaling of float64[n] raw scores to bool[n] labels of these weights, with his smoothed targets.
+
+    Raises:
+        ValueError: higher scores are not more often right.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    positive, negative = float(weights[labels].sum()), float(weights[~labels].sum())
+    targets = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    rows = np.concatenate([raw, raw])[:, None]
+    sides = np.repeat([1, 0], len(raw))
+    fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
+        rows, sides, np.concatenate([weights * targets, weights * (1 - targets)])
+    )
+    return Sigmoid(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+
+
+def fit_isotonic(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Isotonic:
+    """Isotonic regression of float64[n] raw scores to bool[n] labels, weights above 0.
+
+    A lowest block without any purchase gets half a one, but at most half the probability of the next block;
+    a highest block of nothing else likewise.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    scores, which = np.unique(raw, return_inverse=True)
+    weight = np.bincount(which, weights)
+    rates = np.bincount(which, weights * labels) / weight
+    levels, block = np.unique(isotonic_regression(rates, sample_weight=weight), return_inverse=True)
+    total: Floats = np.bincount(block, weight).astype(np.float64)
+    centres = np.bincount(block, weight * scores) / total
+    return Isotonic(tuple(centres.tolist()), tuple(_inside(levels, total).tolist()))
+
+
+def _inside(y: Floats, weight: Floats) -> Floats:
+    """`y`, increasing, with a first 0 and a last 1 moved between 0 and 1."""
+    y = y.copy()
+    half = 0.5 / (weight + 1)
+    if y[0] <= 0:
+        y[0] = min(half[0], y[1] / 2) if len(y) > 1 else half[0]
+    if y[-1] >= 1:
+        y[-1] = 1 - (min(half[-1], (1 - y[-2]) / 2) if len(y) > 1 else half[-1])
+    return y
+
+
+def _increases(values: tuple[float, ...]) -> bool:
+    return all(before < after for before, after in pairwise(values))

@@ -1,0 +1,1 @@
+"""How good rankers and recommenders are on replayed history: protocols, results, reports."""

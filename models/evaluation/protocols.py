@@ -1,0 +1,228 @@
+"""Protocols: how a log is cut into what is learned and what is asked, as published or as a stream has it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.event_table import NO_SESSION, EventTable
+from models.walk import NEVER, NOTHING_BOUGHT, Walk
+from reco.catalogue import Catalogue
+from reco.parameters import DAY, HOUR, SECOND
+from reco.recommenders.protocol import PURCHASE
+from reco.sessions import VISIT_SILENCE
+
+PUBLISHED_LENGTH = 20
+"""Clicks of a session that the hourly protocol keeps, the first ones."""
+SHORTEST = 2
+"""Clicks of the shortest session that can be asked about."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A walk, and which of its questions are for training and which for testing.
+
+    Attributes:
+        walk: the walk through the whole log.
+        trained: bool[n_rows], the question at this row may be learned from by the meta-model.
+        tested: bool[n_rows], the question at this row is part of the evaluation.
+        windows: int32[n_rows], the window whose mean the question counts in.
+        clusters: int64[n_rows], questions that are not independent of each other have the same.
+        leave_out_seen: what the visit has already touched cannot be the answer, and is no candidate.
+    """
+
+    walk: Walk
+    trained: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
+    windows: NDArray[np.int32]
+    clusters: NDArray[np.int64]
+    leave_out_seen: bool = False
+
+
+def session_numbers(table: EventTable) -> NDArray[np.int64]:
+    """int64[n_rows]: the log's own sessions, or else visits by 30 minutes of silence."""
+    if (table.sessions != NO_SESSION).all():
+        return table.sessions.astype(np.int64)
+    order = np.lexsort((table.ts, table.visitors))
+    new_visitor = np.diff(table.visitors[order], prepend=-1) != 0
+    silence = np.diff(table.ts[order], prepend=0) > VISIT_SILENCE
+    numbers = np.empty(len(table), np.int64)
+    numbers[order] = np.cumsum(new_visitor | silence) - 1
+    return numbers
+
+
+def _sessions(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Rows by session and time, where each session starts among them, and how long it is."""
+    sessions = session_numbers(table)
+    order = np.lexsort((np.arange(len(table)), table.ts, sessions))
+    starts = np.flatnonzero(np.diff(sessions[order], prepend=-1))
+    return order, starts, np.diff(starts, append=len(order))
+
+
+def hourly(
+    table: EventTable, first_day: int, last_day: int, share: float, *, frozen: bool, seed: int = 0
+) -> Asked:
+    """The last click of a session among all items seen so far, by hour windows of session start.
+
+    The protocol of Transformers4Rec (de Souza Pereira Moreira et al., RecSys 2021, section 4) on G1 news:
+    sessions of at least 2 clicks are cut to their first 20; the last of these is to be found. `frozen` is as
+    published: whole sessions that started in past hours are known, nothing else. Otherwise knowledge is what
+    a stream has, everything before the click; but the last gap of a session, always 30 s in that log,
+    is drawn anew from all other gaps, never shorter, so that no last click is known sooner than it was made.
+
+    Days count from 1 at the first session; those before `first_day` train, and `share` of later ones test.
+    """
+    random = np.random.default_rng(seed)
+    order, starts, lengths = _sessions(table)
+    place = np.arange(len(order)) - np.repeat(starts, lengths)
+    kept = place < PUBLISHED_LENGTH
+    lasts = order[starts + np.minimum(lengths, PUBLISHED_LENGTH) - 1]
+    ts = table.ts if frozen else _redrawn(table.ts, order, starts, lengths, random)
+    start_of = np.empty(len(table), np.int64)
+    start_of[order] = np.repeat(table.ts[order[starts]], lengths)
+    hours = (start_of - table.ts.min()) // HOUR
+    days = hours // 24 + 1
+    asked = np.zeros(len(table), np.bool_)
+    asked[lasts[lengths >= SHORTEST]] = True
+    sampled = random.random(len(table)) < share
+    appended = (table.ts.min() + (hours + 1) * HOUR if frozen else ts) // SECOND
+    asked_in = appended if frozen else table.ts // SECOND
+    rows = np.sort(order[kept])
+    steps = _in_order(rows, (appended, ts), np.flatnonzero(asked), (asked_in, table.ts))
+    walk = Walk(table, steps, ts, appended, table.sales, asked_at=table.ts, asked_in=asked_in)
+    return Asked(
+        walk,
+        trained=asked & (days > 1) & (days < first_day),
+        tested=asked & sampled & (days >= first_day) & (days <= last_day),
+        windows=hours.astype(np.int32),
+        clusters=table.visitors.astype(np.int64),
+        leave_out_seen=True,
+    )
+
+
+def _in_order(
+    rows: NDArray[np.int64],
+    happens: tuple[NDArray[np.int64], NDArray[np.int64]],
+    asked: NDArray[np.int64],
+    asks: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """`Walk.steps`: the events of `rows` and the questions at `asked`, by second, time and row.
+
+    The question at a row comes before the event of that row, and after those of the rows before it.
+    `happens` and `asks` are the second and the time of the event, and of the question, of every row.
+    """
+    second = np.concatenate((happens[0][rows], asks[0][asked]))
+    time = np.concatenate((happens[1][rows], asks[1][asked]))
+    steps = np.concatenate((rows, ~asked))
+    row = np.where(steps < 0, ~steps, steps)
+    return steps[np.lexsort((steps, row, time, second))]
+
+
+def _redrawn(
+    ts: NDArray[np.int64],
+    order: NDArray[np.int64],
+    starts: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Event times with the last gap of every session drawn from all others, but not made shorter."""
+    gaps = np.diff(ts[order])
+    last = starts + lengths - 1
+    inner = np.ones(len(order), np.bool_)
+    inner[starts] = inner[last] = False
+    pool = gaps[np.flatnonzero(inner) - 1]
+    long = lengths >= SHORTEST
+    redrawn = ts.copy()
+    ends = last[long]
+    drawn = ts[order[ends - 1]] + random.choice(pool, len(ends))
+    redrawn[order[ends]] = np.maximum(drawn, ts[order[ends]])
+    return redrawn
+
+
+def next_click(table: EventTable, test_share: float, train_share: float, *, frozen: bool) -> Asked:
+    """Every prefix of a session predicts its next click among all items, for the newest sessions.
+
+    The single split of session-rec (Ludewig, Mauro, Latifi, Jannach: Empirical analysis of session-based
+    recommendation algorithms, UMUAI 2021): the newest `test_share` of the sessions test. `frozen`: nothing is
+    learned from them. Otherwise they are learned in the order of their starts. The `train_share` before them
+    train the meta-model, each asked before it is learned.
+    """
+    order, starts, lengths = _sessions(table)
+    by_start = np.argsort(table.ts[order[starts]], kind="stable")
+    number = np.empty(len(starts), np.int64)
+    number[by_start] = np.arange(len(starts))
+    blocks = np.empty(len(table), np.int64)
+    blocks[order] = np.repeat(number, lengths)
+    first = np.zeros(len(table), np.bool_)
+    first[order[starts]] = True
+    n_tests = round(len(starts) * test_share)
+    n_trains = round(len(starts) * train_share)
+    tested = ~first & (blocks >= len(starts) - n_tests)
+    trained = ~first & ~tested & (blocks >= len(starts) - n_tests - n_trains)
+    over = np.maximum.accumulate(table.ts[order[starts + lengths - 1]][by_start]) // SECOND
+    seconds = over[blocks] + blocks  # a second of its own for each session, never before its last click
+    appended = np.where(blocks >= len(starts) - n_tests, NEVER, seconds) if frozen else seconds
+    rows, asked = np.arange(len(table)), np.flatnonzero(tested | trained)
+    steps = _in_order(rows, (seconds, table.ts), asked, (seconds, table.ts))
+    walk = Walk(table, steps, table.ts, appended, table.sales, asked_at=table.ts, asked_in=seconds)
+    return Asked(walk, trained, tested, windows=(table.ts // DAY).astype(np.int32), clusters=blocks)
+
+
+def purchase(table: EventTable, test_share: float, train_share: float, window: int) -> Asked:
+    """After each event: what the visitor buys next, within the visit or `window` ms, if anything.
+
+    The newest `test_share` of the time tests; the `train_share` before it trains the meta-model, without the
+    moments whose window reaches into the test.
+    """
+    targets = next_purchases(table, window)
+    first, last = table.ts.min(), table.ts.max()
+    tested_from = last - round((last - first) * test_share)
+    trained_from = tested_from - round((last - first) * train_share)
+    walk = after_each(table, targets)
+    return Asked(
+        walk,
+        trained=(table.ts >= trained_from) & (table.ts < tested_from - window),
+        tested=table.ts >= tested_from,
+        windows=(table.ts // DAY).astype(np.int32),
+        clusters=table.visitors.astype(np.int64),
+    )
+
+
+def after_each(table: EventTable, targets: NDArray[np.int32], catalogue: Catalogue | None = None) -> Walk:
+    """A walk as the stream goes, with a question right after every event."""
+    order = np.lexsort((np.arange(len(table)), table.ts))
+    steps = np.stack((order, ~order), axis=1).ravel()
+    seconds = table.ts // SECOND
+    return Walk(
+        table, steps, table.ts, seconds, targets, asked_at=table.ts, asked_in=seconds, catalogue=catalogue
+    )
+
+
+def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
+    """int32[n_rows]: what the visitor of each row buys next, in the same session or within `window` ms.
+
+    `NOTHING_BOUGHT` where there is none. Purchases at the very time of the row count as later, if they stand
+    after it in the log.
+    """
+    sessions = session_numbers(table)
+    order = np.lexsort((np.arange(len(table)), table.ts, table.visitors))
+    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
+    visitor, bought = -1, -1
+    for row in order[::-1].tolist():
+        if table.visitors[row] != visitor:
+            visitor, bought = table.visitors[row], -1
+        if bought >= 0 and (sessions[row] == sessions[bought] or table.ts[bought] - table.ts[row] <= window):
+            targets[row] = table.sales[bought]
+        if table.kinds[row] == PURCHASE:
+            bought = row
+    return targets
+
+
+def next_clicks(table: EventTable) -> NDArray[np.int32]:
+    """int32[n_rows]: the sale of the next row of the same session; `NOTHING_BOUGHT` after its last one."""
+    sessions = session_numbers(table)
+    order = np.lexsort((np.arange(len(table)), table.ts, sessions))
+    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
+    goes_on = np.diff(sessions[order]) == 0
+    targets[order[:-1][goes_on]] = table.sales[order[1:][goes_on]]
+    return targets

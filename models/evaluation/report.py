@@ -1,0 +1,299 @@
+"""The report of an evaluation: one HTML file that begins with what a reader wants, and a terminal table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from math import isfinite
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from models.evaluation.intervals import RESAMPLES, Estimate
+from models.evaluation.results import Fact, Results, Row, Slice, Summary
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --card: #f5f7f9;
+  --page: #fff; --accent: #0072b2; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e3e7ec; --soft: #9aa5b3; --line: #333b46;
+  --card: #1e242c; --page: #14181d; --accent: #56b4e9; }} figure svg {{ filter: brightness(1.25); }} }}
+body {{ margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem; background: var(--page);
+  color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }}
+h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }}
+h2 {{ font-size: 1.2rem; margin: 3rem 0 .6rem; }}
+.lead {{ font-size: 1.12rem; }}
+.cards {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.6rem 0; }}
+.cards div {{ flex: 1 1 11rem; padding: .8rem 1rem; border-radius: .5rem; background: var(--card); }}
+.cards b {{ display: block; font-size: 1.6rem; line-height: 1.3; }}
+p {{ max-width: 54rem; }}
+small {{ font-weight: 400; }}
+small, .cards span, figcaption, .note {{ color: var(--soft); font-size: .85rem; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: baseline; white-space: nowrap; }}
+td small {{ margin-left: .4em; }}
+.facts td {{ white-space: normal; overflow-wrap: anywhere; }}
+th {{ color: var(--soft); font-weight: 600; }}
+tr.ranker td {{ font-weight: 600; color: var(--accent); }}
+tr.published td {{ font-style: italic; }}
+figure {{ margin: 1rem 0 0; }}
+figure svg {{ max-width: 100%; height: auto; display: block; }}
+pre {{ padding: .8rem 1rem; border-radius: .5rem; background: var(--card); overflow-x: auto; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the report of `results` to `path`: one file that needs nothing else, no network either."""
+    about = results.about
+    title = f"{about.data_set}, {about.protocol}: how good the rankings are"
+    parts = [f"<h1>{escape(title)}</h1>", _opening(results.summary), _all_scorers(results.summary)]
+    parts += [_slices(results.summary), *_plots(results), _how(results.summary)]
+    path.write_text(_PAGE.format(title=escape(title), body="\n".join(filter(None, parts))), encoding="utf-8")
+
+
+def terminal_table(summary: Summary) -> Table:
+    """The figures of all scorers, best first, for the terminal.
+
+    ± is half of the 95 % interval; the last column is the uplift in the first metric over the best single.
+    """
+    about = summary.about
+    title = Text(f"{about.data_set}, {about.protocol}: {summary.questions:,} questions")
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("scorer", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    for metric in about.metrics:
+        table.add_column(metric.name, justify="right", no_wrap=True)
+    table.add_column("over best", justify="right", no_wrap=True)
+    for position in summary.ranked():
+        row = summary.rows[position]
+        style = "bold" if row.scorer.kind == "ranker" else ""
+        figures = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in row.figures]
+        over = _uplift(row)
+        uplift = f"{over.mean:+.1f} % ±{(over.high - over.low) / 2:.1f}" if over else ""
+        table.add_row(
+            *(Text(cell) for cell in (row.scorer.name, row.scorer.kind, *figures, uplift)), style=style
+        )
+    return table
+
+
+def headline(summary: Summary) -> str:
+    """The sentences a reader wants first, as HTML."""
+    about, main = summary.about, _main(summary)
+    asked = (
+        f"On <b>{escape(about.data_set)}</b>, {summary.questions:,} questions of the protocol"
+        f" <b>{escape(about.protocol)}</b> each asked {len(summary.rows)} scorers for {escape(about.asked)}."
+    )
+    names = [metric.name for metric in about.metrics]
+    reached = [f"{name} {_figure(one, 'b')}" for name, one in zip(names, main.figures, strict=True)]
+    parts = [asked, f"<b>{escape(main.scorer.name)}</b> reaches {' and '.join(reached)}."]
+    if summary.best_single is not None:
+        single = summary.rows[summary.best_single]
+        figures = " and ".join(f"{one.mean:.4f}" for one in single.figures)
+        over = _uplift(main)
+        gain = f"; the difference in {names[0]} is {_percent(over, 'b')}{_doubt(over)}" if over else ""
+        parts.append(
+            f"The best single recommender, <b>{escape(single.scorer.name)}</b>, reaches {figures}{gain}."
+        )
+    return " ".join([*parts, *_best_published(summary)])
+
+
+def _opening(summary: Summary) -> str:
+    main = _main(summary)
+    cards = [
+        (metric.name, f"{one.mean:.4f}", f"{one.low:.4f} to {one.high:.4f}")
+        for metric, one in zip(summary.about.metrics, main.figures, strict=True)
+    ]
+    over = _uplift(main)
+    if over:
+        name = f"{summary.about.metrics[0].name} over the best single"
+        cards.append((name, f"{over.mean:+.1f} %", f"{over.low:+.1f} to {over.high:+.1f} %"))
+    if summary.calibrated:
+        error = summary.calibrated.error
+        cards.append(
+            ("expected calibration error", f"{error:.4f}", f"{summary.calibrated.examples:,} examples")
+        )
+    boxes = "".join(
+        f"<div><span>{escape(name)}</span><b>{value}</b><span>{beside}</span></div>"
+        for name, value, beside in cards
+    )
+    return f'<p class="lead">{headline(summary)}</p>\n<div class="cards">{boxes}</div>'
+
+
+def _all_scorers(summary: Summary) -> str:
+    """All scorers and, between them, what others published; best first."""
+    names = [metric.name for metric in summary.about.metrics]
+    lines = [(row.figures[0].mean, _scorer_line(row)) for row in summary.rows]
+    for name, found in summary.about.published.items():
+        figures = [f"{found[metric]:.4f}" if metric in found else "" for metric in names]
+        cells = [escape(name), "published", *figures, ""]
+        lines.append((found.get(names[0], -1.0), ("published", cells)))
+    lines.sort(key=lambda line: -line[0])
+    head = ["scorer", "kind", *names, "over the best single"]
+    note = (
+        "Small figures are the ends of 95 % intervals. The rank of a target is pessimistic: candidates of the"
+        " same score count as above it. Differences are paired: the same questions, the same draws."
+    )
+    return f'<h2>All scorers</h2>\n<p class="note">{note}</p>\n{_table(head, [line for _, line in lines])}'
+
+
+def _scorer_line(row: Row) -> tuple[str, list[str]]:
+    over = _uplift(row)
+    figures = [_figure(one) for one in row.figures]
+    return row.scorer.kind, [
+        escape(row.scorer.name),
+        row.scorer.kind,
+        *figures,
+        _percent(over) if over else "",
+    ]
+
+
+def _slices(summary: Summary) -> str:
+    if not summary.slices or summary.best_single is None:
+        return ""
+    best = summary.rows[summary.best_single].scorer.name
+    head = ["questions", "scorer", summary.about.metrics[0].name]
+    head += [f"over {escape(best)}", "over the best here"]
+    lines = [line for one in summary.slices for line in _slice_lines(one, best, summary.questions)]
+    note = f"{escape(best)} is the best single recommender on all questions."
+    return f'<h2>Kinds of question</h2>\n<p class="note">{note}</p>\n{_table(head, lines)}'
+
+
+def _slice_lines(one: Slice, best: str, questions: int) -> list[tuple[str, list[str]]]:
+    """Its singles, then the learned; the name of the slice stands in the first line."""
+    lines = [
+        (
+            "",
+            [
+                f"{escape(one.best_here)} <small>best here</small>",
+                _figure(one.figure_best_here),
+                "",
+                "",
+            ],
+        )
+    ]
+    if best != one.best_here:
+        lines.append(("", [escape(best), _figure(one.figure_best), "", ""]))
+    for row in one.rows:
+        cells = [escape(row.scorer.name), _figure(row.figure), _difference(row.over_best)]
+        lines.append((row.scorer.kind, [*cells, _difference(row.over_best_here)]))
+    many = f"<small>{one.questions:,}, {100 * one.questions / questions:.0f} %</small>"
+    first = [f"<b>{escape(one.name)}</b>{many}", *[""] * (len(lines) - 1)]
+    return [(kind, [what, *cells]) for what, (kind, cells) in zip(first, lines, strict=True)]
+
+
+def _plots(results: Results) -> Iterable[str]:
+    from models.evaluation import plots
+
+    summary = results.summary
+    name = summary.about.metrics[0].name
+    yield _plot("Scorers compared", plots.scorer_bars(summary), f"{name} with 95 % intervals.")
+    yield _plot("Learning over time", plots.over_time(results, summary), f"{name} of the main scorers.")
+    yield _plot(
+        "Shorter and longer lists", plots.hit_curve(results, summary), "Share of targets in the first k."
+    )
+    if results.calibration is not None and summary.calibrated is not None:
+        caption = (
+            "Dashed: what perfect probabilities would show. Below: how often which probability was predicted."
+            f" Expected calibration error {summary.calibrated.error:.4f} over bins of equal weight,"
+            f" log loss {summary.calibrated.log_loss:.4f}, {summary.calibrated.examples:,} examples."
+        )
+        yield _plot("Probabilities", plots.reliability_diagram(results.calibration), caption)
+        lines = [("", [f"{value:.4f}" for value in line]) for line in summary.calibrated.table]
+        bins = _table(["predicted", "came true", "share of examples"], lines)
+        yield f"<details><summary>The bins in figures</summary>{bins}</details>"
+    if summary.about.importance:
+        features = plots.feature_importance(summary.about.importance)
+        families = plots.family_importance(summary.about.importance)
+        yield _plot("What the ranker looks at", families, "Features added up by recommender.")
+        yield _plot(
+            "", features, f"The first {plots.TOP_FEATURES} of {len(summary.about.importance)} features."
+        )
+
+
+def _how(summary: Summary) -> str:
+    about = summary.about
+    drawn = (
+        f"{summary.clusters:,} visitors or sessions, whole; figures are means over all questions"
+        if summary.windows is None
+        else f"{summary.windows:,} windows, whole; figures are means of the windows' means"
+    )
+    facts: dict[str, Fact] = {
+        "questions": f"{summary.questions:,} of {summary.clusters:,} visitors or sessions",
+        "intervals": f"95 %, bootstrap: {RESAMPLES:,} draws of {drawn}",
+    }
+    parts = ["<h2>How it was measured</h2>", _facts(facts | about.parameters)]
+    if about.training:
+        parts += ["<h2>How the rankers were trained</h2>", _facts(about.training)]
+    if about.made:
+        parts += ["<h2>Where it was measured</h2>", _facts(about.made)]
+    if about.command:
+        parts += ["<h2>Do it again</h2>", f"<pre>{escape(about.command)}</pre>"]
+    return "\n".join(parts)
+
+
+def _main(summary: Summary) -> Row:
+    """The best ranker; without any, the best scorer."""
+    position = summary.ranked()[0] if summary.best_ranker is None else summary.best_ranker
+    return summary.rows[position]
+
+
+def _uplift(row: Row) -> Estimate | None:
+    """Over the best single in the main metric, where that is above 0."""
+    return row.uplift[0] if row.uplift and isfinite(row.uplift[0].mean) else None
+
+
+def _best_published(summary: Summary) -> list[str]:
+    metric = summary.about.metrics[0].name
+    figures = {name: found[metric] for name, found in summary.about.published.items() if metric in found}
+    if not figures:
+        return []
+    name = max(figures, key=figures.__getitem__)
+    return [f"The best published {metric} is {figures[name]:.4f}, by {escape(name)}."]
+
+
+def _doubt(difference: Estimate) -> str:
+    return "" if difference.low > 0 or difference.high < 0 else ", which may be chance"
+
+
+def _figure(one: Estimate, tag: str = "span") -> str:
+    return f"<{tag}>{one.mean:.4f}</{tag}> <small>{one.low:.4f}–{one.high:.4f}</small>"  # noqa: RUF001 - a range
+
+
+def _difference(one: Estimate) -> str:
+    return f"{one.mean:+.4f} <small>{one.low:+.4f} to {one.high:+.4f}</small>"
+
+
+def _percent(one: Estimate, tag: str = "span") -> str:
+    return f"<{tag}>{one.mean:+.1f} %</{tag}> <small>{one.low:+.1f} to {one.high:+.1f}</small>"
+
+
+def _facts(facts: Mapping[str, object]) -> str:
+    lines = [("facts", [escape(name), escape(str(value))]) for name, value in facts.items()]
+    return _table([], lines)
+
+
+def _plot(title: str, svg: str, caption: str) -> str:
+    heading = f"<h2>{title}</h2>\n" if title else ""
+    return f"{heading}<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _table(head: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """A table from (class of the line, cells); cells are HTML already."""
+    top = f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n" if head else ""
+    rows = "\n".join(
+        f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for kind, cells in lines
+    )
+    return f'<div class="scroll"><table>\n{top}{rows}\n</table></div>'

@@ -1,0 +1,127 @@
+"""An evaluation: one walk through history that trains on the earlier moments and ranks at the later ones."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.protocols import Asked
+from models.evaluation.results import Calibration
+from models.evaluation.scorers import Panel, Ranking, trained
+from models.event_table import Progress
+from models.training import VISITS, Boosting, of_families
+from models.training_set import TrainingSet
+from models.walk import Question, Walk, questions
+from reco.features import FEATURES
+from reco.knowledge import Knowledge
+from reco.parameters import Parameters
+
+SEEN, BOUGHT = "revisits.this_visit", "revisits.purchases"
+MAX_TRAINED = 25_000
+"""Moments that are learned from, at most; more teach little and take memory."""
+MAX_CALIBRATED = 4_000
+"""Test moments whose probabilities are kept, all candidates of each."""
+SLICES = ("in the basket", "looked at in this visit", "looked at before", "never looked at")
+
+
+@dataclass(eq=False)
+class Answers:
+    """What comes of the tested questions; one entry for each.
+
+    Attributes:
+        rows: rows of the table.
+        ranks: int32[n_scorers], the pessimistic ranks of the target.
+        slices: positions in `SLICES`.
+        n_candidates: how many candidates there were.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    ranks: list[NDArray[np.int32]] = field(default_factory=list)
+    slices: list[int] = field(default_factory=list)
+    n_candidates: list[int] = field(default_factory=list)
+    probabilities: list[NDArray[np.float32]] = field(default_factory=list)
+    labels: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def calibration(self) -> Calibration:
+        """The probabilities of the mix, and what came of them."""
+        probabilities = np.concatenate([np.empty(0, np.float32), *self.probabilities])
+        labels = np.concatenate([np.empty(0, np.bool_), *self.labels])
+        return Calibration(probabilities, labels, np.ones(len(labels), np.float32))
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """An evaluation under way: a walk, what it trains, and what it asks."""
+
+    asked: Asked
+    parameters: Parameters
+    boosting: Boosting
+    seed: int = 0
+    features: tuple[str, ...] = of_families(FEATURES, VISITS)
+    answers: Answers = field(default_factory=Answers)
+    importance: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        self._random = np.random.default_rng(self.seed)
+        self.training = TrainingSet(self.features, self._random)
+        self.panel = Panel(self.features)
+        self.learned_from = 0
+        self._rankers: dict[str, Ranking] = {}
+        self._seen, self._bought = self.features.index(SEEN), self.features.index(BOUGHT)
+        self._calibrated_share = min(1.0, MAX_CALIBRATED / max(1, int(self.asked.tested.sum())))
+
+    def _thinned_out(self) -> Walk:
+        """The walk with no more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
+        used = self.asked.tested.copy()
+        used[self._random.permutation(np.flatnonzero(self.asked.trained))[:MAX_TRAINED]] = True
+        return self.asked.walk.only(used)
+
+    def run(self, progress: Progress = lambda _: None) -> None:
+        """Walk, train when the first question of the test comes, and rank from there on.
+
+        Raises:
+            TrainingError: there is too little to train on before it.
+        """
+        knowledge = Knowledge(self.parameters)
+        for question in questions(self._thinned_out(), knowledge, progress):
+            rows = knowledge.describe(question.query, self.features)
+            if not self.asked.tested[question.row]:
+                self.training.add(rows, question.target, self._allowed(rows))
+                continue
+            if not self._rankers:
+                self.learned_from = len(self.training)
+                self._rankers, self.importance = trained(
+                    self.panel, self.training.complete(), self.boosting, self.features
+                )
+            self._answer(question, rows)
+
+    def _allowed(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """bool[n_sales]: what could be listed; in some protocols nothing that the visit has seen."""
+        if not self.asked.leave_out_seen:
+            return np.ones(rows.shape[1], np.bool_)
+        unseen: NDArray[np.bool_] = rows[self._seen] == 0
+        return unseen
+
+    def _answer(self, question: Question, rows: NDArray[np.float32]) -> None:
+        answers, allowed = self.answers, self._allowed(rows)
+        scores = self.panel.scores(rows)
+        if self._random.random() < self._calibrated_share:
+            labels = np.arange(rows.shape[1]) == question.target
+            answers.probabilities.append(scores[-1][allowed])
+            answers.labels.append(labels[allowed])
+        if self.asked.walk.targets[question.row] < 0:
+            return
+        found = question.target >= 0 and bool(allowed[question.target])
+        nothing = np.zeros(len(scores), np.int32)
+        answers.rows.append(question.row)
+        answers.ranks.append(self.panel.ranks(scores, question.target, allowed) if found else nothing)
+        answers.slices.append(self._slice(rows[:, question.target]) if question.target >= 0 else 3)
+        answers.n_candidates.append(int(allowed.sum()))
+
+    def _slice(self, of_target: NDArray[np.float32]) -> int:
+        named = dict(zip(self.features, of_target.tolist(), strict=True))
+        if named["revisits.carts"] > 0:
+            return 0
+        if named["revisits.this_visit"] > 0:
+            return 1
+        return 2 if named["revisits.clicks"] + named["revisits.purchases"] > 0 else 3

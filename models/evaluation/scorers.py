@@ -1,0 +1,124 @@
+"""What is compared in an evaluation: each recommender on its own, hand rules, the blend, and the trained."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.blend import Blend
+from models.evaluation.results import Kind, Scorer
+from models.training import CONTENT, VISITS, Boosting, LogisticRegression, newest, of_families, train_ranker
+from models.training_set import Examples
+from reco.errors import TrainingError
+from reco.features import FAMILIES
+from reco.metrics import target_rank
+
+NOT_EVIDENCE: Final = frozenset(("moment", "attributes"))
+"""Families that describe the moment or the sale, and recommend nothing."""
+LOGISTIC_MOMENTS: Final = 4_000
+"""Moments that the logistic regression gets, the newest; it learns no more from more."""
+
+
+class Ranking(Protocol):
+    """What ranks candidates: a ranker, or a challenger of it."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it reads."""
+
+    def score(self, rows: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """float32[n_sales] from float32[n_features, n_sales]."""
+
+
+class CartFirst:
+    """A hand rule: what is in the basket first, then what was looked at last; nothing else."""
+
+    features = ("revisits.carts", "revisits.purchases", "revisits.sales_ago")
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n_sales], above 0 for what the visitor touched."""
+        carts, purchases, sales_ago = rows
+        newest = 1 / (2 + np.nan_to_num(sales_ago, nan=np.inf))
+        scores: NDArray[np.float32] = np.where(newest > 0, newest + (carts > purchases), 0).astype(np.float32)
+        return scores
+
+
+class NewestFirst:
+    """A hand rule: what was looked at last."""
+
+    features = ("revisits.sales_ago",)
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n_sales], above 0 for what the visitor touched."""
+        scores: NDArray[np.float32] = (1 / (2 + np.nan_to_num(rows[0], nan=np.inf))).astype(np.float32)
+        return scores
+
+
+def singles(features: Collection[str]) -> tuple[str, ...]:
+    """Those of `features` that recommend on their own: all evidence that is compared, as it is."""
+    return tuple(
+        f"{family.name}.{feature}"
+        for family in FAMILIES
+        if family.name not in NOT_EVIDENCE
+        for feature in family.features
+        if feature in family.compared and f"{family.name}.{feature}" in features
+    )
+
+
+class Panel:
+    """All scorers of an evaluation over one matrix of features."""
+
+    def __init__(self, features: tuple[str, ...]) -> None:
+        self._features = features
+        self._row_of: Mapping[str, int] = {name: row for row, name in enumerate(features)}
+        recommending = singles(features)
+        self._singles = np.array([self._row_of[name] for name in recommending])
+        self.scorers: list[Scorer] = [Scorer(name, "recommender") for name in recommending]
+        self._rankings: list[tuple[Ranking, NDArray[np.intp]]] = []
+        self.add("newest first", "rule", NewestFirst())
+        self.add("cart first, then newest", "rule", CartFirst())
+        self.add("fixed blend", "baseline", Blend())
+
+    def add(self, name: str, kind: Kind, ranking: Ranking) -> None:
+        """One more scorer."""
+        self.scorers.append(Scorer(name, kind))
+        self._rankings.append((ranking, np.array([self._row_of[one] for one in ranking.features])))
+
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n_scorers, n_sales]; what is not known scores lowest."""
+        ranked = [ranking.score(np.ascontiguousarray(rows[chosen])) for ranking, chosen in self._rankings]
+        return np.concatenate((rows[self._singles], np.stack(ranked)))
+
+    def ranks(
+        self, scores: NDArray[np.float32], target: int, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.int32]:
+        """int32[n_scorers]: the pessimistic rank of the target among `allowed` candidates (bool[n_sales])."""
+        place = int(allowed[:target].sum())
+        return np.array([target_rank(row, place) for row in scores[:, allowed]], np.int32)
+
+
+def trained(
+    panel: Panel, examples: Examples, boosting: Boosting, features: Sequence[str]
+) -> tuple[dict[str, Ranking], tuple[tuple[str, float], ...]]:
+    """Train all rankers and challengers, and add them to `panel`; the rankers, and what the mix looks at."""
+    rankers: dict[str, Ranking] = {}
+    every = tuple(features)
+    mix, fitted = train_ranker(examples, every, boosting)
+    for name, families in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
+        own = of_families(every, families)
+        try:
+            rankers[name] = train_ranker(examples, own, boosting)[0]
+        except TrainingError:
+            continue
+    rankers["mix"] = mix
+    panel.add("lambdarank", "challenger", train_ranker(examples, every, boosting, "lambdarank")[0])
+    split = newest(examples, boosting)
+    panel.add(
+        "logistic regression",
+        "challenger",
+        LogisticRegression(examples.moments(max(0, split - LOGISTIC_MOMENTS), split)),
+    )
+    for name, ranker in rankers.items():
+        panel.add(name, "ranker", ranker)
+    return rankers, fitted.importance

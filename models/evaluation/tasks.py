@@ -1,0 +1,151 @@
+"""The evaluations that there are, by name: protocol, metrics, published figures; and how one is run."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from msgspec import Struct
+
+from models.evaluation.protocols import Asked, hourly, next_click, purchase
+from models.evaluation.results import About, Metric, Results
+from models.evaluation.run import SLICES, Evaluation
+from models.event_table import EventTable, Progress
+from models.training import Boosting
+from reco.errors import TrainingError
+from reco.parameters import HOUR, Parameters
+
+Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What is asked of which part of a log.
+
+    Attributes:
+        protocol: see `models.evaluation.protocols`.
+        frozen: knowledge as published protocols have it; else as a stream has it.
+        first_day, last_day: days that test, by `hourly`; those before train.
+        share: share of the sessions that are asked, by `hourly`.
+        test: share of the log that tests, the newest; of sessions by `next-click`, of time by `purchase`.
+        train: share before it that trains the rankers.
+        window: within how many hours after a moment a purchase counts, unless it is in the same session.
+        seed: of every draw.
+    """
+
+    protocol: Protocol
+    frozen: bool = False
+    first_day: int = 4
+    last_day: int = 10
+    share: float = 0.1
+    test: float = 0.0
+    train: float = 0.0
+    window: float = 24.0
+    seed: int = 0
+
+
+ASKED: Final[Mapping[Protocol, str]] = {
+    "hourly": "the last click of a session, among all items seen so far",
+    "next-click": "the next click after every prefix of a session, among all items",
+    "purchase": "the next purchase of the visitor within the visit or the window, after each event",
+}
+METRICS: Final[Mapping[Protocol, tuple[Metric, ...]]] = {
+    "hourly": (Metric("NDCG", 20), Metric("HR", 20)),
+    "next-click": (Metric("HR", 20), Metric("MRR", 20)),
+    "purchase": (Metric("NDCG", 10), Metric("HR", 10)),
+}
+SHARES: Final[Mapping[Protocol, tuple[float, float]]] = {
+    "hourly": (0.0, 0.0),
+    "next-click": (0.07, 0.10),
+    "purchase": (0.30, 0.50),
+}
+"""Shares of the log that test and train unless others are asked for."""
+PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
+    "hourly": {
+        "V-SkNN (Transformers4Rec, table 2, G1 news)": {"NDCG@20": 0.3511, "HR@20": 0.6601},
+        "VSTAN (same)": {"NDCG@20": 0.3586, "HR@20": 0.6668},
+        "XLNet with features (same, the best)": {"NDCG@20": 0.3675, "HR@20": 0.6721},
+    },
+    "next-click": {
+        "NARM (session-rec, Diginetica, official split)": {"HR@20": 0.4979, "MRR@20": 0.1585},
+        "GRU4Rec (same)": {"HR@20": 0.5097, "MRR@20": 0.1750},
+        "V-SkNN (same, the best)": {"HR@20": 0.5203, "MRR@20": 0.1841},
+    },
+    "purchase": {},
+}
+"""Figures of others; each belongs to one log, and beside another only serves for orientation."""
+
+
+def asked_of(table: EventTable, task: Task) -> Asked:
+    """The log as the protocol cuts it.
+
+    Raises:
+        TrainingError: nothing is left to train on, or to test.
+    """
+    test, train = SHARES[task.protocol]
+    test, train = task.test or test, task.train or train
+    protocols: Mapping[Protocol, Callable[[], Asked]] = {
+        "hourly": lambda: hourly(
+            table, task.first_day, task.last_day, task.share, frozen=task.frozen, seed=task.seed
+        ),
+        "next-click": lambda: next_click(table, test, train, frozen=task.frozen),
+        "purchase": lambda: purchase(table, test, train, round(task.window * HOUR)),
+    }
+    asked = protocols[task.protocol]()
+    for rows, what in ((asked.trained, "train on"), (asked.tested, "test")):
+        if not rows.any():
+            raise TrainingError(f"the protocol {task.protocol} finds no moment to {what} in this log")
+    return asked
+
+
+def evaluate(
+    table: EventTable,
+    task: Task,
+    parameters: Parameters,
+    boosting: Boosting,
+    progress: Progress = lambda _: None,
+) -> Results:
+    """Run an evaluation; its `about` does not name data set, machine and command yet.
+
+    Raises:
+        TrainingError: the log has too little to train on, or to test.
+    """
+    asked = asked_of(table, task)
+    evaluation = Evaluation(asked, parameters, boosting, task.seed)
+    evaluation.run(progress)
+    answers = evaluation.answers
+    if not answers.rows:
+        raise TrainingError("no moment of the test has anything to be found; take a longer log")
+    rows = np.array(answers.rows)
+    about = About(
+        protocol=task.protocol + (", frozen" if task.frozen else ", streaming"),
+        asked=ASKED[task.protocol],
+        data_set="",
+        metrics=METRICS[task.protocol],
+        scorers=tuple(evaluation.panel.scorers),
+        slices=SLICES,
+        parameters={name: getattr(task, name) for name in task.__struct_fields__},
+        training=_facts(evaluation),
+        importance=evaluation.importance,
+        published=dict(PUBLISHED[task.protocol]),
+    )
+    return Results(
+        about=about,
+        ranks=np.stack(answers.ranks, axis=1),
+        clusters=asked.clusters[rows],
+        windows=asked.windows[rows] if task.protocol == "hourly" else None,
+        slices=np.array(answers.slices, np.int8),
+        times=table.ts[rows],
+        calibration=answers.calibration(),
+    )
+
+
+def _facts(evaluation: Evaluation) -> dict[str, str | int | float | bool | None]:
+    answers, boosting = evaluation.answers, evaluation.boosting
+    found = [ranks[0] > 0 for ranks in answers.ranks]
+    facts = {name: getattr(boosting, name) for name in boosting.__struct_fields__}
+    facts |= {
+        "moments learned from": evaluation.learned_from,
+        "features": len(evaluation.features),
+        "candidates, mean": round(float(np.mean(answers.n_candidates)), 1),
+        "target among the candidates, share": round(float(np.mean(found)), 4),
+    }
+    return facts

@@ -1,0 +1,136 @@
+"""Tuning: the parameters of the recommenders, each by how well its own recommender does before the test."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+
+from models.evaluation.protocols import Asked
+from models.walk import Walk, questions
+from reco.knowledge import Knowledge
+from reco.metrics import ndcg, target_rank
+from reco.parameters import HOUR, MINUTE, Parameters
+
+CUT: Final = 20
+"""Tuned is the NDCG at this rank."""
+MAX_ASKED: Final = 3000
+"""Questions of one walk, at most."""
+SEGMENTS: Final = ("segments.first", "segments.second", "segments.third")
+GROUPS: Final[Mapping[str, Mapping[str, Sequence[float]]]] = {
+    "covisitation": {
+        "now": tuple(minutes * MINUTE for minutes in (10, 25, 240)),
+        "recency": (0.1, 0.4, 0.8),
+        "lasting": tuple(hours * HOUR for hours in (3, 48, 336)),
+    },
+    "session_knn": {
+        "scoring": tuple(minutes * MINUTE for minutes in (30, 720, 20_000)),
+        "selection": tuple(hours * HOUR for hours in (1, 12, 336)),
+        "recency": (0.15, 0.5, 0.8),
+        "nearness": (0.4, 0.9),
+        "neighbours": (200, 1000),
+    },
+    "popularity": {"segments": tuple(minutes * MINUTE for minutes in (7, 20, 60, 360))},
+    "revisits": {"": tuple(hours * HOUR for hours in (1, 24, 168))},
+}
+"""Values tried of each parameter, beside the one that it has; groups do not depend on each other."""
+JUDGED_BY: Final[Mapping[str, str]] = {
+    "covisitation.now": "covisitation.near_now_visit",
+    "covisitation.recency": "covisitation.near_now_visit",
+    "covisitation.lasting": "covisitation.near_lasting_visit",
+    "popularity.segments": "segments.first",
+    "revisits.": "revisits.decayed",
+}
+"""The feature by which a parameter is judged; `session_knn.stan` for those not named."""
+Given: TypeAlias = dict[str, Any]
+
+
+class Trial(NamedTuple):
+    """One value of one parameter, and the NDCG of its recommender with it."""
+
+    parameter: str
+    value: Any
+    figure: float
+
+
+def tune(
+    asked: Asked, parameters: Parameters, tell: Callable[[Trial], None] = lambda _: None, seed: int = 0
+) -> Parameters:
+    """The parameters with the best value of each, found one after the other on the training part alone.
+
+    One walk tries one value of one parameter of each group. First of all, the names of the context that tell
+    visitors apart the best become the segments.
+    """
+    walk = _before_the_test(asked, seed)
+    best: Given = msgspec.to_builtins(parameters)
+    _choose_segments(walk, best, tell)
+    for names in zip_longest(*(tuple(tried) for tried in GROUPS.values())):
+        pairs = [(group, name) for group, name in zip(GROUPS, names, strict=True) if name is not None]
+        tried = [dict.fromkeys((_get(best, *pair), *GROUPS[pair[0]][pair[1]])) for pair in pairs]
+        figures: list[dict[Any, float]] = [{} for _ in pairs]
+        for values in zip_longest(*tried):
+            given = deepcopy(best)
+            for pair, value in zip(pairs, values, strict=True):
+                if value is not None:
+                    _set(given, *pair, value)
+            measured = measure(walk, given)
+            for pair, value, found in zip(pairs, values, figures, strict=True):
+                if value is not None:
+                    found[value] = measured[JUDGED_BY.get(".".join(pair), "session_knn.stan")]
+                    tell(Trial(".".join(pair).rstrip("."), value, found[value]))
+        for pair, found in zip(pairs, figures, strict=True):
+            _set(best, *pair, max(found, key=lambda value: found[value]))
+    return msgspec.convert(best, Parameters)
+
+
+def measure(walk: Walk, given: Given) -> dict[str, float]:
+    """The NDCG of every judging feature over the questions of `walk`, with these parameters."""
+    features = tuple(dict.fromkeys((*JUDGED_BY.values(), "session_knn.stan", *SEGMENTS)))
+    knowledge = Knowledge(msgspec.convert(given, Parameters))
+    ranks: list[list[int]] = []
+    for question in questions(walk, knowledge):
+        if question.target < 0:
+            ranks.append([0] * len(features))
+            continue
+        rows = knowledge.describe(question.query, features)
+        ranks.append([target_rank(row, question.target) for row in rows])
+    figures = ndcg(np.array(ranks, np.int32), CUT).mean(axis=0).tolist()
+    return dict(zip(features, figures, strict=True))
+
+
+def _before_the_test(asked: Asked, seed: int) -> Walk:
+    """The walk up to the last of the questions that train, of which it asks some."""
+    sought = np.flatnonzero(asked.trained & (asked.walk.targets >= 0))
+    used = np.zeros(len(asked.trained), np.bool_)
+    used[np.random.default_rng(seed).permutation(sought)[:MAX_ASKED]] = True
+    walk = asked.walk.only(used)
+    return replace(walk, steps=walk.steps[: int(np.flatnonzero(walk.steps < 0)[-1]) + 1])
+
+
+def _choose_segments(walk: Walk, best: Given, tell: Callable[[Trial], None]) -> None:
+    """Try all names of the context, three at a time, and keep the best three."""
+    names = sorted({name for values in walk.table.context_values for name in values})
+    if len(names) < len(SEGMENTS):
+        return
+    figures: dict[str, float] = {}
+    for start in range(0, len(names), len(SEGMENTS)):
+        three = [*names[start : start + len(SEGMENTS)], *names][: len(SEGMENTS)]
+        measured = measure(walk, best | {"segments": three})
+        for name, feature in zip(three, SEGMENTS, strict=True):
+            figures[name] = measured[feature]
+            tell(Trial("segments", name, figures[name]))
+    best["segments"] = sorted(figures, key=lambda name: -figures[name])[: len(SEGMENTS)]
+
+
+def _get(given: Given, group: str, name: str) -> Any:
+    return given[group][name] if name else given[group]
+
+
+def _set(given: Given, group: str, name: str, value: Any) -> None:
+    if name:
+        given[group][name] = value
+    else:
+        given[group] = value

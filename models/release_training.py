@@ -1,0 +1,192 @@
+"""Training of a release: one replay of history, three rankers, the text model, and how good they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.blend import Blend
+from models.evaluation.protocols import after_each, next_clicks, next_purchases
+from models.event_table import EventTable, Progress
+from models.meta_model import MetaModel
+from models.release_promotion import RankerName
+from models.releases import Learned, Training
+from models.sale_content import SaleContent
+from models.text import FILE as TEXT_FILE
+from models.text import TextModel, text_of
+from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
+from models.training_set import Examples, TrainingSet
+from models.walk import NOTHING_BOUGHT, Walk, questions
+from reco.catalogue import Catalogue
+from reco.content import Content
+from reco.errors import TrainingError
+from reco.features import FEATURES
+from reco.knowledge import Knowledge
+from reco.metrics import expected_calibration_error, ndcg, target_rank
+from reco.parameters import HOUR, Parameters
+from reco.ranker import Ranker
+from reco.recommenders.protocol import PURCHASE
+from reco.rules import bought
+
+Target: TypeAlias = Literal["purchase", "click"]
+WARM_UP: Final = 0.1
+"""Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
+MAX_MOMENTS: Final = 25_000
+"""Moments that are learned from, at most."""
+ENOUGH_PURCHASES: Final = 2_000
+"""Fewer purchases than this teach too little; the next click is learned instead."""
+FEWEST_TEXTS: Final = 20
+"""Fewer sales than this do not make a text model."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train for.
+
+    Attributes:
+        target: what a list is to lead to; None: a purchase where there are enough, else a click.
+        window: within how many hours a purchase counts, unless it is in the same session.
+        seed: of every draw.
+    """
+
+    target: Target | None = None
+    window: float = 24.0
+    seed: int = 0
+
+
+def train_release(
+    table: EventTable,
+    catalogue: Catalogue | None,
+    parameters: Parameters,
+    boosting: Boosting,
+    plan: Plan,
+    *,
+    created_at: int,
+    source: str,
+    progress: Progress = lambda _: None,
+) -> Training:
+    """Replay `table`, and train the rankers of a release on what the recommenders said at its moments.
+
+    `catalogue` says what was open when; without one every sale that was touched counts as open. `created_at`
+    (ms since the epoch, UTC) and `source` are for the record. `progress` is told about the replay.
+
+    Raises:
+        TrainingError: the history has too little to learn from.
+    """
+    target = plan.target or _target(table)
+    content, text = _content(catalogue, plan.seed)
+    walk = _walk(table, catalogue, target, plan)
+    examples = _replayed(walk, Knowledge(parameters, content=content), plan.seed, progress)
+    rankers = _rankers(examples, boosting, content)
+    facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
+    return Training(
+        created_at=created_at,
+        trained_on=facts | _size(table, examples) | {"trees": boosting.trees, "leaves": boosting.num_leaves},
+        parameters=parameters,
+        metrics=_metrics(examples, boosting, rankers),
+        rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},
+        arrays={TEXT_FILE: text.to_bytes()} if text is not None else {},
+    )
+
+
+def _replayed(walk: Walk, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
+    """What the recommenders said at the moments of `walk`; what was bought cannot be listed."""
+    training = TrainingSet(tuple(FEATURES), np.random.default_rng(seed))
+    for question in questions(walk, knowledge, progress):
+        allowed = np.ones(len(question.query.candidates.slots), np.bool_)
+        allowed[bought(question.query.touches)] = False
+        training.add(knowledge.describe(question.query, training.features), question.target, allowed)
+    if not len(training):
+        raise TrainingError("the history has no moment to learn from; take a longer one")
+    return training.complete()
+
+
+def _size(table: EventTable, examples: Examples) -> dict[str, int]:
+    return {
+        "first_event": int(table.ts.min()),
+        "last_event": int(table.ts.max()),
+        "events": len(table),
+        "moments": len(examples.groups),
+    }
+
+
+def _target(table: EventTable) -> Target:
+    return "purchase" if int((table.kinds == PURCHASE).sum()) >= ENOUGH_PURCHASES else "click"
+
+
+def _content(catalogue: Catalogue | None, seed: int) -> tuple[Content, TextModel | None]:
+    """What the sales are by themselves, and the text model if there are texts enough."""
+    sales = list(catalogue.sales()) if catalogue is not None else []
+    text = None
+    if len(sales) >= FEWEST_TEXTS:
+        text = TextModel.fit([text_of(sale) for sale in sales], seed=seed)
+    described = SaleContent(text)
+    for sale in sales:
+        described.take(sale.sale_id, sale)
+    return described.content, text
+
+
+def _walk(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Walk:
+    """History, with a list asked for at moments drawn by lot.
+
+    After every event it is to lead to a purchase; of moments without one as large a share is drawn as of the
+    others, so that rates hold. Otherwise it is to lead to the visitor's next click of the session.
+    """
+    window = round(plan.window * HOUR)
+    targets = next_purchases(table, window) if target == "purchase" else next_clicks(table)
+    late = table.ts >= np.quantile(table.ts, WARM_UP)
+    if target == "purchase":
+        late &= table.ts <= table.ts.max() - window
+    random = np.random.default_rng(plan.seed)
+    led = random.permutation(np.flatnonzero(late & (targets != NOTHING_BOUGHT)))
+    nothing = random.permutation(np.flatnonzero(late & (targets == NOTHING_BOUGHT)))
+    share = min(1.0, MAX_MOMENTS / max(len(led), 1))
+    asked = np.zeros(len(table), np.bool_)
+    asked[led[:MAX_MOMENTS]] = True
+    if target == "purchase":
+        asked[nothing[: min(round(share * len(nothing)), MAX_MOMENTS)]] = True
+    return after_each(table, targets, catalogue).only(asked)
+
+
+def _rankers(
+    examples: Examples, boosting: Boosting, content: Content
+) -> Mapping[RankerName, tuple[MetaModel, Fitted]]:
+    every = examples.features
+    rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {
+        "mix": train_ranker(examples, every, boosting),
+        "visits": train_ranker(examples, of_families(every, VISITS), boosting),
+    }
+    if content.vectors("text") is not None:
+        rankers["content"] = train_ranker(examples, of_families(every, CONTENT), boosting)
+    return rankers
+
+
+def _learned(model: MetaModel, fitted: Fitted) -> Learned:
+    return Learned(fitted.text, model.features, model.calibration)
+
+
+def _metrics(
+    examples: Examples, boosting: Boosting, rankers: Mapping[RankerName, tuple[MetaModel, Fitted]]
+) -> dict[str, float]:
+    """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold."""
+    held = examples.moments(newest(examples, boosting))
+    metrics = {}
+    compared: dict[str, Ranker] = {name: model for name, (model, _) in rankers.items()}
+    for name, model in (compared | {"blend": Blend()}).items():
+        scores = model.score(np.ascontiguousarray(held.only(model.features).rows))
+        metrics[f"{name} ndcg@10"] = _ndcg(scores, held)
+        if name == "mix":
+            metrics["calibration error"] = expected_calibration_error(scores, held.labels, held.weights)
+    return metrics
+
+
+def _ndcg(scores: NDArray[np.float32], held: Examples) -> float:
+    ends = np.cumsum(held.groups)
+    ranks = [
+        target_rank(scores[end - size : end], 0)
+        for end, size in zip(ends.tolist(), held.groups.tolist(), strict=True)
+        if size and held.labels[end - size]
+    ]
+    return float(ndcg(np.array(ranks, np.int32), 10).mean()) if ranks else 0.0

@@ -1,0 +1,101 @@
+"""The training set: at moments of history, what recommenders said about the target and other candidates."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEGATIVES = 60
+"""Candidates drawn beside the target, of each moment."""
+
+
+@dataclass(eq=False)
+class TrainingSet:
+    """Examples, a group of them for each moment: the target, if it is a candidate, and others drawn by lot.
+
+    An example that was not the target weighs as many candidates as it stands for, so that probabilities can
+    be calibrated as if all candidates were here (importance weights).
+    """
+
+    features: tuple[str, ...]
+    random: np.random.Generator
+    _rows: list[NDArray[np.float32]] = field(default_factory=list)
+    _labels: list[NDArray[np.bool_]] = field(default_factory=list)
+    _weights: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many moments there are."""
+        return len(self._rows)
+
+    def add(
+        self, rows: NDArray[np.float32], target: int, allowed: NDArray[np.bool_], negatives: int = NEGATIVES
+    ) -> None:
+        """Add one moment.
+
+        Args:
+            rows: float32[n_features, n_sales].
+            target: position of the sale that was chosen next; -1 if it is none of them.
+            allowed: bool[n_sales], the candidates that could be listed.
+            negatives: how many others to draw at most.
+        """
+        others = np.flatnonzero(allowed)
+        others = others[others != target]
+        drawn = self.random.permutation(others)[:negatives] if len(others) > negatives else others
+        chosen = np.concatenate(([target], drawn)) if target >= 0 else drawn
+        labels = np.zeros(len(chosen), np.bool_)
+        weights = np.full(len(chosen), len(others) / max(len(drawn), 1), np.float32)
+        if target >= 0:
+            labels[0], weights[0] = True, 1.0
+        self._rows.append(np.ascontiguousarray(rows[:, chosen]))
+        self._labels.append(labels)
+        self._weights.append(weights)
+
+    def complete(self) -> "Examples":
+        """All examples; they move out of the set, so that memory holds them once."""
+        groups = np.array([len(one) for one in self._labels], np.int64)
+        rows = np.empty((len(self.features), int(groups.sum())), np.float32)
+        end = rows.shape[1]
+        while self._rows:
+            part = self._rows.pop()
+            rows[:, end - part.shape[1] : end] = part
+            end -= part.shape[1]
+        labels = np.concatenate([np.empty(0, np.bool_), *self._labels])
+        weights = np.concatenate([np.empty(0, np.float32), *self._weights])
+        self._labels.clear()
+        self._weights.clear()
+        return Examples(self.features, rows, labels, weights, groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Examples as arrays.
+
+    Attributes:
+        features: names of the rows.
+        rows: float32[n_features, n_examples].
+        labels: bool[n_examples], whether the sale was chosen.
+        weights: float32[n_examples], how many candidates it stands for.
+        groups: int64[n_moments], how many examples each moment has.
+    """
+
+    features: tuple[str, ...]
+    rows: NDArray[np.float32]
+    labels: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    groups: NDArray[np.int64]
+
+    def moments(self, first: int, last: int | None = None) -> "Examples":
+        """Those of the moments from `first` (included) to `last` (excluded), in their order; a view."""
+        ends = np.concatenate(([0], np.cumsum(self.groups)))
+        groups = self.groups[first:last]
+        chosen = slice(int(ends[first]), int(ends[first + len(groups)]))
+        return Examples(
+            self.features, self.rows[:, chosen], self.labels[chosen], self.weights[chosen], groups
+        )
+
+    def only(self, features: tuple[str, ...]) -> "Examples":
+        """The same with these features only."""
+        if features == self.features:
+            return self
+        chosen = [self.features.index(name) for name in features]
+        return Examples(features, self.rows[chosen], self.labels, self.weights, self.groups)

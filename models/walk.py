@@ -1,0 +1,113 @@
+"""A walk through history: when each event is learned, and where a list is asked for; time goes one way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.event_table import EventTable, Progress
+from reco.candidates import Query
+from reco.catalogue import Catalogue
+from reco.events import Event
+from reco.knowledge import Knowledge
+from reco.sessions import Session, fold
+
+EVENTS_PER_REPORT = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a protocol makes of a log.
+
+    Attributes:
+        table: the log.
+        steps: int64[n], what happens, in order: the event of a row of the table; or, as `~row`, a list is
+            asked for, with the target of that row.
+        ts: int64[n_rows], event time of each row as it is to be taken, ms since the epoch, UTC.
+        appended: int64[n_rows], the second (s since the epoch) in which each row is taken to be appended, not
+            falling along `steps`; knowledge learns its rows once it is over. The second of the event makes it
+            streaming, the last second of its hour freezes knowledge by the hour; `NEVER` keeps a row out.
+        targets: int32[n_rows], for a list asked for at a row: the sale that is to be found, `NOTHING_BOUGHT`
+            for a moment after which nothing happened.
+        asked_at: int64[n_rows], the moment of that list, ms since the epoch, UTC.
+        asked_in: int64[n_rows], its second; what was appended before this is known.
+        catalogue: which sales are live when; None: all that anything was learned about, as in published
+            protocols.
+    """
+
+    table: EventTable
+    steps: NDArray[np.int64]
+    ts: NDArray[np.int64]
+    appended: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    asked_at: NDArray[np.int64]
+    asked_in: NDArray[np.int64]
+    catalogue: Catalogue | None = None
+
+    def only(self, asked: NDArray[np.bool_]) -> "Walk":
+        """The same, asking only at the rows where `asked` (bool[n_rows]) is true."""
+        rows = np.where(self.steps < 0, ~self.steps, 0)
+        return replace(self, steps=self.steps[(self.steps >= 0) | asked[rows]])
+
+
+NEVER = -1
+NOTHING_BOUGHT = -1
+
+
+class Question(NamedTuple):
+    """One moment of the walk at which a list is asked for.
+
+    Attributes:
+        row: the row of the table.
+        query: the visitor, the moment and the candidates; valid until the walk goes on.
+        target: position of the sale that was to be found among the candidates; -1 if it is none of them.
+        session: the visitor's session.
+    """
+
+    row: int
+    query: Query
+    target: int
+    session: Session | None
+
+
+def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: None) -> Iterator[Question]:
+    """Go through history once: fold sessions, advance knowledge, and stop at every question."""
+    sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
+    second = NEVER
+    for place, step in enumerate(walk.steps.tolist()):
+        row = step if step >= 0 else ~step
+        if learned and second < (walk.appended[row] if step >= 0 else walk.asked_in[row]):
+            knowledge.advance(second, learned)
+            learned = []
+        visitor = int(walk.table.visitors[row])
+        if step < 0:
+            yield _question(walk, row, knowledge, sessions.get(visitor))
+            continue
+        event = walk.table.event(row, int(walk.ts[row]))
+        sessions[visitor] = fold(sessions.get(visitor), event, place)
+        if walk.appended[row] != NEVER:
+            second = int(walk.appended[row])
+            learned.append((0, place, event))
+        if place % EVENTS_PER_REPORT == 0:
+            progress(place / len(walk.steps))
+
+
+def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | None) -> Question:
+    at = int(walk.asked_at[row])
+    if walk.catalogue is None:
+        candidates = knowledge.everything()
+    else:
+        candidates = knowledge.candidates(walk.catalogue.live(at))
+    query = knowledge.retrieve(knowledge.query(session, candidates, at))
+    return Question(row, query, _position(walk, row, query), session)
+
+
+def _position(walk: Walk, row: int, query: Query) -> int:
+    """Where the target stands among the candidates of `query`; -1 if it is none of them."""
+    if walk.targets[row] < 0:
+        return -1
+    place = query.candidates.live.position.get(walk.table.sale_ids[walk.targets[row]], -1)
+    found = np.flatnonzero(query.candidates.places == place)
+    return int(found[0]) if len(found) else -1

@@ -1,0 +1,164 @@
+"""Features: what every recommender says about every candidate, alone and compared with the others."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reco.content import Content
+from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, NOTHING, compiled
+from reco.parameters import Parameters
+from reco.recommenders.attributes import Attributes
+from reco.recommenders.covisitation import CoVisitation
+from reco.recommenders.moment import Moment
+from reco.recommenders.popularity import Popularity
+from reco.recommenders.protocol import Recommender
+from reco.recommenders.revisits import Revisits
+from reco.recommenders.segments import SegmentPopularity
+from reco.recommenders.session_knn import SessionKnn
+from reco.recommenders.similarity import Similarity
+
+ALONE, SHARE, RANK = 0, 1, 2
+FORMS: Final[Mapping[str, int]] = {"": ALONE, "~share": SHARE, "~rank": RANK}
+"""How a score is given: as it is, as a share of the sum over all candidates, and as how many are better."""
+FAMILIES = (Popularity, CoVisitation, SessionKnn, SegmentPopularity, Revisits, Moment, Attributes, Similarity)
+VERSIONS: Final[Mapping[str, int]] = {}
+"""Versions of families whose features have changed their meaning; all others are at 1."""
+
+
+def _names() -> Mapping[str, int]:
+    names = {}
+    for family in FAMILIES:
+        for feature in family.features:
+            for form in FORMS if feature in family.compared else ("",):
+                names[f"{family.name}.{feature}{form}"] = VERSIONS.get(family.name, 1)
+    return names
+
+
+FEATURES: Final = _names()
+"""Every feature that this version knows, with its version; a release names those that it reads."""
+
+
+def recommenders(parameters: Parameters, capacity: int, content: Content) -> tuple[Recommender, ...]:
+    """One recommender of each family, in the order of `FAMILIES`, for `capacity` sales with this content."""
+    return (
+        Popularity(parameters.popularity, capacity),
+        CoVisitation(parameters.covisitation, capacity),
+        SessionKnn(parameters.session_knn, capacity),
+        SegmentPopularity(parameters.popularity.segments, capacity),
+        Revisits(parameters.revisits),
+        Moment(),
+        Attributes(content),
+        Similarity(content),
+    )
+
+
+class Plan(NamedTuple):
+    """How to fill a matrix of features.
+
+    Attributes:
+        families: names of the recommenders to ask, in the order of their rows.
+        starts: the first row of each.
+        n_rows: how many rows they have together.
+        jobs: int32[n_features, 2], the row that each feature is made of, and its form.
+    """
+
+    families: tuple[str, ...]
+    starts: tuple[int, ...]
+    n_rows: int
+    jobs: NDArray[np.int32]
+
+
+@lru_cache(maxsize=64)
+def plan(features: tuple[str, ...]) -> Plan:
+    """The plan for these features.
+
+    Raises:
+        KeyError: this version does not know one of them.
+    """
+    asked = {name.partition(".")[0] for name in features}
+    families = [family for family in FAMILIES if family.name in asked]
+    starts = np.cumsum([0, *(len(family.features) for family in families)]).tolist()
+    row_of = {
+        f"{family.name}.{feature}": start + number
+        for family, start in zip(families, starts, strict=False)
+        for number, feature in enumerate(family.features)
+    }
+    jobs = [(row_of[name.partition("~")[0]], FORMS["".join(name.partition("~")[1:])]) for name in features]
+    names = tuple(family.name for family in families)
+    return Plan(names, tuple(starts[:-1]), starts[-1], np.array(jobs, np.int32).reshape(-1, 2))
+
+
+class Split(NamedTuple):
+    """Features that are the same for all visitors at a moment, the others, and where each stand."""
+
+    common: tuple[str, ...]
+    own: tuple[str, ...]
+    common_places: NDArray[np.intp]
+    own_places: NDArray[np.intp]
+
+
+@lru_cache(maxsize=64)
+def split(features: tuple[str, ...]) -> Split:
+    """Tell the features of popularity from the others."""
+    common = np.array([name.partition(".")[0] == Popularity.name for name in features], np.bool_)
+    return Split(
+        common=tuple(name for name, one in zip(features, common, strict=True) if one),
+        own=tuple(name for name, one in zip(features, common, strict=True) if not one),
+        common_places=np.flatnonzero(common),
+        own_places=np.flatnonzero(~common),
+    )
+
+
+def compare(rows: NDArray[np.float32], jobs: NDArray[np.int32]) -> NDArray[np.float32]:
+    """float32[n_features, n_sales] from the scores float32[n_rows, n_sales] and `Plan.jobs`.
+
+    Evidence that is 0 or less for all has share 0. A rank counts the candidates with more evidence, among
+    those with any: 0 is the best. What is NaN stays NaN.
+    """
+    features = np.empty((len(jobs), rows.shape[1]), np.float32)
+    _compare(rows, jobs, features)
+    return features
+
+
+def rows_of(names: Sequence[str]) -> list[int]:
+    """Where each of these features stands in `FEATURES`."""
+    known = list(FEATURES)
+    return [known.index(name) for name in names]
+
+
+@compiled(NOTHING(FLOAT32S, FLOAT32S))
+def _share(row: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
+    total = 0.0
+    for value in row:
+        if value > 0:
+            total += value
+    for position in range(len(row)):
+        value = row[position]
+        feature[position] = value / total if value > 0 else value * 0.0
+
+
+@compiled(NOTHING(FLOAT32S, FLOAT32S))
+def _rank(row: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
+    positive = np.flatnonzero(row > 0)
+    order = positive[np.argsort(-row[positive])]
+    for position in range(len(row)):
+        feature[position] = math.nan if math.isnan(row[position]) else len(order)
+    for place in range(len(order)):
+        tied = place > 0 and row[order[place]] == row[order[place - 1]]
+        feature[order[place]] = feature[order[place - 1]] if tied else place
+
+
+@compiled(NOTHING(FLOAT32_ROWS, INT32_ROWS, FLOAT32_ROWS))
+def _compare(rows: NDArray[np.float32], jobs: NDArray[np.int32], features: NDArray[np.float32]) -> None:
+    for number in range(len(jobs)):
+        row, form = jobs[number]
+        if form == SHARE:
+            _share(rows[row], features[number])
+        elif form == RANK:
+            _rank(rows[row], features[number])
+        else:
+            features[number] = rows[row]

@@ -1,0 +1,137 @@
+"""Reasons: why a sale has its score, from what each feature contributed to it, and in words for people."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reco.lists import Reason
+
+MAX_REASONS = 4
+"""Reasons that are named; the others are summed up as everything else."""
+EVERYTHING_ELSE = "everything else"
+"""Name of the last reason: the base rate, which is the same for all sales, and whatever is not named."""
+DIVIDED = "similarity"
+"""The family whose features are told apart by the first part of their own name, a space of `Content`."""
+
+_LIKE: Mapping[str, str] = {
+    "covisitation": "others who looked at {like} looked at this next",
+    "session_knn": "visitors with visits like this one, with {like} in it, looked at this too",
+    "text": "reads like {like}, which you looked at",
+    "image": "looks like {like}, which you looked at",
+    "topics": "shows scenes like {like}, which you looked at",
+}
+"""What speaks for a sale because of a touched one."""
+_FOR: Mapping[str, str] = {
+    "revisits": "you looked at it before",
+    "popularity": "many look at it just now",
+    "segments": "many visitors from where you come look at it",
+    "covisitation": "others who looked at the same sales looked at this next",
+    "session_knn": "visitors with visits like this one looked at it",
+    "attributes": "its price, country and kind are like those you looked at",
+    "text": "it reads like what you looked at",
+    "image": "it looks like what you looked at",
+    "topics": "it shows scenes like those you looked at",
+    "moment": "it is the moment for it",
+    EVERYTHING_ELSE: "everything else speaks for it",
+}
+_AGAINST: Mapping[str, str] = {
+    "revisits": "you have not looked at it lately",
+    "popularity": "few look at it just now",
+    "segments": "few visitors from where you come look at it",
+    "covisitation": "few who looked at the same sales looked at this next",
+    "session_knn": "few visitors with visits like this one looked at it",
+    "attributes": "its price, country and kind are not those you looked at",
+    "text": "it does not read like what you looked at",
+    "image": "it does not look like what you looked at",
+    "topics": "it shows other scenes than those you looked at",
+    "moment": "it is not the moment for it",
+    EVERYTHING_ELSE: "everything else speaks against it",
+}
+
+
+def kind_of(feature: str) -> str:
+    """The kind of evidence that a feature is: its family; of similarity, its space.
+
+    >>> kind_of("covisitation.next_last~share"), kind_of("similarity.image_best~rank")
+    ('covisitation', 'image')
+    """
+    family, _, own = feature.partition(".")
+    return own.partition("_")[0] if family == DIVIDED else family
+
+
+def explain(
+    contributions: NDArray[np.float64],
+    features: tuple[str, ...],
+    sources: Mapping[str, Sequence[str | None]],
+) -> tuple[tuple[Reason, ...], ...]:
+    """The reasons of each of k sales, strongest first and everything else last; they add up to its log odds.
+
+    Features of one kind, see `kind_of`, are one reason.
+
+    Args:
+        contributions: float64[k, n_features + 1], what each feature adds to the log odds of each sale, in the
+            order of `features`; the last column is the base rate. Finite.
+        features: the names of the features.
+        sources: for kinds that score by what the visitor touched, for each of the k sales the touched
+            sale that speaks most for it; it is named where the kind does speak for it.
+
+    >>> contributions = np.array([[0.5, 0.25, -0.125, -4.0]])
+    >>> features = "covisitation.next_last", "covisitation.bought", "popularity.trend"
+    >>> for reason in explain(contributions, features, {"covisitation": ["oslo"]})[0]:
+    ...     print(reason.name, reason.log_odds, reason.like)
+    covisitation 0.75 oslo
+    popularity -0.125 None
+    everything else -4.0 None
+    """
+    names, numbers = _kinds(features)
+    totals = np.zeros((len(names), len(contributions)))
+    # One row after the other, so that sums keep their order and with it their last bit.
+    np.add.at(totals, numbers, contributions[:, :-1].T)
+    return tuple(
+        tuple(_strongest(names, own, base, place, sources))
+        for place, (own, base) in enumerate(
+            zip(totals.T.tolist(), contributions[:, -1].tolist(), strict=True)
+        )
+    )
+
+
+def sentence(reason: Reason, title_of: Mapping[str, str]) -> str:
+    """A reason in words, said to the visitor; a sale without a title in `title_of` is named by its id.
+
+    >>> sentence(Reason("image", 0.7, like="oslo"), {"oslo": "A weekend in Oslo"})
+    'looks like A weekend in Oslo, which you looked at'
+    >>> sentence(Reason("popularity", -0.7), {})
+    'few look at it just now'
+    """
+    if reason.like is not None and reason.name in _LIKE:
+        return _LIKE[reason.name].format(like=title_of.get(reason.like, reason.like))
+    if reason.log_odds > 0:
+        return _FOR.get(reason.name, f"its {reason.name} speaks for it")
+    return _AGAINST.get(reason.name, f"its {reason.name} speaks against it")
+
+
+@lru_cache(maxsize=16)
+def _kinds(features: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The kinds of features, and int64[n_features], the number of the kind of each feature."""
+    kinds = [kind_of(name) for name in features]
+    names = tuple(dict.fromkeys(kinds))
+    return names, np.array([names.index(kind) for kind in kinds], np.int64)
+
+
+def _strongest(
+    names: Sequence[str],
+    log_odds: Sequence[float],
+    base: float,
+    place: int,
+    sources: Mapping[str, Sequence[str | None]],
+) -> Iterator[Reason]:
+    """The reasons of one sale; ties in the order of `names`. A kind that adds nothing is no reason."""
+    order = sorted(range(len(names)), key=lambda kind: -abs(log_odds[kind]))
+    for kind in order[:MAX_REASONS]:
+        name, worth = names[kind], log_odds[kind]
+        if worth:
+            yield Reason(name, worth, sources[name][place] if worth > 0 and name in sources else None)
+    yield Reason(EVERYTHING_ELSE, math.fsum((base, *(log_odds[kind] for kind in order[MAX_REASONS:]))))

@@ -1,0 +1,201 @@
+"""Similarity: how near the text and the images of a sale are to those of the sales the visitor touched."""
+
+import math
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reco.candidates import Query
+from reco.content import SPACES, TASTE_HALF_LIFE, Content, taste
+from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, NOTHING, compiled
+from reco.recommenders.protocol import Actions
+
+RECENCY = 0.8
+"""What a sale of the visit weighs in its centre, relative to the one touched after it."""
+MAX_VISITED = 24
+"""Distinct sales of the newest visit that are looked at, the newest; a visit has 4 to 10."""
+NO_DIRECTION = 1e-6
+"""A mean of vectors of length 1 that is shorter says nothing: they cancel each other."""
+KINDS = ("centroid", "last", "best", "profile")
+
+
+class Similarity:
+    """Cosines between the vector of each candidate and what the visitor touched, in each space of `Content`.
+
+    - `centroid`: with the mean over the sales of the newest visit, each weighing less than the one touched
+      after it.
+    - `last`: with the newest touched sale that has a vector, in whichever visit.
+    - `best`: the highest with any touched sale of the newest visit.
+    - `profile`: with the mean over all remembered touches, older ones weighing less: the visitor's taste.
+
+    From -1 to 1; NaN where the candidate has no vector, or none of the touched sales has. Each cosine is
+    added up in one order, by no linear algebra library: the last bit of theirs depends on the machine.
+    """
+
+    name = "similarity"
+    features = tuple(f"{space}_{kind}" for space, kind in product(SPACES, KINDS))
+    compared = frozenset(features)
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def learn(self, actions: Actions) -> None:
+        """Nothing is learned from others."""
+
+    def score(self, query: Query, rows: NDArray[np.float32]) -> None:
+        """The cosines of each candidate, in the order of the spaces."""
+        rows[:] = math.nan
+        spaces = [(place, self._content.vectors(space)) for place, space in enumerate(SPACES)]
+        if not query.touched or all(vectors is None for _, vectors in spaces):
+            return
+        sales = self._content.live(query.candidates.live).rows[query.candidates.places]
+        touched = self._content.rows_of(query.touched)
+        weights = taste(query.touches.ts, query.touches.counts, TASTE_HALF_LIFE)
+        for place, vectors in spaces:
+            if vectors is not None:
+                own = rows[place * len(KINDS) : (place + 1) * len(KINDS)]
+                by_axis = _by_axis(vectors, sales)
+                _score_visit(vectors, by_axis, touched[: query.visit_length], own)
+                _score_all(vectors, by_axis, touched, weights, own)
+
+    def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
+        """By space, int32[k]: for each of `positions` (int32[k]), the touch of the most similar sale, or -1.
+
+        Of another sale, that is, with a cosine above 0; of equally similar ones the newest.
+        """
+        sales = self._content.live(query.candidates.live).rows[query.candidates.places[positions]]
+        touched, found = self._content.rows_of(query.touched), {}
+        for space in SPACES:
+            found[space] = np.full(len(positions), -1, np.int32)
+            vectors = self._content.vectors(space)
+            if vectors is not None:
+                _nearest(vectors, sales, touched, found[space])
+        return found
+
+    def forget(self, dropped: NDArray[np.bool_]) -> None:
+        """Nothing was learned."""
+
+
+@compiled(BOOL(FLOAT32_ROWS, INT32S, INT64))
+def _is_new(vectors: NDArray[np.float32], touched: NDArray[np.int32], touch: int) -> bool:
+    """Whether this touch is of a sale with a vector, that none of the newer ones is of."""
+    row = touched[touch]
+    if row < 0 or math.isnan(vectors[row, 0]):
+        return False
+    return not (touched[:touch] == row).any()
+
+
+@compiled(BOOL(FLOAT64S, FLOAT64S.dtype, FLOAT32S))
+def _direction(total: NDArray[np.float64], weight: float, direction: NDArray[np.float32]) -> bool:
+    """Write the direction of a weighted sum of vectors of length 1; False if it has none."""
+    length = 0.0
+    for value in total:
+        length += value * value
+    length = math.sqrt(length)
+    if not length > NO_DIRECTION * weight:
+        return False
+    for axis in range(len(total)):
+        direction[axis] = total[axis] / length
+    return True
+
+
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
+def _cosines(sales: NDArray[np.float32], direction: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    """Of `direction` (float32[d]) with each sale (float32[d, n_sales]); one axis after the other."""
+    row[:] = 0
+    for axis in range(len(direction)):
+        value = direction[axis]
+        for position in range(len(row)):
+            row[position] += value * sales[axis, position]
+    for position in range(len(row)):
+        if row[position] > 1:
+            row[position] = 1
+        elif row[position] < -1:
+            row[position] = -1
+
+
+@compiled(FLOAT32_ROWS(FLOAT32_ROWS, INT32S))
+def _by_axis(vectors: NDArray[np.float32], rows: NDArray[np.int32]) -> NDArray[np.float32]:
+    """float32[d, n]: the vectors in these rows, side by side."""
+    side_by_side = np.full((vectors.shape[1], len(rows)), np.float32(math.nan), np.float32)
+    for position in range(len(rows)):
+        if rows[position] >= 0:
+            for axis in range(vectors.shape[1]):
+                side_by_side[axis, position] = vectors[rows[position], axis]
+    return side_by_side
+
+
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, FLOAT32_ROWS))
+def _score_visit(
+    vectors: NDArray[np.float32],
+    sales: NDArray[np.float32],
+    visited: NDArray[np.int32],
+    rows: NDArray[np.float32],
+) -> None:
+    """Write the rows that look at the newest visit, `centroid` and `best`, where they are known."""
+    total, weight, importance = np.zeros(vectors.shape[1]), 0.0, 1.0
+    cosines = np.empty(rows.shape[1], np.float32)
+    seen = 0
+    for touch in range(len(visited)):
+        if seen == MAX_VISITED or not _is_new(vectors, visited, touch):
+            continue
+        vector = vectors[visited[touch]]
+        for axis in range(len(total)):
+            total[axis] += importance * vector[axis]
+        _cosines(sales, vector, cosines)
+        for position in range(len(cosines)):
+            if seen == 0 or cosines[position] > rows[2, position]:
+                rows[2, position] = cosines[position]
+        weight += importance
+        importance *= RECENCY
+        seen += 1
+    direction = np.empty(len(total), np.float32)
+    if _direction(total, weight, direction):
+        _cosines(sales, direction, rows[0])
+
+
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, FLOAT64S, FLOAT32_ROWS))
+def _score_all(
+    vectors: NDArray[np.float32],
+    sales: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    rows: NDArray[np.float32],
+) -> None:
+    """Write the rows that look at all touches, `last` and `profile`, where they are known."""
+    total, weight, newest = np.zeros(vectors.shape[1]), 0.0, -1
+    for touch in range(len(touched)):
+        row = touched[touch]
+        if row < 0 or math.isnan(vectors[row, 0]):
+            continue
+        newest = row if newest < 0 else newest
+        weight += weights[touch]
+        for axis in range(len(total)):
+            total[axis] += weights[touch] * vectors[row, axis]
+    if newest >= 0:
+        _cosines(sales, vectors[newest], rows[1])
+    direction = np.empty(len(total), np.float32)
+    if _direction(total, weight, direction):
+        _cosines(sales, direction, rows[3])
+
+
+@compiled(NOTHING(FLOAT32_ROWS, INT32S, INT32S, INT32S))
+def _nearest(
+    vectors: NDArray[np.float32],
+    sales: NDArray[np.int32],
+    touched: NDArray[np.int32],
+    touches: NDArray[np.int32],
+) -> None:
+    """Write the touches of the sales most similar to those in the rows `sales`, where there are any."""
+    by_axis = _by_axis(vectors, sales)
+    best, cosines = np.zeros(len(sales), np.float32), np.empty(len(sales), np.float32)
+    for touch in range(len(touched)):
+        if not _is_new(vectors, touched, touch):
+            continue
+        _cosines(by_axis, vectors[touched[touch]], cosines)
+        for position in range(len(sales)):
+            if cosines[position] > best[position] and sales[position] != touched[touch]:
+                best[position] = cosines[position]
+                touches[position] = touch

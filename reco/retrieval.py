@@ -1,0 +1,61 @@
+"""Retrieval: of many live sales, the few hundred that are worth a full score for one visitor."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reco.kernels import BOOLS, FLOAT32_ROWS, INT32S, NOTHING, compiled
+
+MAX_SCORED = 320
+"""Up to so many live sales, all are scored."""
+LED: Final = {
+    "session_knn.stan": 120,
+    "session_knn.vsknn": 60,
+    "session_knn.bought": 20,
+    "covisitation.onward_now_visit": 60,
+    "covisitation.near_now_visit": 60,
+    "covisitation.onward_lasting_visit": 60,
+    "covisitation.near_lasting_visit": 60,
+    "covisitation.to_purchase_visit": 20,
+    "covisitation.together": 10,
+}
+"""How many of its best each recommender sends that starts from what the visitor touched."""
+HOT: Final = {
+    "popularity.onward_now": 80,
+    "popularity.clicks_recent": 60,
+    "popularity.clicks_today": 40,
+    "popularity.purchases_lasting": 20,
+    "segments.first": 40,
+    "segments.second": 40,
+    "segments.third": 60,
+}
+"""How many of its best each sends that starts from what everybody touched lately."""
+
+
+def best_of(rows: NDArray[np.float32], quotas: Mapping[str, int]) -> NDArray[np.int32]:
+    """Positions of the best candidates of each row, rising, from scores float32[n_rows, n_sales].
+
+    Ties at the end of a quota come in, up to twice the quota; a candidate without evidence does not.
+    """
+    chosen = np.zeros(rows.shape[1], np.bool_)
+    _choose(rows, np.array(list(quotas.values()), np.int32), chosen)
+    return np.flatnonzero(chosen).astype(np.int32)
+
+
+@compiled(NOTHING(FLOAT32_ROWS, INT32S, BOOLS))
+def _choose(rows: NDArray[np.float32], quotas: NDArray[np.int32], chosen: NDArray[np.bool_]) -> None:
+    for source in range(len(quotas)):
+        row, quota = rows[source], quotas[source]
+        positive = row[row > 0]
+        least = np.float32(0.0)
+        if len(positive) > quota:
+            least = np.partition(positive, len(positive) - quota)[len(positive) - quota]
+        count = (row > least).sum()
+        for position in range(len(row)):
+            if row[position] > least:
+                chosen[position] = True
+            elif row[position] == least and least > 0 and count < 2 * quota:
+                chosen[position] = True
+                count += 1

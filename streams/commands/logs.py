@@ -1,0 +1,146 @@
+"""What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from reco.errors import EventLogError
+from reco.parameters import Parameters
+from streams.commands.import_log import moment, types_of
+from streams.commands.options import pairs
+
+if TYPE_CHECKING:
+    from models.evaluation.tasks import Task
+    from models.event_table import EventTable
+    from models.event_table import Progress as Report
+    from models.training import Boosting
+
+LogPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A log (.csv, .jsonl, .parquet), or its folder.")
+]
+ParametersFile = Annotated[
+    Path | None,
+    typer.Option("--parameters", metavar="FILE", help="Parameters of the recommenders; see `tenfold tune`."),
+]
+
+Protocol = Annotated[str, typer.Option(help="hourly, next-click or purchase.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a number of the task or of LightGBM. Repeatable."
+    ),
+]
+
+
+def asked_for(protocol: str, frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
+    """The task, and how forests are grown, with the numbers that were given.
+
+    Raises:
+        typer.BadParameter: there is no such protocol, or no such number.
+    """
+    from models.evaluation.tasks import Task
+    from models.training import Boosting
+
+    given = pairs("--set", sets)
+    ours: tuple[type[Task], type[Boosting]] = (Task, Boosting)
+    known = [name for kind in ours for name in kind.__struct_fields__ if name not in {"protocol", "frozen"}]
+    for name in given:
+        if name not in known:
+            raise typer.BadParameter(f"{name}: must be one of {', '.join(known)}", param_hint="--set")
+    if protocol not in get_args(Task.__annotations__["protocol"]):
+        raise typer.BadParameter("must be hourly, next-click or purchase", param_hint="--protocol")
+    try:
+        task = msgspec.convert({**given, "protocol": protocol, "frozen": frozen}, Task, strict=False)
+        return task, msgspec.convert(given, Boosting, strict=False)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
+
+
+def boosting_of(sets: list[str] | None) -> "Boosting":
+    """How forests are grown, with the numbers that were given.
+
+    Raises:
+        typer.BadParameter: there is no such number.
+    """
+    from models.training import Boosting
+
+    given = pairs("--set", sets)
+    for name in given:
+        if name not in Boosting.__struct_fields__:
+            known = ", ".join(Boosting.__struct_fields__)
+            raise typer.BadParameter(f"{name}: must be one of {known}", param_hint="--set")
+    try:
+        return msgspec.convert(given, Boosting, strict=False)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
+
+
+def read_log(
+    path: Path,
+    renames: list[str] | None,
+    types: list[str] | None,
+    times_from: str | None,
+    report: "Report",
+) -> "EventTable":
+    """The log as a table.
+
+    Raises:
+        EventLogError: it cannot be read.
+    """
+    from models.event_log import EventLog, find_log
+    from models.event_table import read_table
+    from models.log_columns import EventReader, Meaning
+
+    log = EventLog(find_log(path), pairs("--map", renames))
+    meaning = Meaning(pairs("--map", renames), types_of(types), times_from=moment(times_from))
+    table = read_table(log, EventReader(log, "log", meaning), report)
+    if not len(table):
+        raise EventLogError(f"{path}: no row of it is an event ({table.refused:,} were refused); see --map")
+    return table
+
+
+def read_parameters(path: Path | None) -> Parameters:
+    """The parameters in a file, those that it does not name as they are by default.
+
+    Raises:
+        EventLogError: the file cannot be read, or says something else.
+    """
+    if path is None:
+        return Parameters()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Parameters)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise EventLogError(f"{path}: {error}; `tenfold tune` writes such a file") from error
+
+
+@contextmanager
+def progress(console: Console, what: str) -> Iterator["Report"]:
+    """A bar for work that tells which fraction of it is done; a plain line if this is no terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    if not console.is_terminal:
+        console.print(f"{what} ...", highlight=False)
+    with bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)

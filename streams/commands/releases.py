@@ -1,0 +1,207 @@
+"""`tenfold releases`: which releases of rankers there are, how good they are, and which one is live."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from models.release_promotion import Promoted, Promotion, RankerName, promote
+from reco.errors import BrokerError, ReleaseError
+from streams.clients import create_topics
+from streams.clock import now
+from streams.embedded import broker_for, reachable
+from streams.settings import Settings, load
+from streams.topics import topic_set
+
+if TYPE_CHECKING:
+    from models.release_manifest import Manifest
+    from models.releases import Release
+
+app = typer.Typer(
+    no_args_is_help=True, help="Releases of rankers: list them, look at one, make one live, go back."
+)
+
+BLEND = "the built-in blend"
+SHOWN_METRICS = 4
+"""Metrics of a release in the list; `show` has all."""
+
+_console = Console(highlight=False, soft_wrap=True)
+
+ReleaseName = Annotated[str, typer.Argument(metavar="ID", help="A release, by the name of its folder.")]
+
+
+@app.command("list")
+def list_command() -> None:
+    """List the releases in the folder, the newest first, and say which one is live."""
+    from models.release_manifest import read_manifest
+
+    settings = load()
+    folders = sorted(_folders(settings.releases_dir()), reverse=True)
+    live = _live_if_reachable(settings)
+    broken: list[str] = []
+    table = _table("release", "trained on", "metrics", "")
+    for folder in folders:
+        try:
+            table.add_row(*_row(read_manifest(folder), live))
+        except ReleaseError as error:
+            broken.append(str(error))
+            table.add_row(folder.name, "broken", style="red")
+    if folders:
+        _console.print(table)
+    else:
+        _say(f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
+    for reason in broken:
+        _say(f"- {reason}", "yellow")
+
+
+@app.command("show")
+def show_command(release_id: ReleaseName) -> None:
+    """Show a release, every byte of it verified: rankers, features, metrics, parameters, files."""
+    from streams.releases import verified
+
+    _show(verified(_folder(load(), release_id)))
+
+
+@app.command("promote")
+def promote_command(
+    release_id: ReleaseName,
+    *,
+    ranker: Annotated[RankerName, typer.Option(help="Which of its rankers.")] = "mix",
+) -> None:
+    """Make a release live: running workers load it and change over between two lists.
+
+    It is loaded here first, as workers will, and refused if they would refuse it.
+    """
+    from streams.releases import chosen
+
+    settings = load()
+    promoted = chosen(_folder(settings, release_id), ranker)
+    with broker_for(settings) as reached:
+        before = asyncio.run(_promote(reached, promoted))
+    _say(f"{promoted.name} is live; before, it was {_name(before)}. `tenfold releases rollback` goes back.")
+
+
+@app.command("rollback")
+def rollback_command() -> None:
+    """Go back to what was live before.
+
+    Each rollback goes one step further back, and what it leaves is forgotten: after promoting A, B and C,
+    one rollback makes B live, the next one A, the next one the built-in blend. A release that can no longer
+    be loaded is left out. To go forward again, promote.
+    """
+    with broker_for(load()) as settings:
+        asyncio.run(_roll_back(settings))
+
+
+async def _promote(settings: Settings, chosen: Promoted) -> Promotion | None:
+    """Promote it; what was live before."""
+    from streams.releases import announce, live_promotion
+
+    topics = topic_set(settings.topics)
+    await create_topics(settings.kafka, topics)
+    live = await live_promotion(settings.kafka, topics.releases.name)
+    await announce(settings.kafka, topics.releases.name, promote(chosen, live, now()))
+    return live
+
+
+async def _roll_back(settings: Settings) -> None:
+    from streams.releases import announce, live_promotion, roll_back
+
+    topic = topic_set(settings.topics).releases.name
+    live = await live_promotion(settings.kafka, topic)
+    if live is None:
+        raise ReleaseError(f"{BLEND.capitalize()} is live; there is nothing before it to go back to.")
+    back = roll_back(live, now())
+    for earlier, error in back.broken:
+        _say(f"- {earlier.name} is left out: {error}", "yellow")
+    await announce(settings.kafka, topic, back.promotion)
+    _say(f"{_name(back.promotion)} is live again; before, it was {live.name}.")
+
+
+def _live_if_reachable(settings: Settings) -> Promotion | None:
+    """What is live, said on a line; without a broker only that it cannot be known."""
+    from streams.releases import live_promotion
+
+    try:
+        reached = reachable(settings)
+        live = asyncio.run(live_promotion(reached.kafka, topic_set(settings.topics).releases.name))
+    except BrokerError as error:
+        _say(f"Which one is live cannot be known: {error}", "yellow")
+        return None
+    at = f", since {_moment(live.promoted_at)}" if live else ""
+    _say(f"Live: {_name(live)}{at}.")
+    return live
+
+
+def _folders(releases: Path) -> Iterable[Path]:
+    """The folders of releases; what is unfinished has a dot in front."""
+    return (path for path in releases.glob("[!.]*") if path.is_dir())
+
+
+def _folder(settings: Settings, release_id: str) -> Path:
+    if release_id not in {folder.name for folder in _folders(settings.releases_dir())}:
+        raise ReleaseError(
+            f"There is no release {release_id} in {settings.releases_dir()}; see `tenfold releases list`."
+        )
+    return settings.releases_dir() / release_id
+
+
+def _row(manifest: "Manifest", live: Promotion | None) -> tuple[str, str, str, str]:
+    metrics = [f"{name} {value:.4g}" for name, value in manifest.metrics.items()][:SHOWN_METRICS]
+    mark = f"live: {live.ranker}" if live and live.checksum == manifest.checksum else ""
+    return manifest.id, _trained_on(manifest), ", ".join(metrics), mark
+
+
+def _trained_on(manifest: "Manifest") -> str:
+    """Source and period of a training, as far as it says so."""
+    known = manifest.trained_on
+    ends = (known.get(name) for name in ("first_event", "last_event"))
+    days = " to ".join(_moment(end)[:10] for end in ends if isinstance(end, int))
+    return f"{known.get('source', '')} {days}".strip()
+
+
+def _show(release: "Release") -> None:
+    manifest = release.manifest
+    facts: dict[str, Any] = {"release": manifest.id, "trained": _moment(manifest.created_at)}
+    facts |= {f"trained on, {name}": value for name, value in manifest.trained_on.items()}
+    facts |= {f"metric, {name}": f"{value:.6g}" for name, value in manifest.metrics.items()}
+    for name, trained in manifest.rankers.items():
+        facts[f"ranker, {name}"] = f"{len(trained.features)} features, {trained.model}"
+    facts |= {f"file, {name}": f"verified, sha256 {checksum}" for name, checksum in manifest.files.items()}
+    facts["parameters"] = msgspec.json.encode(manifest.parameters).decode()
+    _console.print(_rows(facts))
+    features = _table("feature", "version", *manifest.rankers)
+    for feature, version in manifest.features.items():
+        read = ["reads" if feature in one.features else "" for one in manifest.rankers.values()]
+        features.add_row(feature, str(version), *read)
+    _console.print(features)
+
+
+def _rows(facts: dict[str, Any]) -> Text:
+    """Facts on lines; not a table, which would break long values."""
+    width = max(map(len, facts))
+    lines = (Text.assemble((f"{name:<{width}}  ", "bold"), str(fact), "\n") for name, fact in facts.items())
+    return Text().join(lines)
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
+
+
+def _name(promotion: Promotion | None) -> str:
+    return BLEND if promotion is None else promotion.name
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _say(text: str, style: str = "") -> None:
+    _console.print(Text(text, style=style))

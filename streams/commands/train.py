@@ -1,0 +1,98 @@
+"""`tenfold train`: rankers trained by replaying history, as a release."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from streams.clock import now
+from streams.commands.import_log import Renames, TimesFrom, Types
+from streams.commands.logs import (
+    ParametersFile,
+    Sets,
+    boosting_of,
+    progress,
+    read_log,
+    read_parameters,
+)
+from streams.commands.releases import promote_command
+from streams.embedded import reachable
+from streams.settings import load
+
+if TYPE_CHECKING:
+    from models.event_table import EventTable, Progress
+    from reco.catalogue import Catalogue
+
+LogOrTopics = Annotated[
+    Path | None,
+    typer.Argument(metavar="[PATH]", help="A log to replay; without one, the topics of this installation."),
+]
+
+
+def train(
+    path: LogOrTopics = None,
+    *,
+    target: Annotated[
+        str | None, typer.Option(help="purchase or click; else a purchase where there are enough of them.")
+    ] = None,
+    window: Annotated[
+        float, typer.Option(min=0.01, help="Hours within which a purchase counts, or else the same session.")
+    ] = 24.0,
+    parameters: ParametersFile = None,
+    sets: Sets = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
+    renames: Renames = None,
+    types: Types = None,
+    times_from: TimesFrom = None,
+) -> None:
+    """Train rankers on history, and write them as a release.
+
+    History is replayed once, in the order in which it happened: at each moment the recommenders say what
+    they knew by then, and what the visitor chose next is the answer. The newest moments are kept apart:
+    they calibrate the probabilities, and say how good the release is.
+    """
+    from models.release_training import Plan, train_release
+    from models.releases import write_release
+    from reco.features import FEATURES
+
+    if target not in {None, "purchase", "click"}:
+        raise typer.BadParameter("must be purchase or click", param_hint="--target")
+    console, boosting = Console(), boosting_of(sets)
+    plan = Plan(target, window, boosting.seed)  # type: ignore[arg-type]
+    with progress(console, f"reading {path or 'the topics'}") as told:
+        table, catalogue = _history(path, renames, types, times_from, told)
+    with progress(console, f"replaying {len(table):,} events, then training") as told:
+        training = train_release(
+            table,
+            catalogue,
+            read_parameters(parameters),
+            boosting,
+            plan,
+            created_at=now(),
+            source=str(path or "topics"),
+            progress=told,
+        )
+    folder = write_release(load().releases_dir(), training, FEATURES)
+    for name, value in training.metrics.items():
+        console.print(f"{name}: {value:.4f}", highlight=False)
+    console.print(f"release {folder.name}, in {folder}", highlight=False, soft_wrap=True)
+    if promote:
+        promote_command(folder.name, ranker="mix")
+    else:
+        console.print(f"`tenfold releases promote {folder.name}` makes it live.", highlight=False)
+
+
+def _history(
+    path: Path | None,
+    renames: list[str] | None,
+    types: list[str] | None,
+    times_from: str | None,
+    told: "Progress",
+) -> "tuple[EventTable, Catalogue | None]":
+    from streams.history import read_history
+
+    if path is not None:
+        return read_log(path, renames, types, times_from, told), None
+    return asyncio.run(read_history(reachable(load()), told))

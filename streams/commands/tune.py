@@ -1,0 +1,60 @@
+"""`tenfold tune`: the parameters of the recommenders for a log, found on the part before the test."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from streams.commands.import_log import Renames, TimesFrom, Types
+from streams.commands.logs import (
+    LogPath,
+    ParametersFile,
+    Protocol,
+    Sets,
+    asked_for,
+    progress,
+    read_log,
+    read_parameters,
+)
+
+if TYPE_CHECKING:
+    from models.evaluation.tuning import Trial
+
+
+def tune(
+    path: LogPath,
+    *,
+    protocol: Protocol,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write them, JSON.")
+    ],
+    frozen: Annotated[bool, typer.Option("--frozen", help="As by `tenfold evaluate`.")] = False,
+    parameters: ParametersFile = None,
+    sets: Sets = None,
+    renames: Renames = None,
+    types: Types = None,
+    times_from: TimesFrom = None,
+) -> None:
+    """Find the parameters of the recommenders that suit a log: half-lives, neighbours, segments.
+
+    Each is tried at a few values, and judged by its own recommender at the moments before the part that
+    `tenfold evaluate` tests on; nothing of the test is looked at. `--parameters` of `train` and `evaluate`
+    takes the file.
+    """
+    from models.evaluation import tasks
+    from models.evaluation.tuning import tune as find
+
+    console = Console()
+    task, _ = asked_for(protocol, frozen, sets)
+    start = read_parameters(parameters)
+    with progress(console, f"reading {path}") as told:
+        table = read_log(path, renames, types, times_from, told)
+
+    def tell(trial: "Trial") -> None:
+        console.print(f"{trial.parameter} = {trial.value}: {trial.figure:.4f}", highlight=False)
+
+    found = find(tasks.asked_of(table, task), start, tell, task.seed)
+    output.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    console.print(f"parameters: {output}", highlight=False)

@@ -1,0 +1,116 @@
+"""The knowledge in use, kept at the end of `events`; and its successor, if a release is of another basis."""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+from models.sale_content import SaleContent
+from reco.knowledge import Knowledge
+from streams.feeds import CatalogueFeed, KnowledgeFeed
+from streams.releases import Basis
+from streams.settings import Kafka
+from streams.topics import Topic
+from streams.vitals import Positions, Work
+
+SHARE_BESIDE = 0.5
+"""Share of the time that a successor may take to be built, so that lists do not wait for it."""
+
+
+class Learner(NamedTuple):
+    """Knowledge of a basis, with what keeps it up to date: the content of sales, and the feed of events."""
+
+    basis: Basis
+    content: SaleContent
+    feed: KnowledgeFeed
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What it learns."""
+        return self.feed.knowledge
+
+
+class Learning:
+    """Knowledge that is followed, and that can be replaced while it is."""
+
+    def __init__(self, kafka: Kafka, events: Topic, catalogue: CatalogueFeed) -> None:
+        self._kafka = kafka
+        self._events = events
+        self._catalogue = catalogue
+        self._used = self._new(Basis())
+        self._following: asyncio.Future[None] | None = None
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge in use."""
+        return self._used.knowledge
+
+    @property
+    def work(self) -> Work:
+        """The feed in use, as work to be watched."""
+        return Work(f"feed of {self._events.name}", self._positions, (self._events,))
+
+    def _positions(self) -> Positions:
+        return self._used.feed.positions()
+
+    def _new(self, basis: Basis) -> Learner:
+        """A learner that knows nothing yet, neither of events nor of the sales that are published already."""
+        content = SaleContent(basis.text_model)
+        self._catalogue.keep(content)
+        knowledge = Knowledge(basis.parameters, content=content.content)
+        return Learner(basis, content, KnowledgeFeed(self._kafka, self._events, knowledge))
+
+    async def _end(self, learner: Learner) -> None:
+        self._catalogue.let_go(learner.content)
+        await learner.feed.close()
+
+    async def begin_with(self, basis: Basis) -> None:
+        """Use this basis; before events are read, once the catalogue is built."""
+        if basis != self._used.basis:
+            await self._end(self._used)
+            self._used = self._new(basis)
+            await self._catalogue.fill(self._used.content)
+
+    async def build(self) -> None:
+        """Learn up to the present end of `events`."""
+        await self._used.feed.build()
+
+    async def successor(self, basis: Basis) -> Learner:
+        """A learner that is built on this basis, beside the one in use, or that one if it has it."""
+        if basis == self._used.basis:
+            return self._used
+        learner = self._new(basis)
+        try:
+            await self._catalogue.fill(learner.content, SHARE_BESIDE)
+            await learner.feed.build(SHARE_BESIDE)
+            # The newest seconds are not over yet when they have just been read; lists must not lose them.
+            await learner.feed.read_until(lambda: learner.feed.over >= self.knowledge.second)
+        except BaseException:
+            await self._end(learner)
+            raise
+        return learner
+
+    def switch(self, learner: Learner) -> None:
+        """Follow `learner` from now on, and end the one before."""
+        if learner is not self._used:
+            self._used = learner
+            if self._following is not None:
+                self._following.cancel()
+
+    async def follow(self) -> None:
+        """Follow the learner in use for ever; what goes wrong ends the worker."""
+        while True:
+            used = self._used
+            self._following = asyncio.ensure_future(used.feed.follow())
+            try:
+                with suppress(asyncio.CancelledError):
+                    await self._following
+                _raise_if_cancelled()
+            finally:
+                await self._end(used)
+
+
+def _raise_if_cancelled() -> None:
+    """End this task if it was told to; only what it waited for may have been cancelled."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,0 +1,90 @@
+"""The verdict says what the lists of each arm led to, how sure that is, and that it is a simulation."""
+
+import io
+from collections import Counter
+
+import pytest
+from rich.console import Console
+
+from demo.arms import BLEND, ORACLE, RANDOM, SINGLES, TRAINED, arm_of
+from demo.trial import Tally
+from demo.verdict import Verdict, judge, sentence, shown
+from reco.events import Click, Impression, Purchase, Shown
+
+NAMES = (RANDOM, *SINGLES, BLEND, TRAINED, ORACLE)
+LISTS = 10
+
+
+def tally_of(purchases_in: dict[str, int], visitors: int = 3_000) -> Tally:
+    """Ten lists for every visitor; of ten visitors of an arm, so many have bought once."""
+    tally, places = Tally(), Counter[str]()
+    for number in range(visitors):
+        visitor_id = f"visitor-{number}"
+        arm = arm_of(visitor_id, NAMES, seed=1)
+        tally.lists[visitor_id] = LISTS
+        tally.purchases[visitor_id] = int(places[arm] % 10 < purchases_in.get(arm, 3))
+        places[arm] += 1
+    return tally
+
+
+def verdict_of(purchases_in: dict[str, int]) -> Verdict:
+    return judge(tally_of(purchases_in), NAMES, seed=1)
+
+
+CLEAR = verdict_of({RANDOM: 1, SINGLES[3]: 4, TRAINED: 6, ORACLE: 8})
+
+
+def test_lists_and_purchases_are_counted_by_visitor_and_clicks_are_not() -> None:
+    tally = Tally()
+    tally.count(Impression("i", "ann", "list", 1_800_000_000_000, (Shown("rome", 1),)))
+    tally.count(Click("c", "ann", "rome", 1_800_000_000_000))
+    tally.count(Purchase("p", "ann", "rome", 1_800_000_000_000))
+    assert (dict(tally.lists), dict(tally.purchases)) == ({"ann": 1}, {"ann": 1})
+
+
+def test_each_arm_has_its_own_visitors_and_their_purchases_per_list_within_its_interval() -> None:
+    assert [arm.name for arm in CLEAR.arms] == list(NAMES)
+    assert sum(arm.visitors for arm in CLEAR.arms) == 3_000
+    for arm in CLEAR.arms:
+        rate = arm.purchases_per_list
+        assert arm.lists == LISTS * arm.visitors
+        assert rate.mean == pytest.approx(arm.purchases / arm.lists)
+        assert rate.low < rate.mean < rate.high
+
+
+def test_the_best_single_is_the_one_that_sold_most_per_list() -> None:
+    assert CLEAR.best_single == SINGLES[3]
+
+
+def test_uplifts_are_per_cent_with_an_interval_around_them() -> None:
+    assert CLEAR.over_blend.mean == pytest.approx(100, abs=6)
+    assert CLEAR.over_best_single.mean == pytest.approx(50, abs=5)
+    assert CLEAR.over_oracle.mean == pytest.approx(-25, abs=3)
+    assert 0 < CLEAR.over_blend.low < CLEAR.over_blend.mean < CLEAR.over_blend.high
+
+
+def test_a_clear_difference_is_said_and_an_unclear_one_is_called_so() -> None:
+    assert "perhaps no difference" not in sentence(CLEAR)
+    assert "less than the 7 % aimed at" not in sentence(CLEAR)
+    unclear = sentence(verdict_of({}))
+    assert "perhaps no difference" in unclear
+    assert "less than the 7 % aimed at" in unclear
+
+
+def test_a_loss_is_called_a_loss() -> None:
+    assert "% less (95 % interval" in sentence(verdict_of({TRAINED: 1}))
+
+
+def test_what_is_shown_and_said_calls_itself_a_simulation() -> None:
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(shown(CLEAR))
+    table, words = console.export_text(), sentence(CLEAR)
+    assert "Simulation" in table
+    assert "In this simulation" in words
+    assert "Simulated visitors, not real ones" in words
+    assert all(name in table for name in NAMES)
+
+
+def test_an_arm_without_visitors_is_refused() -> None:
+    with pytest.raises(ValueError, match="no question"):
+        judge(Tally(), NAMES, seed=1)

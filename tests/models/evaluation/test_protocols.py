@@ -1,0 +1,340 @@
+"""Protocols: what is asked, what is known at that moment, and which questions train and test."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.evaluation.protocols import (
+    PUBLISHED_LENGTH,
+    Asked,
+    hourly,
+    next_click,
+    next_clicks,
+    next_purchases,
+    purchase,
+    session_numbers,
+)
+from models.event_table import EventTable, table_of
+from models.walk import NEVER, NOTHING_BOUGHT, Question, questions
+from reco.events import Purchase
+from reco.knowledge import Knowledge
+from reco.recommenders.protocol import PURCHASE
+from reco.sessions import VISIT_SILENCE
+from tests.models.histories import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    did,
+    histories,
+    ids_of,
+    session_histories,
+    sessions,
+)
+
+frozen_or_not = pytest.mark.parametrize("frozen", [True, False])
+REPLAYED = settings(deadline=None, max_examples=30)
+A_PACE = ("abc", 0, MINUTE)
+"""A session with a gap that is not its last one, so that there is one to draw from."""
+
+
+def rows_by_session(table: EventTable) -> dict[int, list[int]]:
+    """The rows of each session, in the order of time."""
+    found = defaultdict(list)
+    for row in np.argsort(table.ts, kind="stable").tolist():
+        found[int(session_numbers(table)[row])].append(row)
+    return found
+
+
+def asked_rows(asked: Asked) -> list[int]:
+    """The rows before which, or after which, a list is asked for."""
+    steps = asked.walk.steps
+    rows: list[int] = (~steps[steps < 0]).tolist()
+    return sorted(rows)
+
+
+def event_rows(asked: Asked) -> list[int]:
+    """The rows whose events happen, in this order."""
+    steps = asked.walk.steps
+    rows: list[int] = steps[steps >= 0].tolist()
+    return rows
+
+
+def replayed(asked: Asked) -> Iterator[Question]:
+    """All questions, one after the other."""
+    return questions(asked.walk, Knowledge(max_sales=64, max_visitors=64))
+
+
+def known_at(asked: Asked) -> dict[int, set[str]]:
+    """The sales that knowledge has learned of, at each question."""
+    return {one.row: set(one.query.candidates.live.ids) for one in replayed(asked)}
+
+
+def starts_of(table: EventTable) -> NDArray[np.int64]:
+    """int64[n_rows]: when the session of each row started."""
+    starts = np.empty(len(table), np.int64)
+    for rows in rows_by_session(table).values():
+        starts[rows] = table.ts[rows[0]]
+    return starts
+
+
+@given(histories())
+def test_without_sessions_of_its_own_a_log_is_cut_by_half_an_hour_of_silence(table: EventTable) -> None:
+    numbers, newest = session_numbers(table), dict[int, int]()
+    for row in range(len(table)):
+        before = newest.get(int(table.visitors[row]))
+        if before is not None:
+            together = table.ts[row] - table.ts[before] <= VISIT_SILENCE
+            assert (numbers[row] == numbers[before]) == together
+        newest[int(table.visitors[row])] = row
+    for number in set(numbers.tolist()):
+        assert len(set(table.visitors[numbers == number].tolist())) == 1
+
+
+def test_the_sessions_of_a_log_are_taken_as_they_are_if_it_names_them_all() -> None:
+    log = [did("a", 0, session="x"), did("b", DAY, session="x"), did("c", DAY, session="y")]
+    assert session_numbers(table_of(log)).tolist() == [0, 0, 1]
+    assert session_numbers(table_of([*log, did("d", DAY)])).tolist() == [0, 1, 1, 1]
+
+
+@frozen_or_not
+@settings(deadline=None)
+@given(table=session_histories())
+def test_the_last_of_the_first_clicks_of_each_session_is_to_be_found(table: EventTable, frozen: bool) -> None:  # noqa: FBT001
+    assume(max(len(rows) for rows in rows_by_session(table).values()) > 2)
+    asked = hourly(table, 2, 3, 1.0, frozen=frozen)
+    kept = {number: rows[:PUBLISHED_LENGTH] for number, rows in rows_by_session(table).items()}
+    assert sorted(event_rows(asked)) == sorted(row for rows in kept.values() for row in rows)
+    assert asked_rows(asked) == sorted(rows[-1] for rows in kept.values() if len(rows) > 1)
+    assert ids_of(table, asked_rows(asked)) == [
+        table.sale_ids[asked.walk.targets[row]] for row in asked_rows(asked)
+    ]
+    assert asked.leave_out_seen
+
+
+@frozen_or_not
+@settings(deadline=None)
+@given(table=session_histories(span=5 * DAY))
+def test_questions_are_split_by_the_day_and_counted_by_the_hour_of_the_start_of_their_session(
+    table: EventTable,
+    frozen: bool,  # noqa: FBT001
+) -> None:
+    assume(max(len(rows) for rows in rows_by_session(table).values()) > 2)
+    asked, starts = hourly(table, 3, 4, 1.0, frozen=frozen), starts_of(table)
+    for row in range(len(table)):
+        hour = (starts[row] - table.ts.min()) // HOUR
+        is_asked, day = row in asked_rows(asked), hour // 24 + 1
+        assert asked.windows[row] == hour
+        assert asked.trained[row] == (is_asked and day == 2), "the first day only warms up"
+        assert asked.tested[row] == (is_asked and day in (3, 4))
+
+
+@REPLAYED
+@given(session_histories(span=8 * HOUR))
+def test_frozen_by_the_hour_whole_sessions_of_past_hours_are_known_and_nothing_else(
+    table: EventTable,
+) -> None:
+    asked, starts = hourly(table, 2, 3, 1.0, frozen=True), starts_of(table)
+    kept, hours = set(event_rows(asked)), (starts - table.ts.min()) // HOUR
+    assert asked.walk.ts.tolist() == table.ts.tolist()
+    ends = table.ts.min() + (hours + 1) * HOUR
+    assert asked.walk.appended.tolist() == asked.walk.asked_in.tolist() == (ends // SECOND).tolist()
+    for row, known in known_at(asked).items():
+        assert known == set(ids_of(table, [one for one in kept if hours[one] < hours[row]]))
+
+
+@REPLAYED
+@given(session_histories(span=2 * HOUR))
+def test_streaming_everything_before_the_second_of_the_question_is_known_and_nothing_else(
+    table: EventTable,
+) -> None:
+    assume(max(len(rows) for rows in rows_by_session(table).values()) > 2)
+    asked = hourly(table, 2, 3, 1.0, frozen=False)
+    kept, seconds = event_rows(asked), asked.walk.ts // SECOND
+    assert (np.diff(asked.walk.ts[kept]) >= 0).all()
+    for row, known in known_at(asked).items():
+        now = table.ts[row] // SECOND
+        assert known == set(ids_of(table, [one for one in kept if seconds[one] < now]))
+
+
+@settings(deadline=None)
+@given(session_histories(), st.integers(0, 9))
+def test_only_the_last_gaps_are_drawn_anew_from_gaps_that_are_none(table: EventTable, seed: int) -> None:
+    by_session = [rows for rows in rows_by_session(table).values() if len(rows) > 1]
+    pool = {int(gap) for rows in by_session for gap in np.diff(table.ts[rows])[:-1]}
+    assume(pool)
+    ts = hourly(table, 2, 3, 0.5, frozen=False, seed=seed).walk.ts
+    lasts = [rows[-1] for rows in by_session]
+    others = np.setdiff1d(np.arange(len(table)), lasts)
+    assert ts[others].tolist() == table.ts[others].tolist()
+    for rows in by_session:
+        drawn, own = int(ts[rows[-1]] - ts[rows[-2]]), int(table.ts[rows[-1]] - table.ts[rows[-2]])
+        assert drawn == own or (drawn > own and drawn in pool)
+
+
+def test_a_last_gap_that_gives_the_answer_away_is_gone() -> None:
+    telling = 30 * SECOND
+    log = [
+        did(sale, start * MINUTE + after, f"v{start}", f"s{start}")
+        for start in range(50)
+        for sale, after in (("a", 0), ("b", 100 * SECOND), ("c", 100 * SECOND + telling))
+    ]
+    table = table_of(log)
+    ts, kept = (hourly(table, 2, 3, 1.0, frozen=frozen).walk.ts for frozen in (False, True))
+    assert set((ts[2::3] - ts[1::3]).tolist()) == {100 * SECOND}
+    assert set((kept[2::3] - kept[1::3]).tolist()) == {telling}
+
+
+def test_a_share_of_the_sessions_tests_and_which_follows_from_the_seed() -> None:
+    table = table_of(sessions(*[A_PACE] * 400, *[("abc", DAY, MINUTE)] * 50))
+    tested = [
+        np.flatnonzero(hourly(table, 1, 1, 0.25, frozen=True, seed=seed).tested).tolist()
+        for seed in (1, 1, 2)
+    ]
+    assert tested[0] == tested[1] != tested[2]
+    assert 60 < len(tested[0]) < 140
+    asked = hourly(table, 3, 3, 0.25, frozen=True)
+    assert asked.trained.sum() == 50, "all of those before train"
+    assert len(event_rows(asked)) == len(table), "all are learned"
+
+
+@frozen_or_not
+@REPLAYED
+@given(table=session_histories(span=HOUR))
+def test_the_session_of_a_question_holds_every_click_before_the_one_to_be_found_and_no_other(
+    table: EventTable,
+    frozen: bool,  # noqa: FBT001
+) -> None:
+    by_session = list(rows_by_session(table).values())
+    assume(max(map(len, by_session)) > 2)
+    for asked in (hourly(table, 2, 3, 1.0, frozen=frozen), next_click(table, 0.5, 0.5, frozen=frozen)):
+        for row, query, _, session in replayed(asked):
+            (own,) = (rows for rows in by_session if row in rows)
+            assert query.at == table.ts[row]
+            assert session is not None
+            before = [int(touch.event_id) for touch in session.recent]
+            assert sorted(before) == sorted(own[: own.index(row)])
+
+
+@frozen_or_not
+@settings(deadline=None)
+@given(table=session_histories(), shares=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)))
+def test_every_click_but_the_first_of_the_newest_sessions_is_asked_for(
+    table: EventTable,
+    shares: tuple[float, float],
+    frozen: bool,  # noqa: FBT001
+) -> None:
+    asked = next_click(table, *shares, frozen=frozen)
+    by_start = sorted(rows_by_session(table).values(), key=lambda rows: table.ts[rows[0]])
+    assume(len({int(table.ts[rows[0]]) for rows in by_start}) == len(by_start))
+    n_tests, n_trains = (round(len(by_start) * share) for share in shares)
+    testing = by_start[len(by_start) - n_tests :]
+    training = by_start[max(len(by_start) - n_tests - n_trains, 0) : len(by_start) - n_tests]
+    for chosen, some in ((asked.tested, testing), (asked.trained, training)):
+        assert set(np.flatnonzero(chosen).tolist()) == {row for rows in some for row in rows[1:]}
+    assert not (asked.trained & asked.tested).any()
+    assert set(asked_rows(asked)) == set(np.flatnonzero(asked.trained | asked.tested).tolist())
+
+
+@frozen_or_not
+@settings(deadline=None)
+@given(table=session_histories())
+def test_sessions_are_walked_one_after_the_other_and_learned_no_sooner_than_they_are_over(
+    table: EventTable,
+    frozen: bool,  # noqa: FBT001
+) -> None:
+    asked = next_click(table, 0.3, 0.3, frozen=frozen)
+    walk = asked.walk
+    rows = np.where(walk.steps < 0, ~walk.steps, walk.steps)
+    learned = [row for row in event_rows(asked) if walk.appended[row] != NEVER]
+    assert sorted(event_rows(asked)) == list(range(len(table)))
+    assert (np.diff(asked.clusters[rows]) >= 0).all()
+    assert (np.diff(walk.appended[learned]) >= 0).all()
+    for own in rows_by_session(table).values():
+        assert len(set(asked.clusters[own].tolist())) == 1
+        seconds = set(walk.appended[own].tolist())
+        assert seconds == {NEVER} or (len(seconds) == 1 and seconds.pop() >= table.ts[own].max() // SECOND)
+
+
+@REPLAYED
+@given(session_histories())
+def test_frozen_no_test_session_is_learned_and_every_other_is_known(table: EventTable) -> None:
+    asked = next_click(table, 0.4, 0.3, frozen=True)
+    n_sessions = asked.clusters.max() + 1
+    testing = asked.clusters >= n_sessions - round(n_sessions * 0.4)
+    assert (asked.walk.appended[testing] == NEVER).all()
+    assert (asked.walk.appended[~testing] != NEVER).all()
+    for row, known in known_at(asked).items():
+        learned = ~testing if testing[row] else asked.clusters < asked.clusters[row]
+        assert known == set(ids_of(table, np.flatnonzero(learned).tolist()))
+
+
+@REPLAYED
+@given(session_histories())
+def test_otherwise_every_session_that_started_before_is_known_and_nothing_else(table: EventTable) -> None:
+    asked = next_click(table, 0.4, 0.3, frozen=False)
+    for row, known in known_at(asked).items():
+        before = np.flatnonzero(asked.clusters < asked.clusters[row])
+        assert known == set(ids_of(table, before.tolist()))
+
+
+def plain_next_purchase(table: EventTable, row: int, window: int) -> int:
+    """What the visitor of a row buys next, by looking at everything that they did afterwards."""
+    numbers = session_numbers(table)
+    later = [
+        one
+        for one in range(len(table))
+        if table.visitors[one] == table.visitors[row]
+        and (table.ts[one], one) > (table.ts[row], row)
+        and table.kinds[one] == PURCHASE
+    ]
+    if not later:
+        return NOTHING_BOUGHT
+    bought = min(later, key=lambda one: (table.ts[one], one))
+    soon = numbers[bought] == numbers[row] or table.ts[bought] - table.ts[row] <= window
+    return int(table.sales[bought]) if soon else NOTHING_BOUGHT
+
+
+@settings(deadline=None)
+@given(histories(), st.sampled_from((0, MINUTE, HOUR, DAY)))
+def test_what_is_bought_next_is_that_of_the_plain_reference(table: EventTable, window: int) -> None:
+    expected = [plain_next_purchase(table, row, window) for row in range(len(table))]
+    assert next_purchases(table, window).tolist() == expected
+
+
+@settings(deadline=None)
+@given(session_histories())
+def test_what_is_clicked_next_is_the_next_row_of_the_session(table: EventTable) -> None:
+    targets = next_clicks(table)
+    for rows in rows_by_session(table).values():
+        assert targets[rows].tolist() == [*table.sales[rows[1:]].tolist(), NOTHING_BOUGHT]
+
+
+def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
+    log = [did("a", 0), did("b", 50 * MINUTE), did("c", 70 * MINUTE), did("d", 80 * MINUTE, kind=Purchase)]
+    table = table_of(log)
+    assert next_purchases(table, 0).tolist() == [-1, 3, 3, -1]
+    assert next_purchases(table, 2 * HOUR).tolist() == [3, 3, 3, -1]
+
+
+@settings(deadline=None)
+@given(histories(span=30 * HOUR), st.sampled_from((MINUTE, HOUR, 5 * HOUR)))
+def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_reaches_into_the_test(
+    table: EventTable, window: int
+) -> None:
+    asked = purchase(table, 0.25, 0.5, window)
+    walk, span = asked.walk, table.ts.max() - table.ts.min()
+    tested_from = table.ts.max() - round(span * 0.25)
+    assert walk.targets.tolist() == next_purchases(table, window).tolist()
+    assert walk.steps[1::2].tolist() == (~walk.steps[::2]).tolist(), "right after each event"
+    assert sorted(event_rows(asked)) == list(range(len(table)))
+    assert (np.diff(walk.ts[event_rows(asked)]) >= 0).all()
+    assert walk.appended.tolist() == walk.asked_in.tolist() == (table.ts // SECOND).tolist()
+    assert asked.tested.tolist() == (table.ts >= tested_from).tolist()
+    assert (table.ts[asked.trained] + window < tested_from).all()
+    assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()

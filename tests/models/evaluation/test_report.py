@@ -1,0 +1,140 @@
+"""The report: a whole page that needs nothing else, holds the figures, and shows names as they are."""
+
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from models.evaluation.report import headline, terminal_table, write_report
+from models.evaluation.results import Kind
+from tests.models.evaluation.found import by_hand, drawn
+
+VOID = {"meta", "br", "path", "use"}
+
+
+class Structure(HTMLParser):
+    """Whether each element that is opened is closed, in the right order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(drawn(), path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_it_is_one_whole_page(page: str) -> None:
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    assert page.startswith("<!doctype html>")
+    assert structure.tags.count("svg") == 6
+
+
+def test_it_needs_nothing_from_outside(page: str) -> None:
+    assert not re.search(r"https?:|//\w|@import|<script|<link|<img|<iframe", page)
+    assert all(one.startswith("#") for one in re.findall(r"(?:href|src)=\"([^\"]*)", page))
+    assert all(one.startswith("#") for one in re.findall(r"url\(([^)]*)", page))
+
+
+def test_it_holds_every_figure_with_its_interval(page: str) -> None:
+    for row in drawn().summary.rows:
+        for one in row.figures:
+            assert f"<span>{one.mean:.4f}</span> <small>{one.low:.4f}–{one.high:.4f}</small>" in page  # noqa: RUF001
+        for one in row.uplift[:1]:
+            assert f"{one.mean:+.1f} %" in page
+
+
+def test_it_holds_the_slices_the_published_the_parameters_and_how_to_do_it_again(page: str) -> None:
+    summary = drawn().summary
+    for one in summary.slices:
+        assert f"<b>{one.name}</b>" in page
+        assert f"{one.rows[-1].over_best.mean:+.4f}" in page
+    text = unescape(page)
+    for expected in ("0.3675", "0.6681", "sessions cut to", "a fast one", "abc123", "trees"):
+        assert expected in text
+    assert summary.about.command in text
+
+
+def test_names_are_escaped(page: str) -> None:
+    assert "carted &lt;first&gt; &amp; $new$" in page
+    assert "<first>" not in page
+    assert "<north>" not in page
+
+
+def test_the_first_sentences_say_what_was_evaluated_and_what_came_out() -> None:
+    summary = drawn().summary
+    text = unescape(re.sub(r"<(?!north|first)[^>]*>", "", headline(summary)))
+    ranker, single = summary.rows[5], summary.rows[summary.best_single or 0]
+    assert text.startswith(
+        "On shop <north>, 600 questions of the protocol hourly each asked 6 scorers for the last"
+    )
+    assert f"meta-model reaches NDCG@20 {ranker.figures[0].mean:.4f}" in text
+    assert f"The best single recommender, {single.scorer.name}, reaches {single.figures[0].mean:.4f}" in text
+    assert f"{ranker.uplift[0].mean:+.1f} %" in text
+    assert "chance" not in text
+    assert text.endswith("The best published NDCG@20 is 0.3675, by XLNet.")
+
+
+def test_nothing_is_said_of_an_uplift_over_nothing(tmp_path: Path) -> None:
+    found = by_hand([[0, 0], [1, 2]], ["recommender", "ranker"])
+    write_report(found, tmp_path / "report.html")
+    assert "nan" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert headline(found.summary).count("The best single recommender") == 1
+
+
+def test_a_difference_that_may_be_chance_is_called_so() -> None:
+    found = by_hand([[1, 2, 1, 2], [2, 1, 2, 1]], ["recommender", "ranker"])
+    assert "which may be chance" in headline(found.summary)
+
+
+@pytest.mark.parametrize("kinds", [["baseline", "rule"], ["baseline", "baseline"], ["ranker", "challenger"]])
+def test_it_can_be_written_of_the_least_that_was_measured(tmp_path: Path, kinds: list[Kind]) -> None:
+    write_report(by_hand([[1, 0], [2, 1]], kinds), tmp_path / "report.html")
+    assert "scorer 1" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_same_results_give_the_same_report(tmp_path: Path, page: str) -> None:
+    write_report(drawn(), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_the_terminal_shows_the_scorers_best_first_with_names_as_they_are() -> None:
+    console = Console(width=120, record=True, file=None, quiet=False, force_terminal=False)
+    summary = by_hand([[2, 2], [1, 1]], ["rule", "ranker"]).summary
+    with console.capture() as captured:
+        console.print(terminal_table(summary))
+        console.print(terminal_table(drawn().summary))
+    text = captured.get()
+    assert text.index("scorer 1") < text.index("scorer 0")
+    assert "1.0000 ±0.0000" in text
+    assert "+58.5 % ±0.0" in text
+    assert "carted <first> & $new$" in text
+
+
+def test_results_and_the_terminal_table_do_not_load_matplotlib() -> None:
+    code = "import sys, models.evaluation.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

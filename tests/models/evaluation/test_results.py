@@ -1,0 +1,163 @@
+"""Results of an evaluation: tables by hand, and files that give back what they were given."""
+
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.evaluation.results import Kind, Metric, Results, read_npz, summarise, write_json, write_npz
+from tests.models.evaluation.found import by_hand, drawn
+
+
+def test_metrics_are_named_with_their_cut() -> None:
+    assert [Metric("MRR", 20).name, Metric("NDCG", 10).name] == ["MRR@20", "NDCG@10"]
+    assert Metric("MRR", 2).of(np.array([1, 2, 3, 0])).tolist() == [1.0, 0.5, 0.0, 0.0]
+
+
+def test_figures_are_plain_means_of_all_questions() -> None:
+    summary = by_hand([[1, 3, 0, 0]], ["recommender"]).summary
+    assert [one.mean for one in summary.rows[0].figures] == pytest.approx([1.5 / 4, 2 / 4])
+    assert summary.windows is None
+
+
+def test_with_windows_each_window_counts_alike() -> None:
+    summary = by_hand([[1, 1, 1, 0]], ["ranker"], windows=np.array([7, 7, 7, 8])).summary
+    assert [one.mean for one in summary.rows[0].figures] == [0.5, 0.5]
+    assert summary.windows == 2
+
+
+def test_the_best_single_is_a_recommender_or_rule_never_a_baseline_or_learned() -> None:
+    ranks = [[1, 1], [2, 2], [1, 2], [1, 1], [1, 1]]
+    summary = by_hand(ranks, ["baseline", "recommender", "rule", "challenger", "ranker"]).summary
+    assert summary.best_single == 2
+    assert summary.best_ranker == 4
+
+
+def test_equals_are_ranked_in_their_order() -> None:
+    summary = by_hand([[0, 1], [1, 0], [1, 1]], ["recommender", "recommender", "ranker"]).summary
+    assert summary.ranked() == [2, 0, 1]
+    assert summary.best_single == 0
+
+
+def test_uplift_is_over_the_best_single_and_only_for_what_is_learned() -> None:
+    ranks = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]]
+    summary = by_hand(ranks, ["baseline", "recommender", "ranker"]).summary
+    assert [len(row.uplift) for row in summary.rows] == [0, 0, 2]
+    assert [one.mean for one in summary.rows[2].uplift] == pytest.approx([50, 50])
+
+
+def test_a_ranker_that_ranks_as_the_best_single_has_no_uplift() -> None:
+    ranks = [[1, 5, 0, 2]] * 2
+    for one in by_hand(ranks, ["recommender", "ranker"]).summary.rows[1].uplift:
+        assert (one.mean, one.low, one.high) == pytest.approx((0, 0, 0), abs=1e-9)
+
+
+def test_slices_name_their_own_best_single_and_the_difference_to_both() -> None:
+    ranks = [[1, 1, 1, 0, 0], [0, 0, 0, 1, 1], [1, 1, 0, 1, 1]]
+    slices = np.array([0, 0, 0, 1, 1], np.int8)
+    summary = by_hand(ranks, ["recommender", "recommender", "ranker"], slices=slices).summary
+    carted, untouched = summary.slices
+    assert [carted.name, carted.questions, carted.best_here] == ["carted", 3, "scorer 0"]
+    assert [untouched.name, untouched.questions, untouched.best_here] == ["never touched", 2, "scorer 1"]
+    ranker = untouched.rows[0]
+    assert [ranker.figure.mean, ranker.over_best.mean, ranker.over_best_here.mean] == [1.0, 1.0, 0.0]
+    assert carted.rows[0].over_best.mean == pytest.approx(-1 / 3)
+
+
+def test_a_slice_that_no_question_is_in_is_left_out() -> None:
+    slices = np.array([1, 1], np.int8)
+    summary = by_hand([[1, 2], [1, 1]], ["rule", "ranker"], slices=slices).summary
+    assert [one.name for one in summary.slices] == ["never touched"]
+
+
+def test_without_anything_single_or_learned_there_is_still_a_table() -> None:
+    summary = by_hand([[1, 2]], ["baseline"], slices=np.array([0, 1], np.int8)).summary
+    assert (summary.best_single, summary.best_ranker, summary.slices) == (None, None, ())
+    assert len(summary.rows) == 1
+
+
+def test_every_interval_holds_its_mean_and_draws_are_repeatable() -> None:
+    results = drawn()
+    for row in results.summary.rows:
+        assert all(one.low < one.mean < one.high for one in (*row.figures, *row.uplift))
+    assert summarise(results) == results.summary
+    assert summarise(results, resamples=50, seed=3) != results.summary
+
+
+def test_calibration_is_summed_up() -> None:
+    calibrated = drawn().summary.calibrated
+    assert calibrated is not None
+    assert calibrated.examples == 500
+    assert 0 < calibrated.error < 0.1
+    assert sum(share for _, _, share in calibrated.table) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("results", [drawn(60), drawn(60, windows=False, times=False)])
+def test_what_is_written_comes_back_whole(tmp_path: Path, results: Results) -> None:
+    write_npz(results, tmp_path / "found")
+    back = read_npz(tmp_path / "found")
+    assert back.about == results.about
+    assert back.calibration is not None
+    for name in ("ranks", "clusters", "windows", "slices", "times"):
+        one, other = getattr(results, name), getattr(back, name)
+        assert (one is None and other is None) or (one.dtype == other.dtype and np.array_equal(one, other))
+    assert back.summary == results.summary
+
+
+def test_what_was_not_measured_stays_absent(tmp_path: Path) -> None:
+    write_npz(by_hand([[1, 2]], ["ranker"]), tmp_path / "found.npz")
+    back = read_npz(tmp_path / "found.npz")
+    assert (back.windows, back.slices, back.times, back.calibration) == (None, None, None, None)
+
+
+def test_other_files_are_refused_with_their_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other", ranks=np.zeros(3))
+    np.savez(tmp_path / "objects", about=np.array([{}], object))
+    write_npz(drawn(60), tmp_path / "whole.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:900])
+    (tmp_path / "text.npz").write_text("ranks")
+    (tmp_path / "empty.npz").touch()
+    for name in ("other", "objects", "half", "text", "empty"):
+        with pytest.raises(ValueError, match=f"{name}.npz does not hold the results"):
+            read_npz(tmp_path / f"{name}.npz")
+
+
+def test_the_json_holds_the_tables_without_the_arrays(tmp_path: Path) -> None:
+    results = drawn()
+    write_json(results, tmp_path / "found.json")
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert written["rows"] == json.loads(msgspec.json.encode(results.summary.rows))
+    assert written["about"]["published"]["XLNet"]["HR@20"] == 0.6721
+    assert "ranks" not in written
+
+
+def test_a_figure_that_is_not_a_number_is_null_in_json(tmp_path: Path) -> None:
+    write_json(by_hand([[0, 0], [1, 1]], ["rule", "ranker"]), tmp_path / "found.json")
+    assert json.loads((tmp_path / "found.json").read_text())["rows"][1]["uplift"][0]["mean"] is None
+
+
+def test_arrays_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"ranks of shape \(1, 3\)"):
+        by_hand([[1, 2, 3]], ["ranker"], clusters=np.arange(2))
+    with pytest.raises(ValueError, match="times of shape"):
+        by_hand([[1, 2, 3]], ["ranker"], times=np.arange(4))
+    with pytest.raises(ValueError, match="slices are positions"):
+        by_hand([[1, 2]], ["ranker"], slices=np.array([0, 2], np.int8))
+    with pytest.raises(ValueError, match="need a metric"):
+        Results(
+            about=msgspec.structs.replace(drawn(9).about, metrics=()),
+            ranks=drawn(9).ranks,
+            clusters=np.arange(9),
+        )
+
+
+def test_a_large_evaluation_is_summed_up_in_seconds() -> None:
+    random = np.random.default_rng(1)
+    recommenders: list[Kind] = ["recommender"] * 39
+    results = by_hand(random.integers(0, 50, (40, 60_000)).tolist(), [*recommenders, "ranker"])
+    started = time.process_time()
+    assert len(results.summary.rows) == 40
+    assert time.process_time() - started < 30

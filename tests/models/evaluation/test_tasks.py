@@ -1,0 +1,81 @@
+"""Evaluations as a whole, on a small shop: what is known is found, and the trained ranker finds it best."""
+
+import numpy as np
+import pytest
+
+from models.evaluation.results import Results
+from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
+from models.evaluation.tuning import GROUPS, Trial, tune
+from models.training import Boosting
+from reco.errors import TrainingError
+from reco.parameters import Parameters
+from tests.models.shop_logs import shop_log
+
+QUICK = Boosting(trees=60, num_leaves=15, min_data_in_leaf=20, threads=1)
+
+
+def task(protocol: Protocol, *, frozen: bool = False) -> Task:
+    """A task that fits the log of a few days."""
+    return Task(protocol=protocol, frozen=frozen, first_day=3, last_day=4, share=0.4, test=0.2, train=0.5)
+
+
+def run(protocol: Protocol, *, frozen: bool = False) -> Results:
+    return evaluate(shop_log(1500), task(protocol, frozen=frozen), Parameters(), QUICK)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("protocol", ["hourly", "next-click"])
+def test_the_trained_ranker_is_at_least_as_good_as_the_best_single_recommender(
+    protocol: Protocol,
+    frozen: bool,  # noqa: FBT001
+) -> None:
+    results = run(protocol, frozen=frozen)
+    summary = results.summary
+    assert summary.best_single is not None
+    figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
+    best = summary.rows[summary.best_single].figures[0].mean
+    assert figure["mix"] > 0.9 * best
+    assert figure["mix"] > 1.5 * figure["popularity.clicks_lasting"]
+    assert (results.ranks[0] > 0).mean() > 0.9
+
+
+def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
+    results = run("purchase")
+    summary = results.summary
+    assert summary.calibrated is not None
+    assert summary.calibrated.error < 0.02
+    figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
+    assert figure["mix"] > figure["fixed blend"]
+    assert results.slices is not None
+    assert set(results.slices.tolist()) <= {0, 1, 2, 3}
+
+
+def test_the_same_seed_gives_the_same_ranks() -> None:
+    first, again = (run("next-click").ranks for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_a_log_without_a_test_is_refused() -> None:
+    with pytest.raises(TrainingError, match="hourly finds no moment to train on"):
+        asked_of(shop_log(50, days=1), Task(protocol="hourly"))
+
+
+def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 60)
+    table = shop_log(300)
+    asked = asked_of(table, task("hourly"))
+    trials: list[Trial] = []
+    found = tune(asked, Parameters(), trials.append)
+    tried = {trial.parameter for trial in trials}
+    assert {f"session_knn.{name}" for name in GROUPS["session_knn"]} <= tried
+    assert "covisitation.now" in tried
+    best = max(
+        (trial for trial in trials if trial.parameter == "covisitation.now"), key=lambda trial: trial.figure
+    )
+    assert found.covisitation.now == best.value
+    future = table.ts > table.ts[asked.trained].max() + 60_000
+    changed = shop_log(300)
+    changed.sales[future] = changed.sales[future][::-1]
+    assert tune(asked_of(changed, task("hourly")), Parameters()) == found

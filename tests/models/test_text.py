@@ -1,0 +1,164 @@
+"""The text model: the same as scikit-learn's pipeline, without it, and refused if it is broken."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import Normalizer
+
+from models.text import FILE, LEAST_KNOWN, TextModel, text_of
+from reco.errors import ReleaseError
+from reco.events import Sale
+from tests.source_tree import ROOT
+
+TEXTS = (
+    "A week on the beach of Rimini, hotel with a pool",
+    "Beach hotel with pool, a week in Rimini or Riccione",
+    "Three days in Rome: museums, old town, hotel in the centre",
+    "Old town of Rome, museums and a hotel in the old town",
+    "Skiing in Tyrol, a week in the mountains, sauna",
+    "A hut in the mountains of Tyrol with sauna, skiing included",
+    "Ĝardeno kaj strando, Žižkov 北京 旅行",
+    "Žižkov 北京 旅行 kaj ĝardeno",
+)
+DIMENSIONS = 5
+words = st.sampled_from([*" ".join(TEXTS).split(), "İ", "ß", "beach", "Beach", "x", "unheard"])
+texts = st.text() | st.lists(words, max_size=12).map(" ".join) | st.lists(words | st.text()).map(", ".join)
+
+
+@pytest.fixture(scope="module")
+def model() -> TextModel:
+    return TextModel.fit(TEXTS, DIMENSIONS, seed=1)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    tfidf = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
+    svd = TruncatedSVD(DIMENSIONS, random_state=1)
+    return Pipeline([("tfidf", tfidf), ("svd", svd), ("normalizer", Normalizer())]).fit(TEXTS)
+
+
+@given(text=texts)
+def test_it_gives_what_the_pipeline_of_scikit_learn_gives(model: TextModel, pipeline: Any, text: str) -> None:
+    vector, expected = model.vector(text), pipeline.transform([text])[0]
+    if vector is None:
+        assert np.linalg.norm(pipeline[:-1].transform([text])) <= LEAST_KNOWN * 1.001
+    else:
+        assert vector.dtype == np.float32
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_a_word_that_is_repeated_counts_less_each_time(model: TextModel, pipeline: Any) -> None:
+    text = "beach " * 900 + "rome"
+    vector = model.vector(text)
+    assert vector is not None
+    np.testing.assert_allclose(vector, pipeline.transform([text])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "unheard words only", "x y z", "!?"])
+def test_a_text_without_a_known_word_is_unknown(model: TextModel, text: str) -> None:
+    assert model.vector(text) is None
+
+
+def test_texts_about_the_same_are_nearer_than_others(model: TextModel) -> None:
+    rimini, riccione, rome = (model.vector(text) for text in ("beach of Rimini", TEXTS[1], TEXTS[2]))
+    assert rimini is not None and riccione is not None and rome is not None  # noqa: PT018
+    assert rimini @ riccione > 0.5 > rimini @ rome
+
+
+def test_it_has_no_more_dimensions_than_the_texts_spread_along() -> None:
+    model = TextModel.fit(["beach pool", "beach pool", "beach pool", "mountains", "mountains"], components=64)
+    assert model.components.shape == (4, 2)
+
+
+@pytest.mark.parametrize("few", [[], [""], ["beach"], ["beach", "mountains"], ["beach", "beach"]])
+def test_texts_that_have_no_words_in_common_are_refused(few: list[str]) -> None:
+    with pytest.raises(ValueError, match="too few words occur in 2 of"):
+        TextModel.fit(few)
+
+
+def test_it_is_the_same_when_read_again(model: TextModel, tmp_path: Path) -> None:
+    model.to_files(tmp_path)
+    again = TextModel.from_files(tmp_path)
+    assert again.to_bytes() == model.to_bytes() == TextModel.fit(TEXTS, DIMENSIONS, seed=1).to_bytes()
+    for text in TEXTS:
+        first, second = model.vector(text), again.vector(text)
+        assert first is not None and second is not None  # noqa: PT018
+        assert first.tobytes() == second.tobytes()
+
+
+def test_it_is_applied_without_scikit_learn(model: TextModel, tmp_path: Path) -> None:
+    model.to_files(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from models.text import TextModel;"
+        "assert TextModel.from_files(Path(sys.argv[1])).vector('beach') is not None;"
+        "sys.exit('sklearn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=FILE):
+        TextModel.from_files(tmp_path)
+
+
+@given(st.binary())
+def test_bytes_that_are_no_model_are_refused(value: bytes) -> None:
+    with pytest.raises(ReleaseError, match="is no text model"):
+        TextModel.from_bytes(value)
+
+
+def as_float64(*values: float) -> bytes:
+    return np.array(values).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("format", "text-9", "text-9"),
+        ("terms", ["beach"], "5 dimensions of 1 terms"),
+        ("terms", ["beach", 3], r"terms\[1\]"),
+        ("dimensions", 0, "0 dimensions"),
+        ("dimensions", 4, "reshape"),
+        ("components", b"", "reshape"),
+        ("components", b"123", "buffer size"),
+        ("term_weights", as_float64(1.0), "too many or too few"),
+        ("count_weights", as_float64(1.0), "too many or too few"),
+        ("more", 1, "more"),
+    ],
+)
+def test_a_broken_model_is_refused(model: TextModel, field: str, value: object, fault: str) -> None:
+    stored = msgspec.msgpack.decode(model.to_bytes()) | {field: value}
+    with pytest.raises(ReleaseError, match=fault):
+        TextModel.from_bytes(msgspec.msgpack.encode(stored))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("field", ["term_weights", "count_weights"])
+def test_weights_that_are_no_weights_are_refused(model: TextModel, field: str, wrong: float) -> None:
+    stored = msgspec.msgpack.decode(model.to_bytes())
+    stored[field] = as_float64(wrong) + stored[field][8:]
+    with pytest.raises(ReleaseError, match=f"{field}: are not all finite"):
+        TextModel.from_bytes(msgspec.msgpack.encode(stored))
+
+
+def test_a_term_that_occurs_twice_is_refused(model: TextModel) -> None:
+    stored = msgspec.msgpack.decode(model.to_bytes())
+    stored["terms"][1] = stored["terms"][0]
+    with pytest.raises(ReleaseError, match="terms: one occurs twice"):
+        TextModel.from_bytes(msgspec.msgpack.encode(stored))
+
+
+def test_the_text_of_a_sale_is_all_that_it_says() -> None:
+    sale = Sale("rome", "Rome", 1, description="Three days", country="IT", tags=("old town", "museum"))
+    assert text_of(sale).split("\n") == ["Rome", "Three days", "IT", "old town", "museum"]
+    assert text_of(Sale("rome", "Rome", 1)).strip() == "Rome"

@@ -1,0 +1,105 @@
+"""Training: what is drawn, what is learned, and that later moments calibrate."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.training import (
+    Boosting,
+    LogisticRegression,
+    grow,
+    of_families,
+    train_ranker,
+)
+from models.training_set import Examples, TrainingSet
+from reco.errors import TrainingError
+
+FEATURES = ("popularity.clicks_now", "revisits.clicks", "moment.hour")
+QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
+
+
+def moments(count: int, sales: int = 80, seed: int = 0) -> Examples:
+    """Moments at which the sale with the most clicks tends to be chosen; the other features are noise."""
+    random = np.random.default_rng(seed)
+    training = TrainingSet(FEATURES, np.random.default_rng(seed))
+    for _ in range(count):
+        rows = random.normal(size=(len(FEATURES), sales)).astype(np.float32)
+        target = int(np.argmax(rows[0] + random.normal(scale=0.5, size=sales)))
+        training.add(rows, target, np.ones(sales, np.bool_))
+    return training.complete()
+
+
+def area_under_the_curve(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
+    """How often a chosen sale scores above another."""
+    chosen, others = scores[labels], scores[~labels]
+    return float((chosen[:, None] > others[None, :]).mean())
+
+
+def test_the_target_comes_with_others_that_weigh_as_many_candidates_as_they_stand_for() -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(0))
+    rows = np.arange(3 * 81, dtype=np.float32).reshape(3, 81)
+    training.add(rows, 7, np.ones(81, np.bool_), negatives=20)
+    examples = training.complete()
+    assert examples.groups.tolist() == [21]
+    assert examples.labels.tolist() == [True] + [False] * 20
+    assert examples.rows[:, 0].tolist() == rows[:, 7].tolist()
+    assert 7 not in examples.rows[0, 1:]
+    assert len(set(examples.rows[0].tolist())) == 21
+    assert examples.weights.sum() == pytest.approx(81)
+
+
+def test_a_moment_without_a_target_has_others_only_and_what_is_not_allowed_is_never_drawn() -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(0))
+    rows = np.tile(np.arange(10, dtype=np.float32), (3, 1))
+    training.add(rows, -1, np.arange(10) < 4)
+    examples = training.complete()
+    assert sorted(examples.rows[0].tolist()) == [0, 1, 2, 3]
+    assert not examples.labels.any()
+
+
+def test_a_forest_finds_what_leads_to_a_choice() -> None:
+    training, later = moments(400), moments(100, seed=1)
+    for objective in ("binary", "lambdarank"):
+        ranker, fitted = train_ranker(training, FEATURES, QUICK, objective)
+        assert fitted.importance[0][0] == "popularity.clicks_now"
+        assert sum(share for _, share in fitted.importance) == pytest.approx(1)
+        assert area_under_the_curve(ranker.score(later.rows), later.labels) > 0.9
+
+
+def test_a_release_of_the_same_seed_is_the_same_to_the_last_bit() -> None:
+    first, again = (grow(moments(200), QUICK).text for _ in range(2))
+    assert first == again
+
+
+def test_probabilities_add_up_to_what_was_chosen_among_all_candidates() -> None:
+    training, later = moments(800), moments(300, seed=1)
+    ranker, _ = train_ranker(training, FEATURES, QUICK)
+    expected = float((ranker.score(later.rows) * later.weights).sum())
+    assert expected == pytest.approx(later.labels.sum(), rel=0.2)
+
+
+def test_calibration_keeps_the_order() -> None:
+    training = moments(400)
+    ranker, _ = train_ranker(training, FEATURES, QUICK)
+    rows = moments(5, seed=2).rows
+    raw, calibrated = ranker.forest.raw_scores(rows), ranker.score(rows)
+    order = np.argsort(raw)
+    assert (np.diff(calibrated[order]) >= 0).all()
+
+
+def test_logistic_regression_learns_it_too_and_takes_what_is_unknown_as_average() -> None:
+    examples, later = moments(300), moments(100, seed=1)
+    regression = LogisticRegression(examples)
+    assert area_under_the_curve(regression.score(later.rows), later.labels) > 0.9
+    unknown = later.rows.copy()
+    unknown[2] = np.nan
+    assert np.isfinite(regression.score(unknown)).all()
+
+
+def test_too_few_choices_are_refused_with_what_to_do() -> None:
+    with pytest.raises(TrainingError, match=r"only 10 of the moments .* take a longer history"):
+        grow(moments(10), QUICK)
+
+
+def test_families_are_told_by_the_part_before_the_dot() -> None:
+    assert of_families(FEATURES, ("moment", "revisits")) == ("revisits.clicks", "moment.hour")

@@ -1,0 +1,100 @@
+"""Popularity by segment: shares and lifts, by their laws and by the plain reference."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reco.events import Action, Purchase
+from reco.parameters import Parameters
+from reco.recommenders.segments import SegmentPopularity
+from tests.reco.plain import plain_segments
+from tests.reco.worlds import (
+    CONTEXTS,
+    DAY,
+    MINUTE,
+    NOON,
+    SALES,
+    act,
+    described,
+    features_of,
+    histories,
+    learned,
+    long_log,
+    open_sales,
+    session_of,
+)
+
+HALF_LIFE = Parameters().popularity.segments
+FRANCE, ITALY = "ann", "cleo"
+
+
+def said(
+    feature: str, log: list[Action], visitor: str = FRANCE, ids: tuple[str, ...] = ("a", "b")
+) -> dict[str, float]:
+    """What a feature says about each sale after this log, to one who comes from where this visitor does."""
+    session = session_of([act("elsewhere", NOON, visitor)])
+    name = f"segments.{feature}"
+    row = described(learned(log), session, open_sales(sorted(ids)), [name])[name]
+    return dict(zip(sorted(ids), row.tolist(), strict=True))
+
+
+def assert_equals_plain(log: list[Action], visitor: str, ids: list[str]) -> None:
+    """After the same log, for a visitor with the same context, each sale has the same scores."""
+    session = session_of([act("elsewhere", NOON, visitor)])
+    got = described(learned(log), session, open_sales(ids), features_of("segments"))
+    plain = plain_segments(Parameters().segments, HALF_LIFE, log, CONTEXTS.get(visitor, {}), ids)
+    for feature in SegmentPopularity.features:
+        assert got[f"segments.{feature}"].tolist() == pytest.approx(plain[feature], rel=1e-5, abs=1e-20)
+
+
+@settings(deadline=None)
+@given(histories, st.sampled_from((*CONTEXTS, "nobody knows")))
+def test_it_is_that_of_the_plain_reference(log: list[Action], visitor: str) -> None:
+    assert_equals_plain(log, visitor, sorted(SALES))
+
+
+def test_a_long_log_is_that_of_the_plain_reference() -> None:
+    log = long_log(seed=3, length=1000)
+    assert_equals_plain(log, FRANCE, sorted({action.sale_id for action in log}))
+
+
+def test_the_clicks_of_a_segment_count_for_visitors_of_that_segment_only() -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON, ITALY)]
+    assert said("first", log, FRANCE) == {"a": 1.0, "b": 0.0}
+    assert said("first", log, ITALY) == {"a": 0.0, "b": 1.0}
+
+
+@pytest.mark.parametrize("feature", SegmentPopularity.features)
+def test_it_says_nothing_to_visitors_of_whom_nothing_is_known(feature: str) -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON, ITALY), act("b", NOON, "dan")]
+    assert said(feature, log, "dan") == {"a": 0.0, "b": 0.0}
+
+
+def test_shares_of_the_candidates_sum_to_one() -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON - MINUTE, FRANCE), act("closed", NOON, FRANCE)]
+    assert sum(said("first", log).values()) == pytest.approx(1)
+
+
+def test_a_lift_is_one_where_a_segment_likes_what_all_like_and_higher_where_it_likes_it_more() -> None:
+    alike = [act(sale, NOON, visitor) for sale in "ab" for visitor in (FRANCE, ITALY)]
+    assert list(said("first_lift", alike).values()) == pytest.approx([1, 1])
+    patriots = [act("a", NOON - turn, FRANCE) for turn in range(9)]
+    lifts = said("first_lift", [*alike, *patriots])
+    assert lifts["a"] > 1 > lifts["b"]
+    assert said("first_lift", [*alike, *patriots], ITALY)["a"] < 1
+
+
+def test_purchases_do_not_count() -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON, FRANCE, Purchase)]
+    assert said("first", log) == {"a": 1.0, "b": 0.0}
+
+
+def test_a_click_halves_with_each_half_life() -> None:
+    shares = said("first", [act("a", NOON - HALF_LIFE, FRANCE), act("b", NOON, FRANCE)])
+    assert shares["a"] == pytest.approx(shares["b"] / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_years_between_two_clicks_leave_nothing_of_the_older_one(order: int) -> None:
+    log = [act("a", NOON - 4000 * DAY, FRANCE), act("b", NOON, FRANCE)][::order]
+    assert said("first", log) == {"a": 0.0, "b": 1.0}

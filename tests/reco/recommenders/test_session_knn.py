@@ -1,0 +1,189 @@
+"""Session neighbours: what similar visits looked at, by its laws and by the plain reference."""
+
+from typing import Final
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reco.candidates import candidates_of, query_of
+from reco.events import Action, Purchase
+from reco.parameters import Parameters, SessionKnnParameters
+from reco.recommenders.session_knn import LENGTH, SessionKnn
+from reco.visits import RunningVisits
+from tests.reco.plain import steps_of
+from tests.reco.plain_neighbours import PlainSessionKnn
+from tests.reco.worlds import (
+    DAY,
+    HOUR,
+    NOON,
+    SALES,
+    act,
+    actions,
+    as_actions,
+    described,
+    features_of,
+    histories,
+    learned,
+    long_log,
+    open_sales,
+    session_of,
+    small_knowledge,
+    visits,
+)
+
+FEW: Final = SessionKnnParameters(neighbours=3, newest=4)
+parameters = st.builds(
+    SessionKnnParameters,
+    neighbours=st.integers(1, 8),
+    newest=st.integers(1, 8),
+    selection=st.integers(1000, 30 * DAY),
+    scoring=st.integers(1000, 30 * DAY),
+    recency=st.floats(0.1, 1),
+    nearness=st.floats(0.1, 1),
+)
+own_actions = st.lists(actions, min_size=1, max_size=30, unique_by=lambda action: action.event_id)
+
+
+def voted(
+    log: list[Action],
+    touched: str,
+    feature: str = "stan",
+    some: SessionKnnParameters | None = None,
+    ids: str = "abcdefgh",
+) -> dict[str, float]:
+    """What each sale scores for a visitor who touched these sales, in this order."""
+    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(session_knn=some or FEW)))
+    session, name = (
+        session_of([act(sale, NOON + place) for place, sale in enumerate(touched)]),
+        f"session_knn.{feature}",
+    )
+    row = described(knowledge, session, open_sales(list(ids)), [name])[name]
+    return dict(zip(sorted(ids), row.tolist(), strict=True))
+
+
+def assert_equals_plain(
+    log: list[Action], own: list[Action], some: SessionKnnParameters, ids: list[str], at: int
+) -> None:
+    """After the same log, for the same visitor, each sale has the same votes."""
+    plain, session = PlainSessionKnn(some), session_of(own)
+    for step in steps_of(log):
+        plain.learn(step)
+    assert session is not None
+    expected = plain.score(session, ids, at)
+    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(session_knn=some)))
+    got = described(knowledge, session, open_sales(ids), features_of("session_knn"), at)
+    for feature in SessionKnn.features:
+        votes = pytest.approx(expected[feature], rel=1e-5, abs=1e-30)
+        assert got[f"session_knn.{feature}"].tolist() == votes, feature
+
+
+@settings(deadline=None, max_examples=200)
+@given(histories, own_actions, parameters, st.integers(-DAY, DAY))
+def test_it_is_that_of_the_plain_reference(
+    log: list[Action], own: list[Action], some: SessionKnnParameters, later: int
+) -> None:
+    assert_equals_plain(log, own, some, sorted(SALES), NOON + later)
+
+
+@pytest.mark.parametrize(
+    "some", [FEW, SessionKnnParameters(), SessionKnnParameters(neighbours=30, newest=20)]
+)
+def test_a_long_log_is_that_of_the_plain_reference(some: SessionKnnParameters) -> None:
+    log = long_log(seed=2)
+    ids = sorted({action.sale_id for action in log})
+    for start in range(0, 2000, 100):
+        assert_equals_plain(log, log[start : start + 30], some, ids, NOON + HOUR)
+
+
+def test_a_visit_that_shares_a_sale_votes_for_its_others_and_one_that_shares_none_does_not() -> None:
+    votes = voted(visits("ab", "cd"), "a")
+    assert votes["b"] > 0
+    assert votes["a"] == votes["c"] == votes["d"] == 0
+
+
+def test_the_more_sales_a_visit_shares_the_more_its_vote_weighs() -> None:
+    votes = voted(visits("abc", "axd"), "ab", some=SessionKnnParameters())
+    assert votes["c"] > votes["d"] > 0
+
+
+def test_a_short_visit_is_more_similar_than_a_long_one_that_shares_as_much() -> None:
+    votes = voted(visits("ab", "acdefgh"), "a", "vsknn")
+    assert votes["b"] > votes["c"] > 0
+
+
+def test_only_the_most_similar_visits_vote() -> None:
+    log = visits("abc", "abd", "abe", "af")
+    votes = voted(log, "ab", some=SessionKnnParameters(neighbours=3))
+    assert votes["f"] == 0
+    assert min(votes["c"], votes["d"], votes["e"]) > 0
+
+
+def test_of_the_visits_to_a_sale_only_the_newest_are_looked_at() -> None:
+    votes = voted(visits("ab", "ac", "ad"), "a", some=SessionKnnParameters(newest=2))
+    assert votes["b"] == 0
+    assert min(votes["c"], votes["d"]) > 0
+
+
+def test_the_vote_of_stan_fades_with_the_distance_and_that_of_vsknn_does_not() -> None:
+    log = visits("axyb")
+    near, far = (voted(log, "a", "stan", ids="axyb")[sale] for sale in "xb")
+    assert far == pytest.approx(near * FEW.nearness**2, rel=1e-5)
+    near, far = (voted(log, "a", "vsknn", ids="axyb")[sale] for sale in "xb")
+    assert far == near > 0
+
+
+def test_the_vote_of_stan_fades_with_the_age_of_the_visit_and_that_of_vsknn_does_not() -> None:
+    log = [*visits("ab", start=NOON - FEW.scoring), *visits("ac", start=NOON)]
+    votes = voted(log, "a", "stan")
+    assert votes["b"] == pytest.approx(votes["c"] / 2, rel=1e-3)
+    votes = voted(log, "a", "vsknn")
+    assert votes["b"] == votes["c"] > 0
+
+
+def test_what_a_neighbour_bought_is_told_from_what_it_looked_at() -> None:
+    votes = voted(visits("abc", kind=Purchase), "a", "bought")
+    assert votes["c"] > 0
+    assert votes["b"] == 0
+
+
+def test_a_newcomer_does_not_inherit_the_visits_of_the_sale_whose_slot_it_got() -> None:
+    stale, kept = visits("ob", start=NOON - DAY), visits("bc", "bd", start=NOON - HOUR)
+    newcomer = visits("nd", start=NOON - 1000)
+    knowledge = learned([*stale, *kept, *newcomer], knowledge=small_knowledge(max_sales=4))
+    votes = described(knowledge, session_of([act("n")]), open_sales("bcdn"), ["session_knn.stan"])
+    assert (votes["session_knn.stan"] > 0).tolist() == [False, False, True, False]
+
+
+def test_a_visit_keeps_its_newest_sales() -> None:
+    long = [act(f"sale-{number}", NOON - 100 + number, "bob") for number in range(LENGTH + 1)]
+    ids = sorted({action.sale_id for action in long})
+    session = session_of([act(f"sale-{LENGTH}")])
+    votes = described(learned(long), session, open_sales(ids), ["session_knn.vsknn"])["session_knn.vsknn"]
+    assert {sale for sale, vote in zip(ids, votes, strict=True) if vote == 0} == {"sale-0", f"sale-{LENGTH}"}
+
+
+@settings(deadline=None)
+@given(histories, own_actions, st.integers(1, 6), st.integers(1, 20))
+def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
+    log: list[Action], own: list[Action], max_visits: int, batch: int
+) -> None:
+    fast, plain = (
+        SessionKnn(FEW, capacity=len(SALES), max_visits=max_visits),
+        PlainSessionKnn(FEW, max_visits),
+    )
+    running = RunningVisits(capacity=16)
+    for start in range(0, len(log), batch):
+        fast.learn(as_actions(log[start : start + batch], SALES, running))
+    for step in steps_of(log):
+        plain.learn(step)
+    session, ids = session_of(own), sorted(SALES)
+    assert session is not None
+    known = {action.sale_id: SALES.index(action.sale_id) for action in log}
+    candidates = candidates_of(open_sales(ids), known, len(SALES))
+    rows = np.full((len(SessionKnn.features), len(ids)), np.nan, np.float32)
+    fast.score(query_of(session, candidates, np.zeros(3, np.int32), NOON), rows)
+    expected = plain.score(session, ids, NOON)
+    for feature, row in zip(SessionKnn.features, rows, strict=True):
+        assert row.tolist() == pytest.approx(expected[feature], rel=1e-5, abs=1e-30), feature

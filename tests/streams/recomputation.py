@@ -1,0 +1,90 @@
+"""Lists computed again from what they say they were made from, with what stands on the topics."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.sale_content import SaleContent
+from reco.catalogue import Catalogue
+from reco.events import Event, SaleFact
+from reco.knowledge import Knowledge
+from reco.lists import TopTen
+from reco.policy import UNRESTRICTED, Rules
+from reco.rules import rules_in_force
+from reco.sessions import Session
+from reco.top_ten import Serving, top_ten
+from streams.codecs import decode_event, decode_sale, decode_session
+from streams.releases import Served
+from tests.streams.world import World
+
+Seconds = Mapping[int, list[tuple[int, int, Event]]]
+Facts = Sequence[tuple[int, int, SaleFact]]
+
+
+async def all_of(world: World, topic: Any) -> list[Any]:
+    """Everything that stands on a topic now."""
+    size = await world.size(topic)
+    return await (await world.view(topic)).until(lambda found: len(found) >= size)
+
+
+def by_second(records: list[Any]) -> Seconds:
+    """Events by the second of their append, as the feed of knowledge sorts them."""
+    newest: defaultdict[int, int] = defaultdict(int)
+    seconds: defaultdict[int, list[tuple[int, int, Event]]] = defaultdict(list)
+    for record in sorted(records, key=lambda one: (one.partition, one.offset)):
+        newest[record.partition] = max(newest[record.partition], record.timestamp // 1000)
+        event = decode_event(record.key, record.value, record.timestamp)
+        seconds[newest[record.partition]].append((record.partition, record.offset, event))
+    return seconds
+
+
+class Past:
+    """What a release serves, brought forward from nothing to what one list after the other was made from."""
+
+    def __init__(self, served: Served, seconds: Seconds, facts: Facts, partitions: int) -> None:
+        self._seconds = [(second, seconds[second]) for second in sorted(seconds)]
+        self._facts = list(facts)
+        self._sales = SaleContent(served.basis.text_model)
+        self.catalogue = Catalogue(partitions)
+        knowledge = Knowledge(served.basis.parameters, content=self._sales.content)
+        self.serving = Serving(knowledge, served.ranker)
+
+    def go_on(self, to: TopTen) -> None:
+        """Learn and publish what the list was made from; lists come in the order in which they were made."""
+        while self._seconds and self._seconds[0][0] <= to.made_from.knowledge_second:
+            self.serving.knowledge.advance(*self._seconds.pop(0))
+        offsets = to.made_from.sales_offsets
+        for partition, offset, fact in [one for one in self._facts if one[1] < offsets[one[0]]]:
+            self.catalogue.apply(fact, partition, offset)
+            self._sales.take(fact.sale_id, self.catalogue.sale(fact.sale_id))
+        self._facts = [one for one in self._facts if one[1] >= offsets[one[0]]]
+        assert self.catalogue.offsets == offsets
+
+    def list_again(self, top: TopTen, session: Session | None, rules: Rules) -> TopTen:
+        """The same list."""
+        in_force = rules_in_force(rules, self.catalogue.live(top.at), self.catalogue)
+        return top_ten(session, top.made_from.partition, self.serving, self.catalogue, in_force, top.at)
+
+
+async def computed_again(
+    world: World, lists: list[TopTen], served: Mapping[str, Served], rules: Rules = UNRESTRICTED
+) -> list[TopTen]:
+    """The same lists, by the release that each one names, from the topics up to what it was made from."""
+    seconds = by_second(await all_of(world, world.topics.events))
+    found = map(decode_session, (one.value for one in await all_of(world, world.topics.sessions)))
+    sessions = {(one.visitor_id, one.offset): one for one in found}
+    records = await all_of(world, world.topics.sales)
+    facts = [(one.partition, one.offset, decode_sale(one.key, one.value)) for one in records]
+    again = {}
+    for release, one in served.items():
+        past = Past(one, seconds, facts, world.topics.sales.partitions)
+        of_it = [(n, top) for n, top in enumerate(lists) if top.made_from.release == release]
+        for n, top in sorted(of_it, key=lambda numbered: _when(numbered[1])):
+            past.go_on(to=top)
+            session = sessions.get((top.visitor_id, top.made_from.session_offset))
+            again[n] = past.list_again(top, session, rules)
+    return [again[n] for n in range(len(lists))]
+
+
+def _when(top: TopTen) -> tuple[int, int]:
+    return top.made_from.knowledge_second, sum(top.made_from.sales_offsets)

@@ -1,0 +1,53 @@
+"""A list on a terminal: titles, and for each sale why it is there."""
+
+from io import StringIO
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from reco.lists import Provenance, Reason, Recommendation, TopTen
+from streams.list_view import DRAWN, explained, main_reason, ranking
+
+TITLES = {"rome": "Three days in Rome", "oslo": "A weekend in Oslo"}
+ROME = Recommendation(
+    "rome",
+    0.2,
+    reasons=(
+        Reason("popularity", -0.9),
+        Reason("image", 0.8, like="oslo"),
+        Reason("attributes", 0.3),
+        Reason("everything else", 2.0),
+    ),
+)
+PLAIN = Recommendation("lima", 0.1)
+MADE_FROM = Provenance(0, 0, 0, (), "r")
+NEWEST = TopTen("a list", "ann", 1_800_000_000_000, None, (ROME, PLAIN), MADE_FROM)
+
+
+def printed(table: Table) -> list[str]:
+    out = StringIO()
+    Console(file=out, width=120).print(table)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_sales_are_listed_by_title_or_else_by_id() -> None:
+    first, second = printed(ranking(NEWEST, TITLES))
+    assert first.split() == ["1", "Three", "days", "in", "Rome", "0.2"]
+    assert second.split() == ["2", "lima", "0.1"]
+
+
+def test_beside_a_sale_stands_what_speaks_most_for_it() -> None:
+    first, second = printed(explained(NEWEST, TITLES))
+    assert first.endswith("looks like A weekend in Oslo, which you looked at")
+    assert second.endswith("0.1")
+
+
+def test_what_speaks_against_a_sale_is_not_why_it_is_listed() -> None:
+    against = replace(ROME, reasons=(Reason("popularity", -0.9), Reason("everything else", 2.0)))
+    assert main_reason(against, TITLES) == ""
+
+
+def test_a_sale_that_was_drawn_by_lot_says_so() -> None:
+    assert main_reason(replace(ROME, propensity=0.2 / 30), TITLES) == DRAWN
+    assert main_reason(replace(ROME, propensity=0.8), TITLES) != DRAWN

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
@@ -36,7 +36,7 @@ ParametersFile = Annotated[
     typer.Option("--parameters", metavar="FILE", help="Parameters of the recommenders; see `tenfold tune`."),
 ]
 
-Protocol = Annotated[str, typer.Option(help="hourly, next-click or purchase.")]
+Protocol = Annotated[Literal["hourly", "next-click", "purchase"], typer.Option(help="What is asked.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -60,8 +60,6 @@ def asked_for(protocol: str, frozen: bool, sets: list[str] | None) -> "tuple[Tas
     for name in given:
         if name not in known:
             raise typer.BadParameter(f"{name}: must be one of {', '.join(known)}", param_hint="--set")
-    if protocol not in get_args(Task.__annotations__["protocol"]):
-        raise typer.BadParameter("must be hourly, next-click or purchase", param_hint="--protocol")
     try:
         task = msgspec.convert({**given, "protocol": protocol, "frozen": frozen}, Task, strict=False)
         return task, msgspec.convert(given, Boosting, strict=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.event_table import EventTable, Progress
     from reco.catalogue import Catalogue
 
+Target = Literal["purchase", "click"]
 LogOrTopics = Annotated[
     Path | None,
     typer.Argument(metavar="[PATH]", help="A log to replay; without one, the topics of this installation."),
@@ -34,12 +35,8 @@ LogOrTopics = Annotated[
 def train(
     path: LogOrTopics = None,
     *,
-    target: Annotated[
-        str | None, typer.Option(help="purchase or click; else a purchase where there are enough of them.")
-    ] = None,
-    window: Annotated[
-        float, typer.Option(min=0.01, help="Hours within which a purchase counts, or else the same session.")
-    ] = 24.0,
+    target: Annotated[Target | None, typer.Option(help="Else a purchase where there are enough.")] = None,
+    window: Annotated[float, typer.Option(min=0.01, help="Hours within which a purchase counts.")] = 24.0,
     parameters: ParametersFile = None,
     sets: Sets = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
@@ -49,39 +46,27 @@ def train(
 ) -> None:
     """Train rankers on history, and write them as a release.
 
-    History is replayed once, in the order in which it happened: at each moment the recommenders say what
-    they knew by then, and what the visitor chose next is the answer. The newest moments are kept apart:
-    they calibrate the probabilities, and say how good the release is.
+    History is replayed once, in its order: at each moment the recommenders say what they knew by then, and
+    what the visitor chose next is the answer. The newest moments calibrate, and say how good the release is.
     """
     from models.release_training import Plan, train_release
     from models.releases import write_release
     from reco.features import FEATURES
 
-    if target not in {None, "purchase", "click"}:
-        raise typer.BadParameter("must be purchase or click", param_hint="--target")
-    console, boosting = Console(), boosting_of(sets)
-    plan = Plan(target, window, boosting.seed)  # type: ignore[arg-type]
+    console = Console()
     with progress(console, f"reading {path or 'the topics'}") as told:
         table, catalogue = _history(path, renames, types, times_from, told)
+    boosting, given = boosting_of(sets), read_parameters(parameters)
+    plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
-        training = train_release(
-            table,
-            catalogue,
-            read_parameters(parameters),
-            boosting,
-            plan,
-            created_at=now(),
-            source=str(path or "topics"),
-            progress=told,
-        )
-    folder = write_release(load().releases_dir(), training, FEATURES)
-    for name, value in training.metrics.items():
-        console.print(f"{name}: {value:.4f}", highlight=False)
-    console.print(f"release {folder.name}, in {folder}", highlight=False, soft_wrap=True)
+        made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
+        training = train_release(table, catalogue, given, boosting, plan, **made)  # type: ignore[arg-type]
+    release = write_release(load().releases_dir(), training, FEATURES).name
+    metrics = (f"{name}: {value:.4f}" for name, value in training.metrics.items())
+    said = f"release {release}; `tenfold releases promote {release}` makes it live."
+    console.print(*metrics, said, sep="\n", highlight=False)
     if promote:
-        promote_command(folder.name, ranker="mix")
-    else:
-        console.print(f"`tenfold releases promote {folder.name}` makes it live.", highlight=False)
+        promote_command(release, ranker="mix")
 
 
 def _history(

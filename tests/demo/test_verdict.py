@@ -72,11 +72,11 @@ def test_a_clear_difference_is_said_and_an_unclear_one_is_called_so() -> None:
 
 
 def test_a_loss_is_called_a_loss() -> None:
-    assert "% less (95 % interval" in sentence(verdict_of({TRAINED: 1}))
+    assert "% less per list than the fixed blend (95 % interval -" in sentence(verdict_of({TRAINED: 1}))
 
 
 def test_what_is_shown_and_said_calls_itself_a_simulation() -> None:
-    console = Console(file=io.StringIO(), width=120, record=True)
+    console = Console(file=io.StringIO(), width=80, record=True)
     console.print(shown(CLEAR))
     table, words = console.export_text(), sentence(CLEAR)
     assert "Simulation" in table

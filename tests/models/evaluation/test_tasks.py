@@ -20,7 +20,7 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
 
 
 def run(protocol: Protocol, *, frozen: bool = False) -> Results:
-    return evaluate(shop_log(1500), task(protocol, frozen=frozen), Parameters(), QUICK)
+    return evaluate(shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen), Parameters(), QUICK)
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -32,9 +32,9 @@ def test_the_trained_ranker_is_at_least_as_good_as_the_best_single_recommender(
     results = run(protocol, frozen=frozen)
     summary = results.summary
     assert summary.best_single is not None
-    figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
-    best = summary.rows[summary.best_single].figures[0].mean
-    assert figure["mix"] > 0.9 * best
+    by_order = 0 if protocol == "hourly" else 1  # of two dozen candidates nearly all are among the first 20
+    figure = {row.scorer.name: row.figures[by_order].mean for row in summary.rows}
+    assert figure["mix"] > 0.95 * figure[summary.rows[summary.best_single].scorer.name]
     assert figure["mix"] > 1.5 * figure["popularity.clicks_lasting"]
     assert (results.ranks[0] > 0).mean() > 0.9
 

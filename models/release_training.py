@@ -138,7 +138,8 @@ def _walk(table: EventTable, catalogue: Catalogue | None, target: Target, plan: 
     targets = next_purchases(table, window) if target == "purchase" else next_clicks(table)
     late = table.ts >= np.quantile(table.ts, WARM_UP)
     if target == "purchase":
-        late &= table.ts <= table.ts.max() - window
+        # Of the newest moments it is not known yet what was bought; a short history cannot spare a window.
+        late &= table.ts <= table.ts.max() - min(window, round((table.ts.max() - table.ts.min()) * WARM_UP))
     random = np.random.default_rng(plan.seed)
     led = random.permutation(np.flatnonzero(late & (targets != NOTHING_BOUGHT)))
     nothing = random.permutation(np.flatnonzero(late & (targets == NOTHING_BOUGHT)))

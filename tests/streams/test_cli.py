@@ -13,7 +13,21 @@ from streams.cli import tenfold
 from streams.settings import PREFIX
 from tests.streams.command_line import TENFOLD
 
-COMMANDS = ("demo", "up", "worker", "import", "publish", "watch", "topics", "broker", "doctor")
+COMMANDS = (
+    "demo",
+    "up",
+    "worker",
+    "import",
+    "publish",
+    "watch",
+    "train",
+    "tune",
+    "evaluate",
+    "topics",
+    "releases",
+    "broker",
+    "doctor",
+)
 HEAVY = ("numba", "pyarrow", "tensorflow", "faust", "jgo")
 ROOT = Path(__file__).parents[2]
 

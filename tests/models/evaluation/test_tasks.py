@@ -20,7 +20,9 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
 
 
 def run(protocol: Protocol, *, frozen: bool = False) -> Results:
-    return evaluate(shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen), Parameters(), QUICK)
+    return evaluate(
+        shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen), Parameters(), QUICK
+    )
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -3,7 +3,6 @@
 import argparse
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+
+from models.evaluation.commit import commit
 
 PACKAGES = ("numpy", "numba", "msgspec", "faust-streaming", "aiokafka")
 """Packages whose versions speed depends on."""
@@ -46,7 +47,7 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "commit": _commit(),
+        "commit": commit(),
     }
     return described | {package: version(package) for package in PACKAGES}
 
@@ -98,10 +99,3 @@ def _cpu() -> str:
     names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     found = (line.partition(":")[2].strip() for line in names if line.startswith("model name"))
     return next(found, platform.processor() or platform.machine())
-
-
-def _commit() -> str:
-    """The checked-out commit, marked if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    described = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return described.stdout.strip() or "unknown"

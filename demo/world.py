@@ -13,7 +13,7 @@ from reco.lists import TopTen
 from reco.parameters import SECOND
 from reco.policy import UNRESTRICTED, Rules
 from reco.ranker import Ranker
-from reco.rules import RulesInForce, rules_in_force
+from reco.rules import LiveRules
 from reco.sessions import Session, fold
 from reco.top_ten import Serving, top_ten
 
@@ -44,8 +44,7 @@ class World:
         gone = sorted((one.withdrawn_at, one.sale.sale_id) for one in sales if one.withdrawn_at is not None)
         self._withdrawals = deque(gone)
         self.knowledge = Knowledge(content=self._content.content)
-        self._rules = rules
-        self._in_force: tuple[LiveSales, RulesInForce] | None = None
+        self._rules = LiveRules(rules, self.catalogue)
         self._appended: list[tuple[int, int, Event]] = []
         self._offset = 0
         self._sessions: dict[str, Session] = {}
@@ -78,7 +77,9 @@ class World:
         session, newest = self._sessions.get(visitor_id), self._lists.get(visitor_id)
         if newest is None or self._is_overtaken(newest, session):
             serving = Serving(self.knowledge, ranker)
-            newest = top_ten(session, PARTITION, serving, self.catalogue, self._rules_now(), self.now)
+            newest = top_ten(
+                session, PARTITION, serving, self.catalogue, self._rules.of(self.live()), self.now
+            )
             self._lists[visitor_id] = newest
         return newest
 
@@ -100,9 +101,3 @@ class World:
         done = -1 if session is None else session.offset
         closed = newest.holds_until is not None and newest.holds_until <= self.now
         return closed or (made_from.session_offset, made_from.sales_offsets) != (done, self.catalogue.offsets)
-
-    def _rules_now(self) -> RulesInForce:
-        live = self.live()
-        if self._in_force is None or self._in_force[0] is not live:
-            self._in_force = live, rules_in_force(self._rules, live, self.catalogue)
-        return self._in_force[1]

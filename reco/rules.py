@@ -55,6 +55,21 @@ class RulesInForce:
         return Room(self.n_sales, self.groups)
 
 
+class LiveRules:
+    """The rules for the sales of a catalogue, worked out once for as long as the same ones are live."""
+
+    def __init__(self, rules: Rules, catalogue: Catalogue) -> None:
+        self.rules = rules
+        self._catalogue = catalogue
+        self._kept: tuple[LiveSales, RulesInForce] | None = None
+
+    def of(self, live: LiveSales) -> RulesInForce:
+        """The rules for these sales."""
+        if self._kept is None or self._kept[0] is not live:
+            self._kept = live, rules_in_force(self.rules, live, self._catalogue)
+        return self._kept[1]
+
+
 def rules_in_force(rules: Rules, live: LiveSales, catalogue: Catalogue) -> RulesInForce:
     """`rules` for the sales that are `live` in `catalogue`; to be kept, since it looks at each of them."""
     look = bool(rules.excluded_tags or rules.caps or rules.diversity)

@@ -1,6 +1,6 @@
 """Reading topics without a consumer group: what stands in them now, and what comes next."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -12,6 +12,8 @@ from streams.settings import Kafka
 
 LOOK_BACK = 1_000
 """Records per partition that the first look for the newest record of a key reads; each further one more."""
+RECORDS_PER_REPORT = 10_000
+"""Records between two reports of progress."""
 POLL = 500
 """How long a poll waits for records before the caller gets its turn, ms."""
 
@@ -70,6 +72,25 @@ async def read_between(
                 if record.offset < end[one]:
                     yield record
         left = {one for one in left if await consumer.position(one) < end[one]}
+
+
+async def read_whole(
+    kafka: Kafka, topic: str, progress: Callable[[float], None] = lambda _: None
+) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """The records of a topic, from its beginning to its present end; `progress` is told the fraction read.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or does not have the topic.
+    """
+    partitions = (await partitions_of(kafka, topic))[topic]
+    async with reader(kafka) as consumer:
+        start, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        total, read = max(1, sum(end.values()) - sum(start.values())), 0
+        async for record in read_between(consumer, start, end):
+            yield record
+            read += 1
+            if read % RECORDS_PER_REPORT == 0:
+                progress(read / total)
 
 
 async def newest_of(

@@ -16,7 +16,7 @@ from reco.parameters import Parameters
 from reco.ranker import Ranker
 from streams.codecs import LIVE_RELEASE, decode_promotion, encode
 from streams.delivery.outbox import Outbox
-from streams.reading import partitions_of, read_between, reader
+from streams.reading import read_whole
 from streams.settings import Kafka
 
 
@@ -129,15 +129,12 @@ async def live_promotion(kafka: Kafka, topic: str) -> Promotion | None:
     Raises:
         BrokerError: the broker cannot be reached, or does not have the topic.
     """
-    partitions = (await partitions_of(kafka, topic))[topic]
     live: Promotion | None = None
-    async with reader(kafka) as consumer:
-        start, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        async for record in read_between(consumer, start, end):
-            try:
-                live = decode_promotion(record.key, record.value)
-            except RefusedRecordError:
-                continue
+    async for record in read_whole(kafka, topic):
+        try:
+            live = decode_promotion(record.key, record.value)
+        except RefusedRecordError:
+            continue
     return live
 
 

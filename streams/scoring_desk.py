@@ -15,7 +15,7 @@ from reco.catalogue import Catalogue, LiveSales
 from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import Rules
-from reco.rules import RulesInForce, rules_in_force
+from reco.rules import LiveRules
 from reco.sessions import VISIT_SILENCE, Session
 from reco.top_ten import Serving, top_ten
 from streams.clock import now
@@ -54,8 +54,7 @@ class ScoringDesk:
         self._outbox = outbox
         self._serving = serving
         self._catalogue = catalogue
-        self._rules = rules
-        self._in_force: tuple[LiveSales, RulesInForce] | None = None
+        self._rules = LiveRules(rules, catalogue)
         self._counts = vitals.counts
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -120,19 +119,13 @@ class ScoringDesk:
 
     async def _emit(self, partition: int, session: Session | None) -> TopTen:
         at = await self._moment()
-        in_force = self._rules_for(self._catalogue.live(at))
+        in_force = self._rules.of(self._catalogue.live(at))
         top = top_ten(session, partition, self._serving, self._catalogue, in_force, at)
         await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
         self._counts["lists"] += 1
         if session is not None:
             self.active.emitted(partition, session, top)
         return top
-
-    def _rules_for(self, live: LiveSales) -> RulesInForce:
-        """The rules for these sales, worked out once for as long as they are live."""
-        if self._in_force is None or self._in_force[0] is not live:
-            self._in_force = live, rules_in_force(self._rules, live, self._catalogue)
-        return self._in_force[1]
 
     async def _moment(self) -> int:
         """Now, or if a sale is about to open or close, the moment at which it has."""
@@ -182,7 +175,7 @@ class ScoringDesk:
 
     async def refresh_overtaken(self) -> None:
         """Emit again the lists of active visitors that the catalogue, a promotion or new rules overtook."""
-        rules = self._rules.digest()
+        rules = self._rules.rules.digest()
         await self._again(self.active.overtaken(self._clock(), self._catalogue.offsets, self.release, rules))
 
     async def _again(self, visitors: list[str]) -> None:

@@ -220,9 +220,8 @@ def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
 
 def next_clicks(table: EventTable) -> NDArray[np.int32]:
     """int32[n_rows]: the sale of the next row of the same session; `NOTHING_BOUGHT` after its last one."""
-    sessions = session_numbers(table)
-    order = np.lexsort((np.arange(len(table)), table.ts, sessions))
+    order, starts, _ = _sessions(table)
     targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    goes_on = np.diff(sessions[order]) == 0
-    targets[order[:-1][goes_on]] = table.sales[order[1:][goes_on]]
+    later = np.delete(np.arange(len(order)), starts)
+    targets[order[later - 1]] = table.sales[order[later]]
     return targets

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.protocols import Asked
 from models.evaluation.results import Calibration
-from models.evaluation.scorers import Panel, Ranking, trained
+from models.evaluation.scorers import Panel, trained
 from models.event_table import Progress
 from models.training import VISITS, Boosting, of_families
 from models.training_set import TrainingSet
@@ -16,7 +16,7 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 
-SEEN, BOUGHT = "revisits.this_visit", "revisits.purchases"
+SEEN = "revisits.this_visit"
 MAX_TRAINED = 25_000
 """Moments that are learned from, at most; more teach little and take memory."""
 MAX_CALIBRATED = 4_000
@@ -66,8 +66,7 @@ class Evaluation:
         self.training = TrainingSet(self.features, self._random)
         self.panel = Panel(self.features)
         self.learned_from = 0
-        self._rankers: dict[str, Ranking] = {}
-        self._seen, self._bought = self.features.index(SEEN), self.features.index(BOUGHT)
+        self._seen = self.features.index(SEEN)
         self._calibrated_share = min(1.0, MAX_CALIBRATED / max(1, int(self.asked.tested.sum())))
 
     def _thinned_out(self) -> Walk:
@@ -88,11 +87,9 @@ class Evaluation:
             if not self.asked.tested[question.row]:
                 self.training.add(rows, question.target, self._allowed(rows))
                 continue
-            if not self._rankers:
+            if not self.learned_from:
                 self.learned_from = len(self.training)
-                self._rankers, self.importance = trained(
-                    self.panel, self.training.complete(), self.boosting, self.features
-                )
+                self.importance = trained(self.panel, self.training.complete(), self.boosting)
             self._answer(question, rows)
 
     def _allowed(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """What is compared in an evaluation: each recommender on its own, hand rules, the blend, and the trained."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 import numpy as np
@@ -70,7 +70,6 @@ class Panel:
     """All scorers of an evaluation over one matrix of features."""
 
     def __init__(self, features: tuple[str, ...]) -> None:
-        self._features = features
         self._row_of: Mapping[str, int] = {name: row for row, name in enumerate(features)}
         recommending = singles(features)
         self._singles = np.array([self._row_of[name] for name in recommending])
@@ -98,17 +97,15 @@ class Panel:
         return np.array([target_rank(row, place) for row in scores[:, allowed]], np.int32)
 
 
-def trained(
-    panel: Panel, examples: Examples, boosting: Boosting, features: Sequence[str]
-) -> tuple[dict[str, Ranking], tuple[tuple[str, float], ...]]:
-    """Train all rankers and challengers, and add them to `panel`; the rankers, and what the mix looks at."""
+def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple[str, float], ...]:
+    """Train all rankers and challengers, and add them to `panel`; what the mix looks at."""
     rankers: dict[str, Ranking] = {}
-    every = tuple(features)
+    every = examples.features
     mix, fitted = train_ranker(examples, every, boosting)
     for name, families in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
         own = of_families(every, families)
         try:
-            rankers[name] = train_ranker(examples, own, boosting)[0]
+            rankers[name] = mix if own == every else train_ranker(examples, own, boosting)[0]
         except TrainingError:
             continue
     rankers["mix"] = mix
@@ -121,4 +118,4 @@ def trained(
     )
     for name, ranker in rankers.items():
         panel.add(name, "ranker", ranker)
-    return rankers, fitted.importance
+    return fitted.importance

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from reco import decay
 from reco.candidates import Query
+from reco.decay import DecayedCounts
 from reco.kernels import (
     FLOAT32_ROWS,
     FLOAT64_ROWS,
@@ -102,7 +103,7 @@ class Popularity:
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """Counts, rates, trends and times of each candidate."""
-        _score(self._counts, query.candidates.slots, self._half_lives, query.at, rows)
+        _score(self._counts, query.candidates.slots, self._half_lives, self.as_of(query), rows)
 
     def as_of(self, query: Query) -> int:
         """The moment as of which counts are given; the rest is the same for all visitors."""
@@ -119,6 +120,7 @@ class Popularity:
 def _learn(state: Counts, actions: Actions, half_lives: NDArray[np.int64]) -> None:
     for action in range(len(actions.slots)):
         slot, kind, ts = actions.slots[action], actions.kinds[action], actions.ts[action]
+        own = DecayedCounts(state.counts[slot], state.exponents[slot])
         onward = not actions.repeated[action] and actions.companions[action, 0] >= 0
         for counted in range(len(half_lives)):
             if counted < FIRST_CART:
@@ -127,12 +129,7 @@ def _learn(state: Counts, actions: Actions, half_lives: NDArray[np.int64]) -> No
                 wanted = kind == (CART if counted < FIRST_PURCHASE else PURCHASE)
             if wanted:
                 exponent, factor = decay.weight(ts, half_lives[counted])
-                newer = exponent - state.exponents[slot, counted]
-                if newer > 0:
-                    state.counts[slot, counted] = decay.halved(state.counts[slot, counted], newer) + factor
-                    state.exponents[slot, counted] = exponent
-                else:
-                    state.counts[slot, counted] += decay.halved(factor, -newer)
+                decay.add(own, counted, exponent, factor)
         state.last[slot] = max(state.last[slot], ts)
         state.first[slot] = ts if state.first[slot] == 0 else min(state.first[slot], ts)
 
@@ -142,18 +139,13 @@ def _count(
     state: Counts,
     slots: NDArray[np.int32],
     half_lives: NDArray[np.int64],
-    at: int,
+    as_of: int,
     rows: NDArray[np.float32],
 ) -> None:
-    """The counts and the times as of the newest action on any candidate, or of `at` if that is before it."""
+    """The counts and the times as of `as_of`."""
     n_counted = len(half_lives)
-    newest = 0
-    for slot in slots:
-        if slot >= 0:
-            newest = max(newest, state.last[slot])
-    newest = min(newest, at)
     for counted in range(n_counted):
-        exponent, factor = decay.weight(newest, half_lives[counted])
+        exponent, factor = decay.weight(as_of, half_lives[counted])
         for position in range(len(slots)):
             slot = slots[position]
             if slot >= 0 and state.counts[slot, counted] > 0:
@@ -164,8 +156,8 @@ def _count(
     for position in range(len(slots)):
         slot = slots[position]
         known = slot >= 0 and state.last[slot] > 0
-        rows[n_counted + 5, position] = max(newest - state.first[slot], 0) / 3.6e6 if known else math.nan
-        rows[n_counted + 6, position] = max(newest - state.last[slot], 0) / 3.6e6 if known else math.nan
+        rows[n_counted + 5, position] = max(as_of - state.first[slot], 0) / 3.6e6 if known else math.nan
+        rows[n_counted + 6, position] = max(as_of - state.last[slot], 0) / 3.6e6 if known else math.nan
 
 
 @compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
@@ -173,10 +165,10 @@ def _score(
     state: Counts,
     slots: NDArray[np.int32],
     half_lives: NDArray[np.int64],
-    at: int,
+    as_of: int,
     rows: NDArray[np.float32],
 ) -> None:
-    _count(state, slots, half_lives, at, rows)
+    _count(state, slots, half_lives, as_of, rows)
     n_counted = len(half_lives)
     clicks, carts, purchases = 0.0, 0.0, 0.0
     for position in range(len(slots)):

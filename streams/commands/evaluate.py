@@ -3,7 +3,6 @@
 import dataclasses
 import platform
 import shlex
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -87,12 +86,12 @@ def _show(
 
 def _made() -> dict[str, str]:
     """Machine, versions and commit that the figures were made with."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    commit = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    from models.evaluation.commit import commit
+
     made = {
         "machine": platform.platform(),
         "python": platform.python_version(),
         "tenfold": version("tenfold"),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit(),
     }
     return made | {package: version(package) for package in PACKAGES}

@@ -1,9 +1,9 @@
 """What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import typer
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from models.event_table import Progress as Report
     from models.training import Boosting
 
+Filled = TypeVar("Filled", bound=msgspec.Struct)
+
 LogPath = Annotated[
     Path, typer.Argument(metavar="PATH", help="A log (.csv, .jsonl, .parquet), or its folder.")
 ]
@@ -49,22 +51,14 @@ def asked_for(protocol: str, frozen: bool, sets: list[str] | None) -> "tuple[Tas
     """The task, and how forests are grown, with the numbers that were given.
 
     Raises:
-        typer.BadParameter: there is no such protocol, or no such number.
+        typer.BadParameter: there is no such number.
     """
     from models.evaluation.tasks import Task
     from models.training import Boosting
 
-    given = pairs("--set", sets)
-    ours: tuple[type[Task], type[Boosting]] = (Task, Boosting)
-    known = [name for kind in ours for name in kind.__struct_fields__ if name not in {"protocol", "frozen"}]
-    for name in given:
-        if name not in known:
-            raise typer.BadParameter(f"{name}: must be one of {', '.join(known)}", param_hint="--set")
-    try:
-        task = msgspec.convert({**given, "protocol": protocol, "frozen": frozen}, Task, strict=False)
-        return task, msgspec.convert(given, Boosting, strict=False)
-    except msgspec.ValidationError as error:
-        raise typer.BadParameter(str(error), param_hint="--set") from None
+    options = {"protocol": protocol, "frozen": frozen}
+    numbers = _numbers(sets, (*Task.__struct_fields__, *Boosting.__struct_fields__), options)
+    return _filled(Task, numbers | options), _filled(Boosting, numbers)
 
 
 def boosting_of(sets: list[str] | None) -> "Boosting":
@@ -75,13 +69,23 @@ def boosting_of(sets: list[str] | None) -> "Boosting":
     """
     from models.training import Boosting
 
+    return _filled(Boosting, _numbers(sets, Boosting.__struct_fields__))
+
+
+def _numbers(sets: list[str] | None, known: Iterable[str], options: Collection[str] = ()) -> dict[str, Any]:
+    """The values of `--set`, as text; what has an option of its own cannot be set so."""
     given = pairs("--set", sets)
+    names = [name for name in known if name not in options]
     for name in given:
-        if name not in Boosting.__struct_fields__:
-            known = ", ".join(Boosting.__struct_fields__)
-            raise typer.BadParameter(f"{name}: must be one of {known}", param_hint="--set")
+        if name not in names:
+            raise typer.BadParameter(f"{name}: must be one of {', '.join(names)}", param_hint="--set")
+    return dict(given)
+
+
+def _filled(kind: type[Filled], values: Mapping[str, Any]) -> Filled:
+    """A struct of this kind; values that it does not have are another's."""
     try:
-        return msgspec.convert(given, Boosting, strict=False)
+        return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 
@@ -102,8 +106,9 @@ def read_log(
     from models.event_table import read_table
     from models.log_columns import EventReader, Meaning
 
-    log = EventLog(find_log(path), pairs("--map", renames))
-    meaning = Meaning(pairs("--map", renames), types_of(types), times_from=moment(times_from))
+    renamed = pairs("--map", renames)
+    log = EventLog(find_log(path), renamed)
+    meaning = Meaning(renamed, types_of(types), times_from=moment(times_from))
     table = read_table(log, EventReader(log, "log", meaning), report)
     if not len(table):
         raise EventLogError(f"{path}: no row of it is an event ({table.refused:,} were refused); see --map")

@@ -1,4 +1,4 @@
-"""A log of events as columns: what training and evaluation replay, some 25 bytes an event."""
+"""A log of events as columns: what training and evaluation replay, some 35 bytes an event."""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,16 @@ from reco.recommenders.protocol import CART, CLICK, PURCHASE
 KINDS: Mapping[type[Action], int] = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
 EVENTS: Mapping[int, type[Action]] = {CLICK: Click, CART: Cart, PURCHASE: Purchase}
 NO_SESSION = -1
+CODES: Mapping[str, str] = {
+    "visitors": "i",
+    "sales": "i",
+    "kinds": "b",
+    "ts": "q",
+    "appended": "q",
+    "sessions": "i",
+    "contexts": "i",
+}
+"""The columns of a table, and the type of each as `array` and NumPy name it."""
 Progress = Callable[[float], None]
 """Told now and then which fraction of a piece of work is done, 0 to 1."""
 
@@ -30,6 +40,8 @@ class EventTable:
         sales: int32[n_rows], into `sale_ids`.
         kinds: int8[n_rows], `CLICK`, `CART` or `PURCHASE`.
         ts: int64[n_rows], event times, ms since the epoch, UTC.
+        appended: int64[n_rows], when each reached the stream, ms since the epoch, UTC; in a file that does
+            not say it, the event time.
         sessions: int32[n_rows], the log's own sessions as numbers, `NO_SESSION` where it names none.
         contexts: int32[n_rows], into `context_values`.
         visitor_ids, sale_ids: the names, in the order in which they first appear.
@@ -41,6 +53,7 @@ class EventTable:
     sales: NDArray[np.int32]
     kinds: NDArray[np.int8]
     ts: NDArray[np.int64]
+    appended: NDArray[np.int64]
     sessions: NDArray[np.int32]
     contexts: NDArray[np.int32]
     visitor_ids: Sequence[str]
@@ -51,6 +64,11 @@ class EventTable:
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.ts)
+
+    def only(self, rows: NDArray[np.integer]) -> "EventTable":
+        """The same with these rows (int[n]), in this order; all names stay."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in CODES}
+        return replace(self, **columns)
 
     def event(self, row: int, ts: int) -> Action:
         """The event of a row, as if it had happened at `ts`, ms since the epoch, UTC."""
@@ -97,30 +115,47 @@ class _Names(dict[Any, int]):
         return number
 
 
+class Columns:
+    """A table under construction: columns that grow event by event."""
+
+    def __init__(self) -> None:
+        self._visitors, self._sales, self._sessions, self._contexts = _Names(), _Names(), _Names(), _Names()
+        self._columns = tuple(array(code) for code in CODES.values())
+
+    def add(self, event: Action, appended: int) -> None:
+        """Add an event that reached the stream at `appended`, ms since the epoch, UTC."""
+        session = event.session_id
+        row = (
+            self._visitors[event.visitor_id],
+            self._sales[event.sale_id],
+            KINDS[type(event)],
+            event.ts,
+            appended,
+            NO_SESSION if session is None else self._sessions[session],
+            self._contexts[tuple(event.context.items())],
+        )
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+
+    def table(self) -> EventTable:
+        """The table of what was added."""
+        made: dict[str, Any] = {
+            name: np.frombuffer(column, column.typecode).copy()
+            for name, column in zip(CODES, self._columns, strict=True)
+        }
+        return EventTable(
+            **made,
+            visitor_ids=list(self._visitors),
+            sale_ids=list(self._sales),
+            context_values=[dict(items) for items in self._contexts],
+            refused=0,
+        )
+
+
 def table_of(events: Iterable[Event]) -> EventTable:
-    """The actions among `events`, in their order."""
-    visitors, sales, sessions, contexts = _Names(), _Names(), _Names(), _Names()
-    columns = tuple(array(code) for code in "iibqii")
-    by_visitor, by_sale, by_kind, by_ts, by_session, by_context = (column.append for column in columns)
+    """The actions among `events`, in their order, as if each reached the stream as it happened."""
+    columns = Columns()
     for event in events:
-        if isinstance(event, Impression):
-            continue
-        by_visitor(visitors[event.visitor_id])
-        by_sale(sales[event.sale_id])
-        by_kind(KINDS[type(event)])
-        by_ts(event.ts)
-        by_session(NO_SESSION if event.session_id is None else sessions[event.session_id])
-        by_context(contexts[tuple(event.context.items())])
-    types = (np.int32, np.int32, np.int8, np.int64, np.int32, np.int32)
-    names = ("visitors", "sales", "kinds", "ts", "sessions", "contexts")
-    made: dict[str, Any] = {
-        name: np.frombuffer(column, kind).copy()
-        for name, column, kind in zip(names, columns, types, strict=True)
-    }
-    return EventTable(
-        **made,
-        visitor_ids=list(visitors),
-        sale_ids=list(sales),
-        context_values=[dict(items) for items in contexts],
-        refused=0,
-    )
+        if not isinstance(event, Impression):
+            columns.add(event, event.ts)
+    return columns.table()

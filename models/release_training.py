@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blend import Blend
-from models.evaluation.protocols import after_each, next_clicks, next_purchases
 from models.event_table import EventTable, Progress
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import SaleContent
+from models.targets import next_clicks, next_purchases
 from models.text import FILE as TEXT_FILE
 from models.text import TextModel, text_of
 from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
 from models.training_set import Examples, TrainingSet
-from models.walk import NOTHING_BOUGHT, Walk, questions
+from models.walk import NOTHING_BOUGHT, Walk, after_each, questions
 from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
@@ -136,10 +136,11 @@ def _walk(table: EventTable, catalogue: Catalogue | None, target: Target, plan: 
     """
     window = round(plan.window * HOUR)
     targets = next_purchases(table, window) if target == "purchase" else next_clicks(table)
-    late = table.ts >= np.quantile(table.ts, WARM_UP)
+    times = table.appended
+    late = times >= np.quantile(times, WARM_UP)
     if target == "purchase":
         # Of the newest moments it is not known yet what was bought; a short history cannot spare a window.
-        late &= table.ts <= table.ts.max() - min(window, round((table.ts.max() - table.ts.min()) * WARM_UP))
+        late &= times <= times.max() - min(window, round((times.max() - times.min()) * WARM_UP))
     random = np.random.default_rng(plan.seed)
     led = random.permutation(np.flatnonzero(late & (targets != NOTHING_BOUGHT)))
     nothing = random.permutation(np.flatnonzero(late & (targets == NOTHING_BOUGHT)))

@@ -12,6 +12,7 @@ from reco.candidates import Query
 from reco.catalogue import Catalogue
 from reco.events import Event
 from reco.knowledge import Knowledge
+from reco.parameters import SECOND
 from reco.sessions import Session, fold
 
 EVENTS_PER_REPORT = 20_000
@@ -54,6 +55,23 @@ class Walk:
 
 NEVER = -1
 NOTHING_BOUGHT = -1
+
+
+def after_each(table: EventTable, targets: NDArray[np.int32], catalogue: Catalogue | None = None) -> Walk:
+    """A walk as the stream went, with a question right after every event of `table`."""
+    seconds = table.appended // SECOND
+    order = np.lexsort((np.arange(len(table)), table.ts, seconds))
+    steps = np.stack((order, ~order), axis=1).ravel()
+    return Walk(
+        table,
+        steps,
+        table.ts,
+        seconds,
+        targets,
+        asked_at=table.appended,
+        asked_in=seconds,
+        catalogue=catalogue,
+    )
 
 
 class Question(NamedTuple):

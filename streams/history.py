@@ -1,9 +1,19 @@
-"""History as it stands on the topics: all events in the order of their append, and all sales."""
+"""History as it stands on the topics: all events as a worker learned them, and all sales."""
 
-from models.event_table import EventTable, Progress, table_of
+from array import array
+from collections import defaultdict
+from dataclasses import replace
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.event_table import Columns, EventTable, Progress
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Event
+from reco.events import Action, Event, Impression
+from reco.parameters import SECOND
+from reco.sessions import VISIT_SILENCE
 from streams.codecs import decode_event, decode_sale
 from streams.reading import read_whole
 from streams.settings import Settings
@@ -25,12 +35,57 @@ async def read_history(
             catalogue.apply(decode_sale(record.key, record.value), record.partition, record.offset)
         except RefusedRecordError:
             continue
-    found: list[tuple[int, int, int, Event]] = []
+    events = _Appends()
     async for record in read_whole(settings.kafka, topics.events.name, progress):
         try:
             event = decode_event(record.key, record.value, record.timestamp)
         except (RefusedRecordError, UnknownTypeError):
             continue
-        found.append((event.ts, record.partition, record.offset, event))
-    found.sort(key=lambda one: one[:3])
-    return table_of(one[-1] for one in found), catalogue
+        events.add(event, record.partition, record.offset, record.timestamp)
+    return events.table(), catalogue
+
+
+class _Appends:
+    """Events as they were appended, kept as columns until all are there and can be put in order."""
+
+    def __init__(self) -> None:
+        self._columns = Columns()
+        self._newest: defaultdict[int, int] = defaultdict(int)
+        self._ids, self._partitions, self._offsets = array("q"), array("i"), array("q")
+
+    def add(self, event: Event, partition: int, offset: int, timestamp: int) -> None:
+        """Take over an event of a partition, whose events come in order; `timestamp` is its append time."""
+        # As workers have it, time in a partition never goes back, even if the clock of its broker does.
+        self._newest[partition] = max(self._newest[partition], timestamp)
+        if not isinstance(event, Impression):
+            self._columns.add(event, self._newest[partition])
+            self._ids.append(_number(event))
+            self._partitions.append(partition)
+            self._offsets.append(offset)
+
+    def table(self) -> EventTable:
+        """The events in the order in which workers learn them; one that came again stands there once.
+
+        One that was appended when its visit may have been over was imported, and no list was wanted then: it
+        stands where it happened, as if it had been appended at that time.
+        """
+        table = self._columns.table()
+        order = self._order(table)
+        _, first = np.unique(np.array(self._ids, np.int64)[order], return_index=True)
+        new = np.zeros(len(table), np.bool_)
+        new[order[first]] = True
+        late = table.appended - table.ts > VISIT_SILENCE
+        moved = replace(table, appended=np.where(late, table.ts, table.appended))
+        order = self._order(moved)
+        return moved.only(order[new[order]])
+
+    def _order(self, table: EventTable) -> NDArray[np.intp]:
+        """By second of append, event time, partition and offset, as `Knowledge.advance` has it."""
+        seconds = table.appended // SECOND
+        return np.lexsort((np.array(self._offsets), np.array(self._partitions), table.ts, seconds))
+
+
+def _number(event: Action) -> int:
+    """A number of 64 bits for visitor and event id; two events of one number are rarer than broken disks."""
+    name = f"{event.visitor_id}\n{event.event_id}".encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "little", signed=True)

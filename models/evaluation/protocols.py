@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.event_table import NO_SESSION, EventTable
-from models.walk import NEVER, NOTHING_BOUGHT, Walk
-from reco.catalogue import Catalogue
+from models.event_table import EventTable
+from models.targets import next_purchases, sessions_of
+from models.walk import NEVER, Walk, after_each
 from reco.parameters import DAY, HOUR, SECOND
-from reco.recommenders.protocol import PURCHASE
-from reco.sessions import VISIT_SILENCE
 
 PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
@@ -39,26 +37,6 @@ class Asked:
     leave_out_seen: bool = False
 
 
-def session_numbers(table: EventTable) -> NDArray[np.int64]:
-    """int64[n_rows]: the log's own sessions, or else visits by 30 minutes of silence."""
-    if (table.sessions != NO_SESSION).all():
-        return table.sessions.astype(np.int64)
-    order = np.lexsort((table.ts, table.visitors))
-    new_visitor = np.diff(table.visitors[order], prepend=-1) != 0
-    silence = np.diff(table.ts[order], prepend=0) > VISIT_SILENCE
-    numbers = np.empty(len(table), np.int64)
-    numbers[order] = np.cumsum(new_visitor | silence) - 1
-    return numbers
-
-
-def _sessions(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Rows by session and time, where each session starts among them, and how long it is."""
-    sessions = session_numbers(table)
-    order = np.lexsort((np.arange(len(table)), table.ts, sessions))
-    starts = np.flatnonzero(np.diff(sessions[order], prepend=-1))
-    return order, starts, np.diff(starts, append=len(order))
-
-
 def hourly(
     table: EventTable, first_day: int, last_day: int, share: float, *, frozen: bool, seed: int = 0
 ) -> Asked:
@@ -73,7 +51,7 @@ def hourly(
     Days count from 1 at the first session; those before `first_day` train, and `share` of later ones test.
     """
     random = np.random.default_rng(seed)
-    order, starts, lengths = _sessions(table)
+    order, starts, lengths = sessions_of(table)
     place = np.arange(len(order)) - np.repeat(starts, lengths)
     kept = place < PUBLISHED_LENGTH
     lasts = order[starts + np.minimum(lengths, PUBLISHED_LENGTH) - 1]
@@ -147,7 +125,7 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     learned from them. Otherwise they are learned in the order of their starts. The `train_share` before them
     train the meta-model, each asked before it is learned.
     """
-    order, starts, lengths = _sessions(table)
+    order, starts, lengths = sessions_of(table)
     by_start = np.argsort(table.ts[order[starts]], kind="stable")
     number = np.empty(len(starts), np.int64)
     number[by_start] = np.arange(len(starts))
@@ -186,42 +164,3 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),
     )
-
-
-def after_each(table: EventTable, targets: NDArray[np.int32], catalogue: Catalogue | None = None) -> Walk:
-    """A walk as the stream goes, with a question right after every event."""
-    order = np.lexsort((np.arange(len(table)), table.ts))
-    steps = np.stack((order, ~order), axis=1).ravel()
-    seconds = table.ts // SECOND
-    return Walk(
-        table, steps, table.ts, seconds, targets, asked_at=table.ts, asked_in=seconds, catalogue=catalogue
-    )
-
-
-def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
-    """int32[n_rows]: what the visitor of each row buys next, in the same session or within `window` ms.
-
-    `NOTHING_BOUGHT` where there is none. Purchases at the very time of the row count as later, if they stand
-    after it in the log.
-    """
-    sessions = session_numbers(table)
-    order = np.lexsort((np.arange(len(table)), table.ts, table.visitors))
-    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    visitor, bought = -1, -1
-    for row in order[::-1].tolist():
-        if table.visitors[row] != visitor:
-            visitor, bought = table.visitors[row], -1
-        if bought >= 0 and (sessions[row] == sessions[bought] or table.ts[bought] - table.ts[row] <= window):
-            targets[row] = table.sales[bought]
-        if table.kinds[row] == PURCHASE:
-            bought = row
-    return targets
-
-
-def next_clicks(table: EventTable) -> NDArray[np.int32]:
-    """int32[n_rows]: the sale of the next row of the same session; `NOTHING_BOUGHT` after its last one."""
-    order, starts, _ = _sessions(table)
-    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    later = np.delete(np.arange(len(order)), starts)
-    targets[order[later - 1]] = table.sales[order[later]]
-    return targets

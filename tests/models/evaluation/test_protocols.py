@@ -14,12 +14,10 @@ from models.evaluation.protocols import (
     Asked,
     hourly,
     next_click,
-    next_clicks,
-    next_purchases,
     purchase,
-    session_numbers,
 )
 from models.event_table import EventTable, table_of
+from models.targets import next_clicks, next_purchases, session_numbers
 from models.walk import NEVER, NOTHING_BOUGHT, Question, questions
 from reco.events import Purchase
 from reco.knowledge import Knowledge

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.kernels import FLOAT64, FLOAT64S, INT64, INT64S, NOTHING, columns, compiled, pair
+from reco.kernels import FLOAT32, FLOAT64, FLOAT64S, INT64, INT64S, NOTHING, columns, compiled, pair
 
 STEP_BITS = 12
 STEPS = 1 << STEP_BITS
@@ -35,6 +35,15 @@ def _growth_table() -> NDArray[np.float64]:
 
 
 GROWTH = _growth_table()
+FADING_STEPS = 64
+"""Steps of a halving in `FADING`; one step is 1.1 %."""
+FADING_HALVINGS = 40
+"""What is older fades no more."""
+FADING = np.ldexp(
+    1 / GROWTH[np.arange(FADING_STEPS * FADING_HALVINGS) % FADING_STEPS * (STEPS // FADING_STEPS)],
+    -(np.arange(FADING_STEPS * FADING_HALVINGS) // FADING_STEPS),
+).astype(np.float32)
+"""float32: what is left of 1 after so many steps; small enough to be looked at for thousands of visits."""
 
 
 class DecayedCounts(NamedTuple):
@@ -81,6 +90,12 @@ def left(age: int, half_life: int) -> float:
     """What is left of 1 after `age`, in the unit of `half_life`."""
     exponent, factor = weight(-age, half_life)
     return halved(factor, -exponent)
+
+
+@compiled(FLOAT32(INT64, FLOAT64))
+def faded(age: int, steps: float) -> np.float32:
+    """What is left of 1 after `age` ms, in coarse steps and fast; a ms is `steps` of `FADING`."""
+    return FADING[min(int(age * steps), len(FADING) - 1)]  # type: ignore[no-any-return]
 
 
 @compiled(NOTHING(DECAYED_COUNTS, INT64, INT64, FLOAT64))

@@ -16,6 +16,7 @@ NOTHING = types.void
 BOOL = types.boolean
 INT32 = types.int32
 INT64 = types.int64
+FLOAT32 = types.float32
 FLOAT64 = types.float64
 BOOLS = types.boolean[::1]
 INT8S = types.int8[::1]

@@ -42,6 +42,8 @@ class SessionKnnParameters(Struct, frozen=True, forbid_unknown_fields=True):
         scoring: half-life of a visit's age when they vote, ms.
         recency: what a shared sale weighs relative to one that the visitor touched after it.
         nearness: what a sale of a neighbour weighs, for each step that it is away from the shared one.
+        backward: what one weighs that the neighbour touched before the shared one; visits go onward.
+        landing: what the first sale of a neighbour weighs; it was come to from elsewhere.
     """
 
     neighbours: Annotated[int, Meta(ge=1, le=10_000)] = 400
@@ -50,6 +52,8 @@ class SessionKnnParameters(Struct, frozen=True, forbid_unknown_fields=True):
     scoring: HalfLife = HOUR
     recency: Fading = 0.3
     nearness: Fading = 0.7
+    backward: Fading = 0.4
+    landing: Fading = 0.5
 
 
 class Parameters(Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,6 +31,8 @@ GROUPS: Final[Mapping[str, Mapping[str, Sequence[float]]]] = {
         "selection": tuple(hours * HOUR for hours in (1, 12, 336)),
         "recency": (0.15, 0.5, 0.8),
         "nearness": (0.4, 0.9),
+        "backward": (0.1, 0.8, 1.0),
+        "landing": (0.1, 1.0),
         "neighbours": (200, 1000),
     },
     "popularity": {"segments": tuple(minutes * MINUTE for minutes in (7, 20, 60, 360))},

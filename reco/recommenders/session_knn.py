@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from reco import decay
 from reco.candidates import Query
 from reco.kernels import (
+    FLOAT32,
     FLOAT32_ROWS,
     FLOAT32S,
+    FLOAT64,
     INT8_ROWS,
     INT8S,
     INT32_ROWS,
@@ -27,8 +29,10 @@ from reco.sale_index import MAX_SALES
 
 MAX_VISITS = 1 << 18
 """Visits kept, the newest."""
-MAX_ENTRIES = 1 << 21
-"""Pairs of a visit and a sale kept, the newest; a visit looks at 4 to 10."""
+MAX_BLOCKS = 1 << 18
+"""Blocks kept, the newest, of the lists of those who touched a sale; a visit looks at 4 to 10 sales."""
+BLOCK = 16
+"""Numbers in a block, two cache lines: where the block before it is, then visits."""
 LENGTH = 20
 """Sales kept of a visit, the newest."""
 SHARED = 10
@@ -47,16 +51,16 @@ class Visits(NamedTuple):
             newest action, ms since the epoch, UTC; and how many sales it has. Together, as they are read.
         sales: int32[n_visits, LENGTH], 1 + slots of its sales in the order of their first touch, 0 for none.
         bought: int8[n_visits, LENGTH], whether the visit bought it.
-        entries: int64[n_entries, 2], the visit of each entry, and the entry before of the same sale, 0 if
-            there is none; entry e lives in place e modulo n_entries.
-        heads: int64[capacity], the newest entry of each sale, 0 if there is none.
-        so_far: int64[2], the number of the last entry, and the highest number of a visit.
+        blocks: int64[n_blocks, BLOCK], visits that touched one sale, in the order of their first touch, after
+            the number of the block before, 0 if there is none; block b lives in place b modulo n_blocks.
+        heads: int64[capacity, 2], the newest block of each sale, 0 if there is none, and how full it is.
+        so_far: int64[2], the number of the last block, and the highest number of a visit.
     """
 
     facts: NDArray[np.int64]
     sales: NDArray[np.int32]
     bought: NDArray[np.int8]
-    entries: NDArray[np.int64]
+    blocks: NDArray[np.int64]
     heads: NDArray[np.int64]
     so_far: NDArray[np.int64]
 
@@ -78,25 +82,30 @@ class Search(NamedTuple):
 
 
 class Votes(NamedTuple):
-    """The parameters as a kernel reads them; see `reco.parameters.SessionKnnParameters`."""
+    """The parameters as a kernel reads them; see `reco.parameters.SessionKnnParameters`.
+
+    Half-lives are given as steps of `reco.decay.FADING` in a ms.
+    """
 
     neighbours: int
     newest: int
-    selection: int
-    scoring: int
+    selection: float
+    scoring: float
     recency: NDArray[np.float32]
     nearness: NDArray[np.float32]
+    backward: float
+    landing: float
 
 
-VISITS: Final = columns(Visits, INT64_ROWS, INT32_ROWS, INT8_ROWS, INT64_ROWS, INT64S, INT64S)
+VISITS: Final = columns(Visits, INT64_ROWS, INT32_ROWS, INT8_ROWS, INT64_ROWS, INT64_ROWS, INT64S)
 NUMBER, NEWEST, SIZE = 0, 1, 2
 """Columns of `Visits.facts`."""
-VISIT, BEFORE = 0, 1
-"""Columns of `Visits.entries`."""
-ENTRIES, LAST_VISIT = 0, 1
+HEAD, FILLED = 0, 1
+"""Columns of `Visits.heads`."""
+LAST_BLOCK, LAST_VISIT = 0, 1
 """Places in `Visits.so_far`."""
 SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S)
-VOTES: Final = columns(Votes, INT64, INT64, INT64, INT64, FLOAT32S, FLOAT32S)
+VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT64, FLOAT64)
 
 
 class SessionKnn:
@@ -109,7 +118,8 @@ class SessionKnn:
     similar ones, older ones discounted, vote.
 
     - `stan`: the vote fades with the visit's age, and with the distance of the sale from the shared sale
-      that the visitor touched last (STAN, factors 2 and 3).
+      that the visitor touched last (STAN, factors 2 and 3). Visits go onward: what was touched before the
+      shared sale, and what a visit began with, says less about what comes next.
     - `vsknn`: the vote weighs as that shared sale does by recency, whatever the distance and age (Ludewig,
       Jannach: Evaluation of Session-based Recommendation Algorithms, UMUAI 2018).
     - `bought`: as `stan`, for what the visits bought only, whatever the distance.
@@ -120,14 +130,18 @@ class SessionKnn:
     compared = frozenset(features)
 
     def __init__(
-        self, parameters: SessionKnnParameters, capacity: int = MAX_SALES, max_visits: int = MAX_VISITS
+        self,
+        parameters: SessionKnnParameters,
+        capacity: int = MAX_SALES,
+        max_visits: int = MAX_VISITS,
+        max_blocks: int = MAX_BLOCKS,
     ) -> None:
         self._visits = Visits(
             facts=np.zeros((max_visits, 3), np.int64),
             sales=np.zeros((max_visits, LENGTH), np.int32),
             bought=np.zeros((max_visits, LENGTH), np.int8),
-            entries=np.zeros((MAX_ENTRIES, 2), np.int64),
-            heads=np.zeros(capacity, np.int64),
+            blocks=np.zeros((max_blocks, BLOCK), np.int64),
+            heads=np.zeros((capacity, 2), np.int64),
             so_far=np.zeros(2, np.int64),
         )
         self._search = Search(
@@ -139,10 +153,12 @@ class SessionKnn:
         self._votes = Votes(
             neighbours=parameters.neighbours,
             newest=parameters.newest,
-            selection=parameters.selection,
-            scoring=parameters.scoring,
+            selection=decay.FADING_STEPS / parameters.selection,
+            scoring=decay.FADING_STEPS / parameters.scoring,
             recency=_recency(parameters.recency),
             nearness=(parameters.nearness ** np.arange(LENGTH)).astype(np.float32),
+            backward=parameters.backward,
+            landing=parameters.landing,
         )
 
     def learn(self, actions: Actions) -> None:
@@ -182,6 +198,22 @@ def _forget(sales: NDArray[np.int32], dropped: NDArray[np.int8]) -> None:
                 sales[row, place] = 0
 
 
+@compiled(NOTHING(VISITS, INT64, INT64))
+def _enter(visits: Visits, slot: int, visit: int) -> None:
+    """Add a visit to the list of those that touched a sale."""
+    head, filled = visits.heads[slot, HEAD], visits.heads[slot, FILLED]
+    n_blocks = len(visits.blocks)
+    # A block that will soon be taken over is filled no more, or new visits would be lost with it.
+    if head == 0 or filled == BLOCK - 1 or head <= visits.so_far[LAST_BLOCK] - n_blocks // 2:
+        visits.so_far[LAST_BLOCK] += 1
+        before, head, filled = head, visits.so_far[LAST_BLOCK], 0
+        visits.blocks[head % n_blocks] = 0
+        visits.blocks[head % n_blocks, 0] = before
+    visits.blocks[head % n_blocks, filled + 1] = visit
+    visits.heads[slot, HEAD] = head
+    visits.heads[slot, FILLED] = filled + 1
+
+
 @compiled(NOTHING(VISITS, INT64, INT32_ROWS.dtype, INT64))
 def _add(visits: Visits, row: int, slot: int, visit: int) -> None:
     """Append a sale to a visit; beyond `LENGTH` the first one goes."""
@@ -194,11 +226,7 @@ def _add(visits: Visits, row: int, slot: int, visit: int) -> None:
     visits.sales[row, length] = slot + 1
     visits.bought[row, length] = 0
     visits.facts[row, SIZE] = length + 1
-    visits.so_far[ENTRIES] += 1
-    entry = visits.so_far[ENTRIES]
-    visits.entries[entry % len(visits.entries), VISIT] = visit
-    visits.entries[entry % len(visits.entries), BEFORE] = visits.heads[slot]
-    visits.heads[slot] = entry
+    _enter(visits, slot, visit)
 
 
 @compiled(NOTHING(VISITS, ACTIONS))
@@ -228,38 +256,47 @@ def _learn(visits: Visits, actions: Actions) -> None:
         visits.facts[row, NEWEST] = max(visits.facts[row, NEWEST], actions.ts[action])
 
 
+@compiled(INT64(VISITS, SEARCH, VOTES, INT64, FLOAT32, INT64))
+def _add_up(visits: Visits, search: Search, votes: Votes, block: int, weight: float, found: int) -> int:
+    """Add `weight` to the newest visits of a list that ends with `block`; how many are found then."""
+    oldest_block = max(visits.so_far[LAST_BLOCK] - len(visits.blocks), 0)
+    n_visits, left = len(visits.facts), votes.newest
+    oldest_visit = visits.so_far[LAST_VISIT] - n_visits  # its row may have been taken over
+    while block > oldest_block:
+        place = block % len(visits.blocks)
+        for number in range(BLOCK - 1, 0, -1):
+            visit = visits.blocks[place, number]
+            if visit == 0:
+                continue
+            if left == 0 or visit <= oldest_visit:
+                return found
+            row = visit % n_visits
+            if search.similarity[row] == 0:
+                search.found[found] = row
+                found += 1
+            search.similarity[row] += weight
+            left -= 1
+        block = visits.blocks[place, 0]
+    return found
+
+
 @compiled(INT64(VISITS, SEARCH, VOTES, INT32S))
 def _find(visits: Visits, search: Search, votes: Votes, touched: NDArray[np.int32]) -> int:
     """Add up the similarities of the newest visits to each of the visitor's newest sales; how many visits."""
     found, shared = 0, 0
-    oldest_entry = max(visits.so_far[ENTRIES] - len(visits.entries), 0)
-    oldest_visit = visits.so_far[LAST_VISIT] - len(visits.facts)  # its row may have been taken over
     for touch in range(len(touched)):
         slot = touched[touch]
         if slot < 0 or search.recency[slot] > 0:
             continue
         search.recency[slot] = shared + 1
-        entry = visits.heads[slot]
-        for _ in range(votes.newest):
-            if entry <= oldest_entry:
-                break
-            place = entry % len(visits.entries)
-            visit = visits.entries[place, VISIT]
-            if visit <= oldest_visit:
-                break
-            row = visit % len(visits.facts)
-            if search.similarity[row] == 0:
-                search.found[found] = row
-                found += 1
-            search.similarity[row] += votes.recency[shared]
-            entry = visits.entries[place, BEFORE]
+        found = _add_up(visits, search, votes, visits.heads[slot, HEAD], votes.recency[shared], found)
         shared += 1
         if shared == len(votes.recency):
             break
     return found
 
 
-@compiled(FLOAT32S.dtype(VISITS, SEARCH, VOTES, INT64, INT64))
+@compiled(FLOAT32(VISITS, SEARCH, VOTES, INT64, INT64))
 def _threshold(visits: Visits, search: Search, votes: Votes, found: int, at: int) -> float:
     """The least that a neighbour is chosen by."""
     for number in range(found):
@@ -270,7 +307,7 @@ def _threshold(visits: Visits, search: Search, votes: Votes, found: int, at: int
             continue
         age = max(at - visits.facts[row, NEWEST], 0)
         similarity = search.similarity[row] / np.sqrt(size)
-        search.selection[number] = similarity * decay.left(age, votes.selection)
+        search.selection[number] = similarity * decay.faded(age, votes.selection)
     if found <= votes.neighbours:
         return np.float32(0.0)  # type: ignore[return-value]
     least = np.partition(search.selection[:found], found - votes.neighbours)[found - votes.neighbours]
@@ -297,13 +334,14 @@ def _vote(
                 latest, match = recency, place
     age = max(at - visits.facts[row, NEWEST], 0)
     plain = search.similarity[row] / np.sqrt(np.float32(length))
-    fresh = plain * decay.left(age, votes.scoring)
+    fresh = plain * decay.faded(age, votes.scoring)
     by_recency = votes.recency[latest - 1] if latest < NO_MATCH else np.float32(0.0)
     for place in range(length):
         sale = visits.sales[row, place]
         if sale > 0 and positions[sale - 1] >= 0 and place != match:
             position = positions[sale - 1]
-            rows[0, position] += fresh * votes.nearness[abs(place - match)]
+            order = (1.0 if place > match else votes.backward) * (1.0 if place > 0 else votes.landing)
+            rows[0, position] += fresh * votes.nearness[abs(place - match)] * order
             rows[1, position] += plain * by_recency
             if visits.bought[row, place]:
                 rows[2, position] += fresh

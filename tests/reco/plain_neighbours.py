@@ -202,7 +202,9 @@ class PlainSessionKnn:
         for number, similarity in found.items():
             age = max(at - self._visits[number].newest, 0)
             by_length = float(similarity) / math.sqrt(len(self._visits[number].sales))
-            chosen_by[number] = np.float32(by_length * decay.left(age, self._parameters.selection))
+            chosen_by[number] = np.float32(
+                by_length * decay.faded(age, decay.FADING_STEPS / self._parameters.selection)
+            )
         best = sorted(chosen_by.values(), reverse=True)[: self._parameters.neighbours]
         least = best[-1] if len(best) == self._parameters.neighbours else 0
         return [number for number, similarity in chosen_by.items() if similarity >= least]
@@ -215,13 +217,16 @@ class PlainSessionKnn:
         for number in self.neighbours(found, at):
             visit = self._visits[number]
             weight = float(found[number]) / math.sqrt(len(visit.sales))
-            fresh = weight * decay.left(max(at - visit.newest, 0), self._parameters.scoring)
+            steps = decay.FADING_STEPS / self._parameters.scoring
+            fresh = weight * float(decay.faded(max(at - visit.newest, 0), steps))
             newest_shared = next((sale for sale in shared if sale in visit.sales), None)
             match = visit.sales.index(newest_shared) if newest_shared else 0
             by_recency = float(self._recency[shared.index(newest_shared)]) if newest_shared else 0.0
             for place, sale in enumerate(visit.sales):
                 if place != match and sale in ids:
-                    scores["stan"][sale] += fresh * float(self._nearness[abs(place - match)])
+                    order = 1.0 if place > match else self._parameters.backward
+                    order *= 1.0 if place else self._parameters.landing
+                    scores["stan"][sale] += fresh * float(self._nearness[abs(place - match)]) * order
                     scores["vsknn"][sale] += weight * by_recency
                     scores["bought"][sale] += fresh * (sale in visit.bought)
         return {name: list(own.values()) for name, own in scores.items()}

@@ -1,16 +1,21 @@
 """Session neighbours: what similar visits looked at, by its laws and by the plain reference."""
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from reco import decay
 from reco.candidates import candidates_of, query_of
 from reco.events import Action, Purchase
 from reco.parameters import Parameters, SessionKnnParameters
-from reco.recommenders.session_knn import LENGTH, SessionKnn
+from reco.recommenders.session_knn import BLOCK, LENGTH, SessionKnn
+from reco.sessions import Session
 from reco.visits import RunningVisits
 from tests.reco.plain import steps_of
 from tests.reco.plain_neighbours import PlainSessionKnn
@@ -42,6 +47,8 @@ parameters = st.builds(
     scoring=st.integers(1000, 30 * DAY),
     recency=st.floats(0.1, 1),
     nearness=st.floats(0.1, 1),
+    backward=st.floats(0.1, 1),
+    landing=st.floats(0.1, 1),
 )
 own_actions = st.lists(actions, min_size=1, max_size=30, unique_by=lambda action: action.event_id)
 
@@ -134,10 +141,17 @@ def test_the_vote_of_stan_fades_with_the_distance_and_that_of_vsknn_does_not() -
     assert far == near > 0
 
 
+def test_to_stan_a_sale_after_the_shared_one_says_more_than_one_before_it_and_a_landing_still_less() -> None:
+    votes = voted(visits("xyab"), "a", ids="xyab")
+    before = votes["b"] * FEW.backward
+    assert votes["y"] == pytest.approx(before, rel=1e-5)
+    assert votes["x"] == pytest.approx(before * FEW.nearness * FEW.landing, rel=1e-5)
+
+
 def test_the_vote_of_stan_fades_with_the_age_of_the_visit_and_that_of_vsknn_does_not() -> None:
     log = [*visits("ab", start=NOON - FEW.scoring), *visits("ac", start=NOON)]
     votes = voted(log, "a", "stan")
-    assert votes["b"] == pytest.approx(votes["c"] / 2, rel=1e-3)
+    assert votes["b"] == pytest.approx(votes["c"] / 2, rel=2 * (2 ** (1 / decay.FADING_STEPS) - 1))
     votes = voted(log, "a", "vsknn")
     assert votes["b"] == votes["c"] > 0
 
@@ -146,6 +160,13 @@ def test_what_a_neighbour_bought_is_told_from_what_it_looked_at() -> None:
     votes = voted(visits("abc", kind=Purchase), "a", "bought")
     assert votes["c"] > 0
     assert votes["b"] == 0
+
+
+def test_those_who_touched_a_sale_long_ago_and_again_now_are_all_found_beyond_the_room_of_a_block() -> None:
+    trails = [f"a{sale}" for sale in "bcdefgh"] * (BLOCK // 2)
+    votes = voted(visits(*trails), "a", "vsknn", SessionKnnParameters(), ids="abcdefgh")
+    assert len({votes[sale] for sale in "bcdefgh"}) == 1
+    assert votes["b"] == pytest.approx(BLOCK // 2 / math.sqrt(2), rel=1e-5)
 
 
 def test_a_newcomer_does_not_inherit_the_visits_of_the_sale_whose_slot_it_got() -> None:
@@ -169,10 +190,8 @@ def test_a_visit_keeps_its_newest_sales() -> None:
 def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
     log: list[Action], own: list[Action], max_visits: int, batch: int
 ) -> None:
-    fast, plain = (
-        SessionKnn(FEW, capacity=len(SALES), max_visits=max_visits),
-        PlainSessionKnn(FEW, max_visits),
-    )
+    fast = SessionKnn(FEW, capacity=len(SALES), max_visits=max_visits)
+    plain = PlainSessionKnn(FEW, max_visits)
     running = RunningVisits(capacity=16)
     for start in range(0, len(log), batch):
         fast.learn(as_actions(log[start : start + batch], SALES, running))
@@ -181,9 +200,28 @@ def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
     session, ids = session_of(own), sorted(SALES)
     assert session is not None
     known = {action.sale_id: SALES.index(action.sale_id) for action in log}
-    candidates = candidates_of(open_sales(ids), known, len(SALES))
-    rows = np.full((len(SessionKnn.features), len(ids)), np.nan, np.float32)
-    fast.score(query_of(session, candidates, np.zeros(3, np.int32), NOON), rows)
-    expected = plain.score(session, ids, NOON)
+    rows, expected = scored(fast, session, known, ids), plain.score(session, ids, NOON)
     for feature, row in zip(SessionKnn.features, rows, strict=True):
         assert row.tolist() == pytest.approx(expected[feature], rel=1e-5, abs=1e-30), feature
+
+
+def scored(
+    knn: SessionKnn, session: Session, slots: Mapping[str, int], ids: Sequence[str]
+) -> NDArray[np.float32]:
+    """float32[n_features, n_ids] of a recommender on its own."""
+    candidates = candidates_of(open_sales(list(ids)), slots, len(SALES))
+    rows = np.full((len(SessionKnn.features), len(ids)), np.nan, np.float32)
+    knn.score(query_of(session, candidates, np.zeros(3, np.int32), NOON), rows)
+    return rows
+
+
+def test_when_blocks_are_taken_over_the_newest_visits_to_a_rare_sale_are_still_found() -> None:
+    knn, running = SessionKnn(FEW, len(SALES), max_blocks=8), RunningVisits()
+    rest = [("s4", "s5")] * (3 * BLOCK)
+    pairs = [("s0", "s1"), *rest, ("s0", "s2"), *rest]
+    log = [act(sale, visitor_id=f"v{number}") for number, pair in enumerate(pairs) for sale in pair]
+    knn.learn(as_actions(log, SALES, running))
+    ids, session = sorted(SALES), session_of([act("s0")])
+    assert session is not None
+    rows = scored(knn, session, {sale: place for place, sale in enumerate(SALES)}, ids)
+    assert [sale for sale, vote in zip(ids, rows[1], strict=True) if vote > 0] == ["s2"]

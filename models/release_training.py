@@ -12,10 +12,9 @@ from models.event_table import EventTable, Progress
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
-from models.sale_content import SaleContent
+from models.sale_content import content_of
 from models.targets import next_clicks, next_purchases
 from models.text import FILE as TEXT_FILE
-from models.text import TextModel, text_of
 from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
 from models.training_set import Examples, TrainingSet
 from models.walk import NOTHING_BOUGHT, Walk, after_each, questions
@@ -37,8 +36,6 @@ MAX_MOMENTS: Final = 25_000
 """Moments that are learned from, at most."""
 ENOUGH_PURCHASES: Final = 2_000
 """Fewer purchases than this teach too little; the next click is learned instead."""
-FEWEST_TEXTS: Final = 20
-"""Fewer sales than this do not make a text model."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def train_release(
         TrainingError: the history has too little to learn from.
     """
     target = plan.target or _target(table)
-    content, text = _content(catalogue, plan.seed)
+    content, text = content_of(catalogue, plan.seed)
     walk = _walk(table, catalogue, target, plan)
     examples = _replayed(walk, Knowledge(parameters, content=content), plan.seed, progress)
     rankers = _rankers(examples, boosting, content)
@@ -114,18 +111,6 @@ def _size(table: EventTable, examples: Examples) -> dict[str, int]:
 
 def _target(table: EventTable) -> Target:
     return "purchase" if int((table.kinds == PURCHASE).sum()) >= ENOUGH_PURCHASES else "click"
-
-
-def _content(catalogue: Catalogue | None, seed: int) -> tuple[Content, TextModel | None]:
-    """What the sales are by themselves, and the text model if there are texts enough."""
-    sales = list(catalogue.sales()) if catalogue is not None else []
-    text = None
-    if len(sales) >= FEWEST_TEXTS:
-        text = TextModel.fit([text_of(sale) for sale in sales], seed=seed)
-    described = SaleContent(text)
-    for sale in sales:
-        described.take(sale.sale_id, sale)
-    return described.content, text
 
 
 def _walk(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Walk:

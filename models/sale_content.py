@@ -1,8 +1,12 @@
 """The content of sales as a release sees it: attributes, and vectors that its text model makes of texts."""
 
 from models.text import TextModel, text_of
+from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.events import Sale
+
+FEWEST_TEXTS = 20
+"""Fewer sales than this do not make a text model."""
 
 
 class SaleContent:
@@ -31,3 +35,15 @@ class SaleContent:
             self.content.drop_vector("text", sale_id)
         else:
             self.content.put_vector("text", sale_id, vector)
+
+
+def content_of(catalogue: Catalogue | None, seed: int) -> tuple[Content, TextModel | None]:
+    """What the sales of a catalogue are by themselves, and a text model if there are texts enough."""
+    sales = list(catalogue.sales()) if catalogue is not None else []
+    text = None
+    if len(sales) >= FEWEST_TEXTS:
+        text = TextModel.fit([text_of(sale) for sale in sales], seed=seed)
+    described = SaleContent(text)
+    for sale in sales:
+        described.take(sale.sale_id, sale)
+    return described.content, text

@@ -123,7 +123,7 @@ def _opening(summary: Summary) -> str:
     if summary.calibrated:
         error = summary.calibrated.error
         cards.append(
-            ("expected calibration error", f"{error:.4f}", f"{summary.calibrated.examples:,} examples")
+            ("expected calibration error", f"{error:.4f}", f"{summary.calibrated.examples:,} listed sales")
         )
     boxes = "".join(
         f"<div><span>{escape(name)}</span><b>{value}</b><span>{beside}</span></div>"
@@ -206,13 +206,14 @@ def _plots(results: Results) -> Iterable[str]:
     )
     if results.calibration is not None and summary.calibrated is not None:
         caption = (
-            "Dashed: what perfect probabilities would show. Below: how often which probability was predicted."
+            "Of the ten sales that would have been listed each time. Dashed: what perfect probabilities would"
+            " show. Below: how often which probability was predicted."
             f" Expected calibration error {summary.calibrated.error:.4f} over bins of equal weight,"
-            f" log loss {summary.calibrated.log_loss:.4f}, {summary.calibrated.examples:,} examples."
+            f" log loss {summary.calibrated.log_loss:.4f}, {summary.calibrated.examples:,} listed sales."
         )
         yield _plot("Probabilities", plots.reliability_diagram(results.calibration), caption)
         lines = [("", [f"{value:.4f}" for value in line]) for line in summary.calibrated.table]
-        bins = _table(["predicted", "came true", "share of examples"], lines)
+        bins = _table(["predicted", "came true", "share of listed sales"], lines)
         yield f"<details><summary>The bins in figures</summary>{bins}</details>"
     if summary.about.importance:
         features = plots.feature_importance(summary.about.importance)

@@ -12,6 +12,7 @@ from models.event_table import Progress
 from models.training import VISITS, Boosting, of_families
 from models.training_set import TrainingSet
 from models.walk import Question, Walk, questions
+from reco.content import Content
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
@@ -19,8 +20,8 @@ from reco.parameters import Parameters
 SEEN = "revisits.this_visit"
 MAX_TRAINED = 25_000
 """Moments that are learned from, at most; more teach little and take memory."""
-MAX_CALIBRATED = 4_000
-"""Test moments whose probabilities are kept, all candidates of each."""
+LISTED = 10
+"""Sales of a list; of each the probability is judged. Nearly all others are too unlikely to be a test."""
 SLICES = ("in the basket", "looked at in this visit", "looked at before", "never looked at")
 
 
@@ -43,7 +44,7 @@ class Answers:
     labels: list[NDArray[np.bool_]] = field(default_factory=list)
 
     def calibration(self) -> Calibration:
-        """The probabilities of the mix, and what came of them."""
+        """The probabilities that the mix gave to the sales it would have listed, and what came of them."""
         probabilities = np.concatenate([np.empty(0, np.float32), *self.probabilities])
         labels = np.concatenate([np.empty(0, np.bool_), *self.labels])
         return Calibration(probabilities, labels, np.ones(len(labels), np.float32))
@@ -51,23 +52,26 @@ class Answers:
 
 @dataclass(eq=False)
 class Evaluation:
-    """An evaluation under way: a walk, what it trains, and what it asks."""
+    """An evaluation under way: a walk, what it trains, and what it asks.
+
+    Without `content`, features of it would say nothing, and are left out.
+    """
 
     asked: Asked
     parameters: Parameters
     boosting: Boosting
     seed: int = 0
-    features: tuple[str, ...] = of_families(FEATURES, VISITS)
+    content: Content | None = None
     answers: Answers = field(default_factory=Answers)
     importance: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
+        self.features = of_families(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
         self.training = TrainingSet(self.features, self._random)
         self.panel = Panel(self.features)
         self.learned_from = 0
         self._seen = self.features.index(SEEN)
-        self._calibrated_share = min(1.0, MAX_CALIBRATED / max(1, int(self.asked.tested.sum())))
 
     def _thinned_out(self) -> Walk:
         """The walk with no more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
@@ -81,7 +85,7 @@ class Evaluation:
         Raises:
             TrainingError: there is too little to train on before it.
         """
-        knowledge = Knowledge(self.parameters)
+        knowledge = Knowledge(self.parameters, content=self.content)
         for question in questions(self._thinned_out(), knowledge, progress):
             rows = knowledge.describe(question.query, self.features)
             if not self.asked.tested[question.row]:
@@ -102,10 +106,10 @@ class Evaluation:
     def _answer(self, question: Question, rows: NDArray[np.float32]) -> None:
         answers, allowed = self.answers, self._allowed(rows)
         scores = self.panel.scores(rows)
-        if self._random.random() < self._calibrated_share:
-            labels = np.arange(rows.shape[1]) == question.target
-            answers.probabilities.append(scores[-1][allowed])
-            answers.labels.append(labels[allowed])
+        listed = np.flatnonzero(allowed)
+        listed = listed[np.argsort(-scores[-1][listed], kind="stable")[:LISTED]]
+        answers.probabilities.append(scores[-1][listed])
+        answers.labels.append(listed == question.target)
         if self.asked.walk.targets[question.row] < 0:
             return
         found = question.target >= 0 and bool(allowed[question.target])

@@ -10,7 +10,6 @@ from models.blend import Blend
 from models.evaluation.results import Kind, Scorer
 from models.training import CONTENT, VISITS, Boosting, LogisticRegression, newest, of_families, train_ranker
 from models.training_set import Examples
-from reco.errors import TrainingError
 from reco.features import FAMILIES
 from reco.metrics import target_rank
 
@@ -98,16 +97,20 @@ class Panel:
 
 
 def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple[str, float], ...]:
-    """Train all rankers and challengers, and add them to `panel`; what the mix looks at."""
+    """Train all rankers and challengers, and add them to `panel`; what the mix looks at.
+
+    A ranker that would be the mix again, or would know the moment only, is left out.
+
+    Raises:
+        TrainingError: there are too few chosen sales to learn from.
+    """
     rankers: dict[str, Ranking] = {}
     every = examples.features
     mix, fitted = train_ranker(examples, every, boosting)
     for name, families in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
         own = of_families(every, families)
-        try:
-            rankers[name] = mix if own == every else train_ranker(examples, own, boosting)[0]
-        except TrainingError:
-            continue
+        if own != every and set(own) != set(of_families(every, ("moment",))):
+            rankers[name] = train_ranker(examples, own, boosting)[0]
     rankers["mix"] = mix
     panel.add("lambdarank", "challenger", train_ranker(examples, every, boosting, "lambdarank")[0])
     split = newest(examples, boosting)

@@ -1,6 +1,7 @@
 """The evaluations that there are, by name: protocol, metrics, published figures; and how one is run."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +11,9 @@ from models.evaluation.protocols import Asked, hourly, next_click, purchase
 from models.evaluation.results import About, Metric, Results
 from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable, Progress
+from models.sale_content import content_of
 from models.training import Boosting
+from reco.catalogue import Catalogue
 from reco.errors import TrainingError
 from reco.parameters import HOUR, Parameters
 
@@ -101,15 +104,23 @@ def evaluate(
     task: Task,
     parameters: Parameters,
     boosting: Boosting,
+    *,
+    catalogue: Catalogue | None = None,
     progress: Progress = lambda _: None,
 ) -> Results:
     """Run an evaluation; its `about` does not name data set, machine and command yet.
+
+    With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too.
 
     Raises:
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task)
-    evaluation = Evaluation(asked, parameters, boosting, task.seed)
+    content = None
+    if catalogue is not None:
+        asked = replace(asked, walk=replace(asked.walk, catalogue=catalogue))
+        content, _ = content_of(catalogue, task.seed)
+    evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers
     if not answers.rows:

@@ -17,9 +17,11 @@ from streams.commands.logs import (
     LogPath,
     ParametersFile,
     Protocol,
+    SalesFile,
     Sets,
     asked_for,
     progress,
+    read_catalogue,
     read_log,
     read_parameters,
 )
@@ -39,6 +41,7 @@ def evaluate(
     ] = False,
     parameters: ParametersFile = None,
     sets: Sets = None,
+    sales: SalesFile = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as JSON.")] = None,
     renames: Renames = None,
@@ -63,7 +66,8 @@ def evaluate(
     with progress(console, f"reading {path}") as told:
         table = read_log(path, renames, types, times_from, told)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
-        results = tasks.evaluate(table, task, read_parameters(parameters), boosting, told)
+        given = read_parameters(parameters)
+        results = tasks.evaluate(table, task, given, boosting, catalogue=read_catalogue(sales), progress=told)
     _show(results, path.name, report, json, console)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from models.event_table import EventTable
     from models.event_table import Progress as Report
     from models.training import Boosting
+    from reco.catalogue import Catalogue
 
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
@@ -36,6 +37,15 @@ LogPath = Annotated[
 ParametersFile = Annotated[
     Path | None,
     typer.Option("--parameters", metavar="FILE", help="Parameters of the recommenders; see `tenfold tune`."),
+]
+
+SalesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--sales",
+        metavar="FILE",
+        help="The sales of the log (.jsonl, .csv): what they say of themselves, and when they were open.",
+    ),
 ]
 
 Protocol = Annotated[Literal["hourly", "next-click", "purchase"], typer.Option(help="What is asked.")]
@@ -127,6 +137,28 @@ def read_parameters(path: Path | None) -> Parameters:
         return msgspec.json.decode(path.read_bytes(), type=Parameters)
     except (OSError, msgspec.MsgspecError) as error:
         raise EventLogError(f"{path}: {error}; `tenfold tune` writes such a file") from error
+
+
+def read_catalogue(path: Path | None) -> "Catalogue | None":
+    """The sales in a file, None without one.
+
+    Raises:
+        EventLogError: the file cannot be read, or a row of it is no sale.
+    """
+    if path is None:
+        return None
+    from models.sale_file import read_sales
+    from reco.catalogue import Catalogue
+    from streams.codecs import decode_sale
+    from streams.publishing import check
+
+    checked = check(read_sales(path, {}))
+    if checked.wrong:
+        raise EventLogError(f"{checked.wrong[0]} ({len(checked.wrong):,} rows are wrong)")
+    catalogue = Catalogue(partitions=1)
+    for offset, (key, value) in enumerate(checked.records):
+        catalogue.apply(decode_sale(key, value), 0, offset)
+    return catalogue
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from streams.clock import now
 from streams.commands.import_log import Renames, TimesFrom, Types
 from streams.commands.logs import (
     ParametersFile,
+    SalesFile,
     Sets,
     boosting_of,
     progress,
+    read_catalogue,
     read_log,
     read_parameters,
 )
@@ -39,6 +41,7 @@ def train(
     window: Annotated[float, typer.Option(min=0.01, help="Hours within which a purchase counts.")] = 24.0,
     parameters: ParametersFile = None,
     sets: Sets = None,
+    sales: SalesFile = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
     renames: Renames = None,
     types: Types = None,
@@ -55,7 +58,7 @@ def train(
 
     console = Console()
     with progress(console, f"reading {path or 'the topics'}") as told:
-        table, catalogue = _history(path, renames, types, times_from, told)
+        table, catalogue = _history(path, sales, renames, types, times_from, told)
     boosting, given = boosting_of(sets), read_parameters(parameters)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
@@ -69,8 +72,9 @@ def train(
         promote_command(release, ranker="mix")
 
 
-def _history(
+def _history(  # noqa: PLR0917 - as given
     path: Path | None,
+    sales: Path | None,
     renames: list[str] | None,
     types: list[str] | None,
     times_from: str | None,
@@ -79,5 +83,7 @@ def _history(
     from streams.history import read_history
 
     if path is not None:
-        return read_log(path, renames, types, times_from, told), None
+        return read_log(path, renames, types, times_from, told), read_catalogue(sales)
+    if sales is not None:
+        raise typer.BadParameter("belongs to a log; the topics have their own sales", param_hint="--sales")
     return asyncio.run(read_history(reachable(load()), told))

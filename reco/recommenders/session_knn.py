@@ -157,8 +157,8 @@ class SessionKnn:
             scoring=decay.FADING_STEPS / parameters.scoring,
             recency=_recency(parameters.recency),
             nearness=(parameters.nearness ** np.arange(LENGTH)).astype(np.float32),
-            backward=parameters.backward,
-            landing=parameters.landing,
+            backward=float(parameters.backward),
+            landing=float(parameters.landing),
         )
 
     def learn(self, actions: Actions) -> None:

@@ -97,7 +97,10 @@ def _replayed(walk: Walk, knowledge: Knowledge, seed: int, progress: Progress) -
         training.add(knowledge.describe(question.query, training.features), question.target, allowed)
     if not len(training):
         raise TrainingError("the history has no moment to learn from; take a longer one")
-    return training.complete()
+    examples = training.complete()
+    if not len(examples.labels):
+        raise TrainingError("no sale was open at any moment of the history; publish its sales as well")
+    return examples
 
 
 def _size(table: EventTable, examples: Examples) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """The content of sales as a release sees it: attributes, and vectors that its text model makes of texts."""
 
+from collections.abc import Sequence
+
 from models.text import TextModel, text_of
 from reco.catalogue import Catalogue
 from reco.content import Content
@@ -38,12 +40,19 @@ class SaleContent:
 
 
 def content_of(catalogue: Catalogue | None, seed: int) -> tuple[Content, TextModel | None]:
-    """What the sales of a catalogue are by themselves, and a text model if there are texts enough."""
+    """What the sales of a catalogue are by themselves, and a text model if their texts have words in common."""
     sales = list(catalogue.sales()) if catalogue is not None else []
-    text = None
-    if len(sales) >= FEWEST_TEXTS:
-        text = TextModel.fit([text_of(sale) for sale in sales], seed=seed)
+    text = _text_model(sales, seed)
     described = SaleContent(text)
     for sale in sales:
         described.take(sale.sale_id, sale)
     return described.content, text
+
+
+def _text_model(sales: Sequence[Sale], seed: int) -> TextModel | None:
+    if len(sales) < FEWEST_TEXTS:
+        return None
+    try:
+        return TextModel.fit([text_of(sale) for sale in sales], seed=seed)
+    except ValueError:  # titles that are mere numbers have no word in common
+        return None

@@ -1,0 +1,164 @@
+"""`tenfold tune`, `evaluate` and `train`: from a file to a report, from topics to a live release."""
+
+import asyncio
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from models.event_table import EventTable
+from models.releases import load_release
+from reco.errors import TrainingError
+from reco.features import FEATURES
+from reco.parameters import Parameters
+from streams.cli import tenfold
+from streams.importing import Options
+from streams.releases import live_promotion
+from streams.settings import Settings
+from streams.topics import TopicSet
+from tests.models.shop_logs import SALES, START, shop_log
+from tests.streams.command_line import use
+from tests.streams.imports import run_import
+
+KINDS = ("view", "cart", "purchase")
+QUICK = ("trees=30", "num_leaves=15", "min_data_in_leaf=20", "threads=1")
+
+
+@pytest.fixture
+def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`tenfold`, in this process; numbers that make it quick with `train` and `evaluate`."""
+    use(settings, tmp_path, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object, sets: tuple[str, ...] = ()) -> Result:
+        given = [str(one) for one in arguments] + [part for one in sets for part in ("--set", one)]
+        monkeypatch.setattr(sys, "argv", ["tenfold", *given])
+        result = CliRunner().invoke(tenfold, given)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def written(path: Path, table: EventTable) -> Path:
+    """The log of a table as CSV."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("session_id", "visitor_id", "item_id", "event_type", "ts", "country", "device"))
+        for row in range(len(table)):
+            event, context = table.event(row, int(table.ts[row])), table.context_values[table.contexts[row]]
+            names = (table.sessions[row], event.visitor_id, event.sale_id, KINDS[table.kinds[row]], event.ts)
+            writer.writerow((*names, context["country"], context["device"]))
+    return path
+
+
+def published(path: Path) -> Path:
+    """The shop's sales as CSV; neighbours in the order in which visitors walk resemble each other."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("sale_id", "title", "opens_at", "price", "currency", "country", "tags"))
+        for sale in range(SALES):
+            tags = f"{'sea' if sale % 2 else 'city'}|{'pool' if sale % 3 else 'spa'}"
+            title = f"{'Beach' if sale % 2 else 'Town'} number {sale // 4}"
+            writer.writerow((f"sale{sale:02}", title, START - 1000, 100 + sale, "EUR", "FR", tags))
+    return path
+
+
+def figures(path: Path) -> Mapping[str, float]:
+    """The first figure of each scorer in the tables of an evaluation."""
+    rows = json.loads(path.read_text())["rows"]
+    return {row["scorer"]["name"]: row["figures"][0]["mean"] for row in rows}
+
+
+def test_parameters_are_tuned_and_then_used(
+    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
+    log = written(tmp_path / "log.csv", shop_log(500))
+    found, tables = tmp_path / "found.json", tmp_path / "tables.json"
+    tuned = command("tune", log, "--protocol", "next-click", "-o", found)
+    assert f"parameters: {found}" in tuned.output
+    assert "session_knn.landing = " in tuned.output
+    assert msgspec.json.decode(found.read_bytes(), type=Parameters) != Parameters()
+    given = ("--protocol", "next-click", "--parameters", found, "--json", tables)
+    command("evaluate", log, *given, sets=(*QUICK, "test=0.2", "train=0.5"))
+    assert figures(tables)["mix"] > figures(tables)["popularity.clicks_lasting"]
+
+
+def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    log, sales = written(tmp_path / "log.csv", shop_log(1500)), published(tmp_path / "sales.csv")
+    report, tables = tmp_path / "report.html", tmp_path / "tables.json"
+    done = command(
+        *("evaluate", log, "--protocol", "purchase", "--sales", sales),
+        *("--report", report, "--json", tables),
+        sets=QUICK,
+    )
+    assert f"report: {report}" in done.output
+    found = figures(tables)
+    assert {"mix", "visits only", "images and descriptions only", "lambdarank", "fixed blend"} <= set(found)
+    assert found["mix"] > found["images and descriptions only"]
+    page = report.read_text()
+    assert page.count("<svg") >= 4
+    assert "listed sales" in page
+    assert "trees=30" in page
+
+
+def test_without_sales_nothing_is_said_about_descriptions(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    log, tables = written(tmp_path / "log.csv", shop_log(800)), tmp_path / "tables.json"
+    given = ("--protocol", "next-click", "--json", tables)
+    command("evaluate", log, *given, sets=(*QUICK, "test=0.2", "train=0.5"))
+    assert not {"visits only", "images and descriptions only"} & set(figures(tables))
+
+
+def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
+    command: Callable[..., Result], settings: Settings, tmp_path: Path
+) -> None:
+    log, sales = written(tmp_path / "log.csv", shop_log(800)), published(tmp_path / "sales.csv")
+    done = command("train", log, "--target", "click", "--sales", sales, sets=QUICK)
+    name = done.output.partition("release ")[2].partition(";")[0]
+    release = load_release(settings.releases_dir() / name, FEATURES)
+    assert set(release.rankers) == {"mix", "visits", "content"}
+    assert "mix ndcg@10: " in done.output
+    assert name in command("releases", "list").output
+
+
+def test_a_wrong_row_of_the_sales_is_named(command: Callable[..., Result], tmp_path: Path) -> None:
+    log, sales = written(tmp_path / "log.csv", shop_log(50)), tmp_path / "sales.csv"
+    sales.write_text("sale_id,title,opens_at\nsale00,Rome,soon\n")
+    with pytest.raises(Exception, match="line 2: opens_at"):
+        command("train", log, "--sales", sales)
+
+
+def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_path: Path) -> None:
+    refused = command("train", "--sales", published(tmp_path / "sales.csv"))
+    assert refused.exit_code == 2
+    assert "the topics have their own sales" in refused.output
+
+
+@pytest.mark.broker
+async def test_the_topics_are_trained_on_and_the_release_goes_live(
+    command: Callable[..., Result], settings: Settings, topics: TopicSet, tmp_path: Path
+) -> None:
+    log = written(tmp_path / "log.csv", shop_log(400))
+    await run_import(settings, log)
+    with pytest.raises(TrainingError, match="no sale was open"):
+        await asyncio.to_thread(command, "train", "--target", "click", sets=QUICK)
+    await run_import(settings, log, Options(publish_items=True, restart=True))
+    done = await asyncio.to_thread(command, "train", "--target", "click", "--promote", sets=QUICK)
+    live = await live_promotion(settings.kafka, topics.releases.name)
+    assert live is not None
+    assert f"{live.release_id}/mix is live" in done.output
+    assert load_release(settings.releases_dir() / live.release_id, FEATURES).rankers.keys() == {
+        "mix",
+        "visits",
+    }

@@ -44,6 +44,9 @@ class EventTable:
             not say it, the event time.
         sessions: int32[n_rows], the log's own sessions as numbers, `NO_SESSION` where it names none.
         contexts: int32[n_rows], into `context_values`.
+        shown_after: int64[n_shown], rising; impressions: the row after which, and before the visitor's next
+            one, the visitor was shown a sale.
+        shown: int32[n_shown], that sale, into `sale_ids`.
         visitor_ids, sale_ids: the names, in the order in which they first appear.
         context_values: all contexts that differ.
         refused: rows of the log that are no events.
@@ -56,6 +59,8 @@ class EventTable:
     appended: NDArray[np.int64]
     sessions: NDArray[np.int32]
     contexts: NDArray[np.int32]
+    shown_after: NDArray[np.int64]
+    shown: NDArray[np.int32]
     visitor_ids: Sequence[str]
     sale_ids: Sequence[str]
     context_values: Sequence[Mapping[str, str]]
@@ -68,7 +73,15 @@ class EventTable:
     def only(self, rows: NDArray[np.integer]) -> "EventTable":
         """The same with these rows (int[n]), in this order; all names stay."""
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in CODES}
-        return replace(self, **columns)
+        moved = np.full(len(self), -1, np.int64)
+        moved[rows] = np.arange(len(rows))
+        after = moved[self.shown_after]
+        order = np.argsort(after, kind="stable")[int((after < 0).sum()) :]
+        return replace(self, **columns, shown_after=after[order], shown=self.shown[order])
+
+    def shown_to(self, row: int) -> NDArray[np.int32]:
+        """int32[n]: the sales that the visitor was shown between this row and their next one."""
+        return self.shown[slice(*np.searchsorted(self.shown_after, (row, row + 1)))]
 
     def event(self, row: int, ts: int) -> Action:
         """The event of a row, as if it had happened at `ts`, ms since the epoch, UTC."""
@@ -121,6 +134,8 @@ class Columns:
     def __init__(self) -> None:
         self._visitors, self._sales, self._sessions, self._contexts = _Names(), _Names(), _Names(), _Names()
         self._columns = tuple(array(code) for code in CODES.values())
+        self._shown_after, self._shown = array("q"), array("i")
+        self._newest: dict[int, int] = {}
 
     def add(self, event: Action, appended: int) -> None:
         """Add an event that reached the stream at `appended`, ms since the epoch, UTC."""
@@ -134,8 +149,16 @@ class Columns:
             NO_SESSION if session is None else self._sessions[session],
             self._contexts[tuple(event.context.items())],
         )
+        self._newest[row[0]] = len(self._columns[0])
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
+
+    def show(self, impression: Impression) -> None:
+        """Add what the visitor was shown after their newest event; nothing before their first one."""
+        visitor = self._visitors.get(impression.visitor_id)
+        if visitor is not None:
+            self._shown_after.extend([self._newest[visitor]] * len(impression.shown))
+            self._shown.extend(self._sales[one.sale_id] for one in impression.shown)
 
     def table(self) -> EventTable:
         """The table of what was added."""
@@ -143,8 +166,12 @@ class Columns:
             name: np.frombuffer(column, column.typecode).copy()
             for name, column in zip(CODES, self._columns, strict=True)
         }
+        after = np.frombuffer(self._shown_after, np.int64)
+        by_row = np.argsort(after, kind="stable")
         return EventTable(
             **made,
+            shown_after=after[by_row],
+            shown=np.frombuffer(self._shown, np.int32)[by_row],
             visitor_ids=list(self._visitors),
             sale_ids=list(self._sales),
             context_values=[dict(items) for items in self._contexts],
@@ -153,9 +180,11 @@ class Columns:
 
 
 def table_of(events: Iterable[Event]) -> EventTable:
-    """The actions among `events`, in their order, as if each reached the stream as it happened."""
+    """`events` in their order, as if each reached the stream as it happened."""
     columns = Columns()
     for event in events:
-        if not isinstance(event, Impression):
+        if isinstance(event, Impression):
+            columns.show(event)
+        else:
             columns.add(event, event.ts)
     return columns.table()

@@ -17,7 +17,7 @@ from models.targets import next_clicks, next_purchases
 from models.text import FILE as TEXT_FILE
 from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
 from models.training_set import Examples, TrainingSet
-from models.walk import NOTHING_BOUGHT, Walk, after_each, questions
+from models.walk import NOTHING_BOUGHT, Walk, after_each, positions_of, questions
 from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
@@ -94,7 +94,8 @@ def _replayed(walk: Walk, knowledge: Knowledge, seed: int, progress: Progress) -
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
-        training.add(knowledge.describe(question.query, training.features), question.target, allowed)
+        shown = positions_of(walk.table.shown_to(question.row), walk, question.query)
+        training.add(knowledge.describe(question.query, training.features), question.target, allowed, shown)
     if not len(training):
         raise TrainingError("the history has no moment to learn from; take a longer one")
     examples = training.complete()

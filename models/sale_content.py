@@ -40,7 +40,7 @@ class SaleContent:
 
 
 def content_of(catalogue: Catalogue | None, seed: int) -> tuple[Content, TextModel | None]:
-    """What the sales of a catalogue are by themselves, and a text model if their texts have words in common."""
+    """What the sales of a catalogue are by themselves, and a text model if texts have words in common."""
     sales = list(catalogue.sales()) if catalogue is not None else []
     text = _text_model(sales, seed)
     described = SaleContent(text)

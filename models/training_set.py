@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEGATIVES = 60
-"""Candidates drawn beside the target, of each moment."""
+"""Candidates that are shown or drawn beside the target, of each moment."""
+FEWEST_DRAWN = 10
+"""Of those that were not shown, at least so many are drawn: they can be listed too."""
+NONE_SHOWN = np.empty(0, np.intp)
 
 
 @dataclass(eq=False)
 class TrainingSet:
-    """Examples, a group of them for each moment: the target, if it is a candidate, and others drawn by lot.
+    """Examples, a group for each moment: the target, if it is a candidate, what was shown, and others.
 
     An example that was not the target weighs as many candidates as it stands for, so that probabilities can
     be calibrated as if all candidates were here (importance weights).
@@ -28,7 +31,11 @@ class TrainingSet:
         return len(self._rows)
 
     def add(
-        self, rows: NDArray[np.float32], target: int, allowed: NDArray[np.bool_], negatives: int = NEGATIVES
+        self,
+        rows: NDArray[np.float32],
+        target: int,
+        allowed: NDArray[np.bool_],
+        shown: NDArray[np.integer] = NONE_SHOWN,
     ) -> None:
         """Add one moment.
 
@@ -36,18 +43,19 @@ class TrainingSet:
             rows: float32[n_features, n_sales].
             target: position of the sale that was chosen next; -1 if it is none of them.
             allowed: bool[n_sales], the candidates that could be listed.
-            negatives: how many others to draw at most.
+            shown: int[n], positions of those that the visitor saw and could choose; all of them are taken.
         """
-        others = np.flatnonzero(allowed)
-        others = others[others != target]
-        drawn = self.random.permutation(others)[:negatives] if len(others) > negatives else others
-        chosen = np.concatenate(([target], drawn)) if target >= 0 else drawn
-        labels = np.zeros(len(chosen), np.bool_)
-        weights = np.full(len(chosen), len(others) / max(len(drawn), 1), np.float32)
-        if target >= 0:
-            labels[0], weights[0] = True, 1.0
+        could = allowed.copy()
+        could[target if target >= 0 else []] = False
+        others = np.flatnonzero(could)
+        seen = np.isin(others, shown)
+        rest = others[~seen]
+        drawn = self.random.permutation(rest)[: max(NEGATIVES - int(seen.sum()), FEWEST_DRAWN)]
+        chosen = np.concatenate(([target] if target >= 0 else [], others[seen], drawn)).astype(np.intp)
+        weights = np.ones(len(chosen), np.float32)
+        weights[len(chosen) - len(drawn) :] = len(rest) / max(len(drawn), 1)
         self._rows.append(np.ascontiguousarray(rows[:, chosen]))
-        self._labels.append(labels)
+        self._labels.append((np.arange(len(chosen)) == 0) & (target >= 0))
         self._weights.append(weights)
 
     def complete(self) -> "Examples":

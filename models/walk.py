@@ -119,13 +119,13 @@ def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | Non
     else:
         candidates = knowledge.candidates(walk.catalogue.live(at))
     query = knowledge.retrieve(knowledge.query(session, candidates, at))
-    return Question(row, query, _position(walk, row, query), session)
+    sought = walk.targets[row : row + 1]
+    found = positions_of(sought[sought != NOTHING_BOUGHT], walk, query).tolist()
+    return Question(row, query, found[0] if found else -1, session)
 
 
-def _position(walk: Walk, row: int, query: Query) -> int:
-    """Where the target stands among the candidates of `query`; -1 if it is none of them."""
-    if walk.targets[row] < 0:
-        return -1
-    place = query.candidates.live.position.get(walk.table.sale_ids[walk.targets[row]], -1)
-    found = np.flatnonzero(query.candidates.places == place)
-    return int(found[0]) if len(found) else -1
+def positions_of(sales: NDArray[np.integer], walk: Walk, query: Query) -> NDArray[np.intp]:
+    """int[k]: where those of `sales` (int[n], as in the table) stand that are candidates of `query`."""
+    position = query.candidates.live.position
+    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales.tolist()]
+    return np.flatnonzero(np.isin(query.candidates.places, places))

@@ -1,7 +1,7 @@
 """Features: what every recommender says about every candidate, alone and compared with the others."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -122,12 +122,6 @@ def compare(rows: NDArray[np.float32], jobs: NDArray[np.int32]) -> NDArray[np.fl
     features = np.empty((len(jobs), rows.shape[1]), np.float32)
     _compare(rows, jobs, features)
     return features
-
-
-def rows_of(names: Sequence[str]) -> list[int]:
-    """Where each of these features stands in `FEATURES`."""
-    known = list(FEATURES)
-    return [known.index(name) for name in names]
 
 
 @compiled(NOTHING(FLOAT32S, FLOAT32S))

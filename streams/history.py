@@ -57,11 +57,13 @@ class _Appends:
         """Take over an event of a partition, whose events come in order; `timestamp` is its append time."""
         # As workers have it, time in a partition never goes back, even if the clock of its broker does.
         self._newest[partition] = max(self._newest[partition], timestamp)
-        if not isinstance(event, Impression):
-            self._columns.add(event, self._newest[partition])
-            self._ids.append(_number(event))
-            self._partitions.append(partition)
-            self._offsets.append(offset)
+        if isinstance(event, Impression):
+            self._columns.show(event)
+            return
+        self._columns.add(event, self._newest[partition])
+        self._ids.append(_number(event))
+        self._partitions.append(partition)
+        self._offsets.append(offset)
 
     def table(self) -> EventTable:
         """The events in the order in which workers learn them; one that came again stands there once.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from models.event_log import EventLog
 from models.event_table import EVENTS, KINDS, NO_SESSION, EventTable, read_table, table_of
 from models.log_columns import EventReader, Meaning
-from reco.events import Cart, Click, Event, Impression, Purchase
+from reco.events import Cart, Click, Event, Impression, Purchase, Shown
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
 from tests import facts
 
@@ -132,3 +132,33 @@ def test_names_are_numbered_as_they_appear() -> None:
 def test_kinds_have_the_codes_of_the_recommenders(kind: type[Click | Cart | Purchase]) -> None:
     assert EVENTS[KINDS[kind]] is kind
     assert KINDS[kind] == {Click: CLICK, Cart: CART, Purchase: PURCHASE}[kind]
+
+
+def shown(visitor: str, *sales: str) -> Impression:
+    return Impression(f"i {visitor} {sales}", visitor, "l", T, tuple(Shown(sale, 1) for sale in sales))
+
+
+def test_what_a_visitor_was_shown_stands_with_the_event_before_it() -> None:
+    clicks = [Click(f"e{number}", who, "s", T + number) for number, who in enumerate(("ann", "bob", "ann"))]
+    table = table_of(
+        [
+            shown("ann", "before"),
+            *clicks[:2],
+            shown("ann", "a", "b"),
+            shown("bob", "c"),
+            clicks[2],
+            shown("ann", "d"),
+            shown("ann", "s"),
+        ]
+    )
+    assert len(table) == 3
+    assert [[table.sale_ids[sale] for sale in table.shown_to(row)] for row in range(3)] == [
+        ["a", "b"],
+        ["c"],
+        ["d", "s"],
+    ]
+    turned = table.only(np.array([2, 0]))
+    assert [[table.sale_ids[sale] for sale in turned.shown_to(row)] for row in range(2)] == [
+        ["d", "s"],
+        ["a", "b"],
+    ]

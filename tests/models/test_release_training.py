@@ -1,14 +1,18 @@
 """Training of a release: from history to a folder that a worker can serve."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.release_training import Plan, train_release
 from models.releases import load_release, write_release
+from models.targets import next_clicks
 from models.text import FILE
 from models.training import Boosting
+from models.training_set import TrainingSet
 from reco.catalogue import Catalogue
 from reco.errors import TrainingError
 from reco.events import Sale
@@ -75,3 +79,18 @@ def test_a_history_without_choices_is_refused() -> None:
         train_release(
             shop_log(5, buys=False), None, Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="x"
         )
+
+
+def test_what_a_visitor_was_shown_and_did_not_choose_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    clicks = shop_log(300, buys=False)
+    shown, row = [], int(np.flatnonzero(next_clicks(clicks) >= 0)[200])
+    table = replace(clicks, shown_after=np.array([row, row]), shown=np.array([1, 2], np.int32))
+    add = TrainingSet.add
+
+    def spy(self: TrainingSet, rows: Any, target: int, allowed: Any, seen: Any) -> None:
+        shown.append(len(seen))
+        add(self, rows, target, allowed, seen)
+
+    monkeypatch.setattr(TrainingSet, "add", spy)
+    train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="test")
+    assert sorted(shown)[-2:] == [0, 2]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.training import (
@@ -11,7 +13,7 @@ from models.training import (
     of_families,
     train_ranker,
 )
-from models.training_set import Examples, TrainingSet
+from models.training_set import FEWEST_DRAWN, NEGATIVES, Examples, TrainingSet
 from reco.errors import TrainingError
 
 FEATURES = ("popularity.clicks_now", "revisits.clicks", "moment.hour")
@@ -37,15 +39,35 @@ def area_under_the_curve(scores: NDArray[np.float32], labels: NDArray[np.bool_])
 
 def test_the_target_comes_with_others_that_weigh_as_many_candidates_as_they_stand_for() -> None:
     training = TrainingSet(FEATURES, np.random.default_rng(0))
-    rows = np.arange(3 * 81, dtype=np.float32).reshape(3, 81)
-    training.add(rows, 7, np.ones(81, np.bool_), negatives=20)
+    rows = np.arange(3 * 181, dtype=np.float32).reshape(3, 181)
+    training.add(rows, 7, np.ones(181, np.bool_))
     examples = training.complete()
-    assert examples.groups.tolist() == [21]
-    assert examples.labels.tolist() == [True] + [False] * 20
+    assert examples.groups.tolist() == [1 + NEGATIVES]
+    assert examples.labels.tolist() == [True] + [False] * NEGATIVES
     assert examples.rows[:, 0].tolist() == rows[:, 7].tolist()
     assert 7 not in examples.rows[0, 1:]
-    assert len(set(examples.rows[0].tolist())) == 21
-    assert examples.weights.sum() == pytest.approx(81)
+    assert len(set(examples.rows[0].tolist())) == 1 + NEGATIVES
+    assert examples.weights.sum() == pytest.approx(181)
+
+
+@given(st.integers(-1, 199), st.sets(st.integers(0, 199), max_size=100), st.integers(0, 2**32))
+def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
+    target: int, shown: set[int], seed: int
+) -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(seed))
+    allowed = np.arange(200) % 7 > 0
+    rows = np.tile(np.arange(200, dtype=np.float32), (3, 1))
+    training.add(rows, target, allowed, np.array(sorted(shown), np.intp))
+    examples = training.complete()
+    taken = examples.rows[0].astype(int).tolist()
+    seen = {one for one in shown if allowed[one] and one != target}
+    assert len(set(taken)) == len(taken)
+    assert seen <= set(taken)
+    assert all(weight == 1 for one, weight in zip(taken, examples.weights, strict=True) if one in seen)
+    others = int(allowed.sum()) - (target >= 0 and bool(allowed[target]))
+    assert examples.weights[~examples.labels].sum() == pytest.approx(others)
+    assert examples.labels.sum() == (target >= 0)
+    assert len(taken) <= 1 + max(NEGATIVES, len(seen) + FEWEST_DRAWN)
 
 
 def test_a_moment_without_a_target_has_others_only_and_what_is_not_allowed_is_never_drawn() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from reco.features import ALONE, FAMILIES, FEATURES, FORMS, RANK, SHARE, compare, plan, rows_of
+from reco.features import ALONE, FAMILIES, FEATURES, FORMS, RANK, SHARE, compare, plan
 
 values = st.sampled_from((0.0, 0.0, math.nan, -1.0, 0.5, 0.5, 2.0)) | st.floats(0, 2**60, width=32)
 score_rows = st.integers(0, 30).flatmap(lambda n_sales: arrays(np.float32, (3, n_sales), elements=values))
@@ -81,10 +81,9 @@ def test_features_are_asked_of_their_families_only_in_the_order_of_these() -> No
     ]
 
 
-def test_every_known_feature_can_be_planned_and_stands_where_it_is_said_to_stand() -> None:
+def test_every_known_feature_can_be_planned() -> None:
     names = tuple(FEATURES)
     assert len(plan(names).jobs) == len(names)
-    assert rows_of(names) == list(range(len(names)))
     assert plan(()).n_rows == 0
     assert {form for name in names for form in FORMS if form and name.endswith(form)} == {"~share", "~rank"}
 

@@ -95,7 +95,10 @@ async def test_what_was_imported_stands_in_its_own_time_and_what_was_late_where_
 
 async def test_impressions_are_no_rows_and_what_cannot_be_read_is_left_out(world: World) -> None:
     at = now()
-    await world.send(Impression("i1", "ann", "l1", at, (Shown("sale-1", 1),)), click(1, at))
+    await world.send(
+        click(1, at), Impression("i1", "ann", "l1", at, (Shown("sale-1", 1), Shown("sale-9", 2)))
+    )
     await world.send_raw(world.topics.events, b"ann", b"{")
     table, _ = await read_history(world.settings)
     assert [table.sale_ids[sale] for sale in table.sales] == ["sale-1"]
+    assert [table.sale_ids[sale] for sale in table.shown_to(0)] == ["sale-1", "sale-9"]

@@ -7,6 +7,8 @@ TenfoldError
 ├── RefusedRecordError  one record that goes to dead-letters, with its reason
 ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
 ├── TrainingError       a history that rankers cannot be trained on
+├── ImageRefusedError   an image that is not fetched, or cannot be decoded
+├── LabellingError      labelled scenes, a backbone or a labeller that cannot be used
 ├── ReleaseError        a release of rankers that is not whole, or that this version cannot serve
 └── DeliveryError       the stream cannot go on without losing something: the worker must restart
 """
@@ -64,3 +66,21 @@ class ReleaseError(TenfoldError):
 
 class DeliveryError(TenfoldError):
     """The stream cannot go on without losing something; the worker stops and is started again."""
+
+
+class ImageRefusedError(TenfoldError):
+    """An image that is not fetched, or cannot be decoded.
+
+    Attributes:
+        reason: a short stable code, such as `private-address` or `too-large`.
+        detail: what is wrong, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class LabellingError(TenfoldError):
+    """Labelled scenes, a backbone or a labeller that cannot be used."""

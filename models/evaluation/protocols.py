@@ -121,9 +121,9 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     """Every prefix of a session predicts its next click among all items, for the newest sessions.
 
     The single split of session-rec (Ludewig, Mauro, Latifi, Jannach: Empirical analysis of session-based
-    recommendation algorithms, UMUAI 2021): the newest `test_share` of the sessions test. `frozen`: nothing is
-    learned from them. Otherwise they are learned in the order of their starts. The `train_share` before them
-    train the meta-model, each asked before it is learned.
+    recommendation algorithms, UMUAI 2021). `frozen`: nothing is learned from them. Otherwise they are learned
+    in the order of their starts. The `train_share` before them train the meta-model, under the same rule: if
+    `frozen`, none of them is learned before all of them were asked.
     """
     order, starts, lengths = sessions_of(table)
     by_start = np.argsort(table.ts[order[starts]], kind="stable")
@@ -139,7 +139,11 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     trained = ~first & ~tested & (blocks >= len(starts) - n_tests - n_trains)
     over = np.maximum.accumulate(table.ts[order[starts + lengths - 1]][by_start]) // SECOND
     seconds = over[blocks] + blocks  # a second of its own for each session, never before its last click
-    appended = np.where(blocks >= len(starts) - n_tests, NEVER, seconds) if frozen else seconds
+    trains = (blocks >= len(starts) - n_tests - n_trains) & (blocks < len(starts) - n_tests)
+    appended = seconds
+    if frozen:
+        last = seconds[trains].max(initial=NEVER)
+        appended = np.where(blocks >= len(starts) - n_tests, NEVER, np.where(trains, last, seconds))
     rows, asked = np.arange(len(table)), np.flatnonzero(tested | trained)
     steps = _in_order(rows, (seconds, table.ts), asked, (seconds, table.ts))
     walk = Walk(table, steps, table.ts, appended, table.sales, asked_at=table.ts, asked_in=seconds)

@@ -120,8 +120,9 @@ class SessionKnn:
     - `stan`: the vote fades with the visit's age, and with the distance of the sale from the shared sale
       that the visitor touched last (STAN, factors 2 and 3). Visits go onward: what was touched before the
       shared sale, and what a visit began with, says less about what comes next.
-    - `vsknn`: the vote weighs as that shared sale does by recency, whatever the distance and age (Ludewig,
-      Jannach: Evaluation of Session-based Recommendation Algorithms, UMUAI 2018).
+    - `vsknn`: the vote weighs as that shared sale does by recency, whatever the distance and age, and the
+      shared sale gets it too (Ludewig, Jannach: Evaluation of Session-based Recommendation Algorithms, UMUAI
+      2018).
     - `bought`: as `stan`, for what the visits bought only, whatever the distance.
     """
 
@@ -338,11 +339,13 @@ def _vote(
     by_recency = votes.recency[latest - 1] if latest < NO_MATCH else np.float32(0.0)
     for place in range(length):
         sale = visits.sales[row, place]
-        if sale > 0 and positions[sale - 1] >= 0 and place != match:
-            position = positions[sale - 1]
+        if sale == 0 or positions[sale - 1] < 0:
+            continue
+        position = positions[sale - 1]
+        rows[1, position] += plain * by_recency
+        if place != match:
             order = (1.0 if place > match else votes.backward) * (1.0 if place > 0 else votes.landing)
             rows[0, position] += fresh * votes.nearness[abs(place - match)] * order
-            rows[1, position] += plain * by_recency
             if visits.bought[row, place]:
                 rows[2, position] += fresh
 

@@ -223,10 +223,12 @@ class PlainSessionKnn:
             match = visit.sales.index(newest_shared) if newest_shared else 0
             by_recency = float(self._recency[shared.index(newest_shared)]) if newest_shared else 0.0
             for place, sale in enumerate(visit.sales):
-                if place != match and sale in ids:
+                if sale not in ids:
+                    continue
+                scores["vsknn"][sale] += weight * by_recency
+                if place != match:
                     order = 1.0 if place > match else self._parameters.backward
                     order *= 1.0 if place else self._parameters.landing
                     scores["stan"][sale] += fresh * float(self._nearness[abs(place - match)]) * order
-                    scores["vsknn"][sale] += weight * by_recency
                     scores["bought"][sale] += fresh * (sale in visit.bought)
         return {name: list(own.values()) for name, own in scores.items()}

@@ -1,0 +1,1 @@
+"""What is on a postcard: one file per kind of place."""

@@ -1,0 +1,89 @@
+"""What a URL itself tells: whether it may be asked for, and how it is shown."""
+
+import pytest
+from yarl import URL
+
+from reco.errors import ImageRefusedError
+from streams.images.urls import checked, redirected, shown
+
+SECURE = URL("https://shop.example/a/b.jpg")
+
+
+def reason(url: str) -> str:
+    with pytest.raises(ImageRefusedError) as refused:
+        checked(url)
+    assert "s3cret" not in str(refused.value)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "url", ["http://shop.example/a.jpg", "HTTPS://SHOP.example:8443/", "http://[2001:db8::1]/"]
+)
+def test_the_web_may_be_asked_at_any_port(url: str) -> None:
+    assert checked(url).raw_host
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://shop.example/a", "data:image/png;base64,s3cret", "gopher://h/", "file:/a"]
+)
+def test_no_other_scheme_may_be_asked(url: str) -> None:
+    assert reason(url) == "not-allowed-scheme"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:s3cret@shop.example/",
+        "http://s3cret@shop.example/",
+        "http://:s3cret@shop.example/",
+        "http://:@shop.example/",
+        "http:///s3cret",
+        "http:s3cret",
+        "http://[::1/s3cret",
+        "http://[]@",
+        "http://shop.example:99999/s3cret",
+        "http://good\\@evil.example/s3cret",
+        "http://two words.example/s3cret",
+        "http://null\0.example/s3cret",
+        "http://\ud800/s3cret",
+    ],
+)
+def test_a_url_with_credentials_or_without_sense_is_bad(url: str) -> None:
+    assert reason(url) == "bad-url"
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("c.jpg", "https://shop.example/a/c.jpg"),
+        ("/c.jpg?size=2", "https://shop.example/c.jpg?size=2"),
+        ("//cdn.example/c.jpg", "https://cdn.example/c.jpg"),
+        ("https://cdn.example:444/c.jpg", "https://cdn.example:444/c.jpg"),
+    ],
+)
+def test_a_redirect_is_relative_to_where_it_stands(location: str, target: str) -> None:
+    assert redirected(SECURE, location) == URL(target)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("http://shop.example/a/b.jpg", "insecure-redirect"),
+        ("file:///etc/passwd", "not-allowed-scheme"),
+        ("https://user:s3cret@shop.example/", "bad-url"),
+        ("https://[::1/s3cret", "bad-url"),
+        ("https://[]@", "bad-url"),
+    ],
+)
+def test_a_redirect_is_checked_like_the_first_url_and_stays_encrypted(location: str, expected: str) -> None:
+    with pytest.raises(ImageRefusedError) as refused:
+        redirected(SECURE, location)
+    assert refused.value.reason == expected
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_url_is_shown_without_its_query_and_not_at_any_length() -> None:
+    assert (
+        shown(URL("https://shop.example:444/a b.jpg?token=s3cret#c")) == "https://shop.example:444/a%20b.jpg"
+    )
+    assert len(shown(URL("https://shop.example/" + "a" * 2000))) == 200

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from reco.errors import SettingsError
 from reco.policy import Rules
+from streams.images.settings import Images
 
 SETTINGS_FILE = "tenfold.toml"
 FILE_VARIABLE = "TENFOLD_CONFIG"
@@ -83,6 +84,16 @@ class Releases(Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
 
 
+class Labelling(Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at the images of sales.
+
+    Attributes:
+        labeller: folder of the labeller, as `tenfold labels train` writes it.
+    """
+
+    labeller: str = ""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -91,6 +102,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     worker: Worker = Worker()
     rules: Rules = Rules()
     releases: Releases = Releases()
+    images: Images = Images()
+    labelling: Labelling = Labelling()
 
     def data_dir(self) -> Path:
         """The data folder, absolute."""
@@ -108,6 +121,8 @@ GROUPS: Mapping[str, type[Struct]] = {
     "worker": Worker,
     "rules": Rules,
     "releases": Releases,
+    "images": Images,
+    "labelling": Labelling,
 }
 
 
@@ -215,10 +230,21 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT"
     yield from _sasl_contradictions(kafka)
     yield from _tls_contradictions(kafka)
+    yield from _late_images(settings)
     for server in filter(None, (part.strip() for part in kafka.bootstrap_servers.split(","))):
         host, _, port = server.rpartition(":")
         if not host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
             yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
+
+
+def _late_images(settings: Settings) -> Iterator[str]:
+    """A worker that waits for images must not look as if it stood still."""
+    patience, stall = settings.images.timeout_seconds, settings.worker.stall_seconds
+    if settings.labelling.labeller and patience > stall / 2:
+        yield (
+            f"[images] timeout_seconds = {patience:g}: must be at most half of [worker] stall_seconds"
+            f" ({stall:g}); lower it, or raise that"
+        )
 
 
 def _sasl_contradictions(kafka: Kafka) -> Iterator[str]:

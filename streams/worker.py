@@ -29,7 +29,17 @@ def _scoring(settings: Settings, vitals: Vitals) -> LosslessApp:
     return scoring_app(settings, vitals)
 
 
-AGENTS: Mapping[str, Callable[[Settings, Vitals], LosslessApp]] = {"sessions": _sessions, "scoring": _scoring}
+def _labelling(settings: Settings, vitals: Vitals) -> LosslessApp:
+    from streams.agents.labelling import labelling_app
+
+    return labelling_app(settings, vitals)
+
+
+AGENTS: Mapping[str, Callable[[Settings, Vitals], LosslessApp]] = {
+    "sessions": _sessions,
+    "scoring": _scoring,
+    "labelling": _labelling,
+}
 """The agents by name; each is imported only where it runs."""
 
 

@@ -126,7 +126,19 @@ def evaluate(
     if not answers.rows:
         raise TrainingError("no moment of the test has anything to be found; take a longer log")
     rows = np.array(answers.rows)
-    about = About(
+    return Results(
+        about=_about(task, evaluation),
+        ranks=np.stack(answers.ranks, axis=1),
+        clusters=asked.clusters[rows],
+        windows=asked.windows[rows] if task.protocol == "hourly" else None,
+        slices=np.array(answers.slices, np.int8),
+        times=table.ts[rows],
+        calibration=answers.calibration(),
+    )
+
+
+def _about(task: Task, evaluation: Evaluation) -> About:
+    return About(
         protocol=task.protocol + (", frozen" if task.frozen else ", streaming"),
         asked=ASKED[task.protocol],
         data_set="",
@@ -137,15 +149,6 @@ def evaluate(
         training=_facts(evaluation),
         importance=evaluation.importance,
         published=dict(PUBLISHED[task.protocol]),
-    )
-    return Results(
-        about=about,
-        ranks=np.stack(answers.ranks, axis=1),
-        clusters=asked.clusters[rows],
-        windows=asked.windows[rows] if task.protocol == "hourly" else None,
-        slices=np.array(answers.slices, np.int8),
-        times=table.ts[rows],
-        calibration=answers.calibration(),
     )
 
 

@@ -21,6 +21,10 @@ READY_TIMEOUT = 600.0
 def up(
     sessions: Annotated[int, typer.Option(min=0, help="Worker processes of the sessions agent.")] = 1,
     scoring: Annotated[int, typer.Option(min=0, help="Worker processes of the scoring agent.")] = 1,
+    labelling: Annotated[
+        int | None,
+        typer.Option(min=0, help="Worker processes of the labelling agent; 1 if a labeller is set."),
+    ] = None,
 ) -> None:
     """Start a broker if none is configured, the topics and the workers; start again whatever ends."""
     console = Console(stderr=True)
@@ -31,7 +35,9 @@ def up(
         created = asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
         console.print(f"broker  {settings.kafka.bootstrap_servers}")
         console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
-        processes = [("sessions",)] * sessions + [("scoring",)] * scoring
+        if labelling is None:
+            labelling = 1 if settings.labelling.labeller else 0
+        processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labelling
         with Supervisor(settings, processes) as supervisor:
             supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             for one in supervisor.workers:

@@ -1,0 +1,196 @@
+"""Features of labelled scenes: every picture through the backbone once, and kept for the next time.
+
+Pictures are decoded by threads ahead of the network, so that it never waits for them. The cache is a folder
+per backbone, of files with the features of one batch each. A row is found by the SHA-256 of the picture's
+file, so that pictures may be added, moved and renamed; a file is named after the SHA-256 of its content, so
+that a damaged one is known, and its pictures are done again.
+"""
+
+import hashlib
+import io
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.labelling.augmentation import augmented
+from models.labelling.backbones import BATCH, Backbone, Progress
+from models.labelling.pictures import decode
+from models.labelling.scenes import Scenes
+from reco.errors import ImageRefusedError, LabellingError
+
+FORMAT = 1
+"""Of the cache, and of the way in which pictures are decoded and augmented: a change makes features anew."""
+NAMED_REFUSALS = 10
+"""Most pictures that an error names."""
+
+_KEY = "V32"
+
+
+class _Wanted(NamedTuple):
+    """A row of features that is still to be computed: of a copy of a picture (0: the picture itself)."""
+
+    row: int
+    picture: int
+    copy: int
+    key: bytes
+
+
+class _Batch(NamedTuple):
+    """Decoded rows, uint8[n, h, w, 3], and what is wrong with pictures that are none."""
+
+    rows: list[_Wanted]
+    images: NDArray[np.uint8]
+    refused: list[str]
+
+
+def features_of(
+    scenes: Scenes,
+    backbone: Backbone,
+    cache: Path | None = None,
+    *,
+    copies: int = 0,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> NDArray[np.float32]:
+    """float32[n * (1 + copies), dimensions]: all pictures, then their first augmented copies, and so on.
+
+    `np.tile(scenes.labels, 1 + copies)` are the labels. May be interrupted and called again: batches that
+    were done are read from the cache.
+
+    Args:
+        scenes, backbone: the pictures, and what finds the features.
+        cache: the folder to keep them in, made if needed; None to keep nothing.
+        copies: augmented copies of each picture.
+        seed: what the copies are drawn from.
+        progress: told after each batch.
+
+    Raises:
+        LabellingError: some pictures cannot be used; names them. The others are in the cache.
+    """
+    folder = None if cache is None else cache / f"{backbone.digest[:32]}-{FORMAT}"
+    count = len(scenes.paths)
+    found = np.full((count * (1 + copies), backbone.dimensions), np.nan, np.float32)
+    refused: list[str] = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        keys = _keys(threads, scenes.paths, copies, seed)
+        done = np.zeros(len(found), bool) if folder is None else _read(folder, keys, found)
+        progress(float(done.mean()))
+        for batch in _decoded(threads, scenes.paths, backbone.size, _wanted(keys, done, count)):
+            refused += batch.refused
+            rows = [wanted.row for wanted in batch.rows]
+            found[rows], done[rows] = backbone.features(batch.images), True
+            if folder is not None and rows:
+                _write(folder, [wanted.key for wanted in batch.rows], found[rows])
+            progress(float(done.mean()))
+    _check_refused(refused)
+    return found
+
+
+def _check_refused(refused: Sequence[str]) -> None:
+    pictures = list(dict.fromkeys(refused))
+    if pictures:
+        named = "".join(f"\n  - {picture}" for picture in pictures[:NAMED_REFUSALS])
+        raise LabellingError(f"{len(pictures)} pictures cannot be used; repair or remove them:{named}")
+
+
+def _keys(threads: ThreadPoolExecutor, paths: Sequence[Path], copies: int, seed: int) -> list[bytes]:
+    """The key of each row: SHA-256 of the picture's file; of a copy, with what it is drawn from."""
+    pictures = list(threads.map(_sha_of_file, paths))
+    drawn = [f"/{copy}/{seed}".encode() for copy in range(1, 1 + copies)]
+    return pictures + [_sha(picture + copy) for copy in drawn for picture in pictures]
+
+
+def _sha_of_file(path: Path) -> bytes:
+    return _sha(_bytes(path))
+
+
+def _sha(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabellingError(f"{path}: cannot be read: {error}") from error
+
+
+def _wanted(keys: Sequence[bytes], done: NDArray[np.bool_], count: int) -> list[_Wanted]:
+    """The rows that are not done, those of one picture together, so that it is decoded once."""
+    rows = sorted(np.flatnonzero(~done).tolist(), key=lambda row: (row % count, row))
+    return [_Wanted(row, row % count, row // count, keys[row]) for row in rows]
+
+
+def _decoded(
+    threads: ThreadPoolExecutor, paths: Sequence[Path], size: tuple[int, int], wanted: Sequence[_Wanted]
+) -> Iterator[_Batch]:
+    """The wanted rows in batches, in order; each thread decodes one, and two more lie ready."""
+    batches = (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
+    ahead = (threads.submit(_decode, paths, size, batch) for batch in batches)
+    waiting = deque(islice(ahead, (os.cpu_count() or 1) + 2))
+    while waiting:
+        batch = waiting.popleft().result()
+        waiting.extend(islice(ahead, 1))
+        yield batch
+
+
+def _decode(paths: Sequence[Path], size: tuple[int, int], wanted: Sequence[_Wanted]) -> _Batch:
+    """Decode and augment one batch; rows of a picture that is refused are left out of it."""
+    rows: list[_Wanted] = []
+    images: list[NDArray[np.uint8]] = []
+    refused: list[str] = []
+    for picture, copies in groupby(wanted, key=lambda one: one.picture):
+        try:
+            image = decode(_bytes(paths[picture]), size)
+        except ImageRefusedError as error:
+            refused.append(f"{paths[picture]}: {error}")
+            continue
+        for one in copies:
+            rows.append(one)
+            images.append(_copy(image, one))
+    return _Batch(rows, np.array(images, np.uint8).reshape(-1, *size, 3), refused)
+
+
+def _copy(image: NDArray[np.uint8], wanted: _Wanted) -> NDArray[np.uint8]:
+    if wanted.copy == 0:
+        return image
+    return augmented(image, np.random.default_rng(np.frombuffer(wanted.key, np.uint32)))
+
+
+def _read(folder: Path, keys: Sequence[bytes], found: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Fill `found` from the cache; bool[n], which rows could be. Damaged files are removed."""
+    done = np.zeros(len(found), bool)
+    rows: dict[bytes, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    for file in folder.glob("*.npy"):
+        content = _bytes(file)
+        if _sha(content).hex() != file.stem:
+            file.unlink(missing_ok=True)
+            continue
+        for key, features in np.load(io.BytesIO(content), allow_pickle=False):
+            same = rows.get(key.tobytes(), [])
+            found[same], done[same] = features, True
+    return done
+
+
+def _write(folder: Path, keys: Sequence[bytes], features: NDArray[np.float32]) -> None:
+    """Put the features of a batch into the cache, in one step."""
+    table = np.empty(len(keys), [("key", _KEY), ("features", "<f4", features.shape[1:])])
+    table["key"] = np.frombuffer(b"".join(keys), _KEY)
+    table["features"] = features
+    buffer = io.BytesIO()
+    np.save(buffer, table, allow_pickle=False)
+    content = buffer.getvalue()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(folder / f"{_sha(content).hex()}.npy")

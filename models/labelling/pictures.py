@@ -1,0 +1,104 @@
+"""Pictures: bytes of an image file, decoded to the pixels that a network looks at, or refused with a reason.
+
+The bytes come from strangers. What is no picture, or only a part of one, or would fill the memory, ends as
+an `ImageRefusedError`, never as anything else.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from reco.errors import ImageRefusedError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+"""What is decoded, by its content; Pillow reads 40 more, each with parsers of its own to be attacked."""
+MAX_PIXELS = 50_000_000
+"""Most pixels of a picture, 8,000 x 6,250: 150 MB in memory. The cameras of telephones end there."""
+
+_ORIENTATION = 0x0112
+# Exif 2.32, table 4.6.4: how the picture has to be turned to be upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Pillow only warns of a picture between its own limit and twice that. Said once for the process, since
+# changing the filters around each decoding would race between threads.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The upright middle of a picture, as large as fits into `size`.
+
+    Transparent parts are white, as on a page. Of a moving picture the first frame counts. Safe in threads,
+    and lets other threads run meanwhile.
+
+    Args:
+        data: a JPEG, PNG, WebP or GIF file.
+        size: height and width, pixels.
+        max_pixels: refuse a picture that claims more, before it is decoded.
+
+    Returns:
+        uint8[height, width, 3], RGB.
+
+    Raises:
+        ImageRefusedError: `not-an-image`, `broken-image` or `too-many-pixels`.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, max_pixels)
+            return _pixels(image, size)
+    except ImageRefusedError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageRefusedError("too-many-pixels", str(error)) from error
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise ImageRefusedError("not-an-image", f"the {len(data):,} bytes are none of {known}") from None
+    except Exception as error:  # Pillow raises whatever its parsers stumble over: OSError, struct.error ...
+        raise ImageRefusedError("broken-image", f"{type(error).__name__}: {error}") from error
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        claims = f"{image.width} x {image.height} pixels"
+        raise ImageRefusedError("too-many-pixels", f"{claims}, at most {max_pixels:,} are decoded")
+
+
+def _pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    # A JPEG can be decoded at 1/2, 1/4 or 1/8 for a fraction of the work; twice the wanted size is left, so
+    # that the resampling below still decides how it looks.
+    image.draft("RGB", (2 * max(size), 2 * max(size)))
+    image.load()
+    upright = _upright(_rgb(image), image)
+    height, width = size
+    return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The picture as RGB of 8 bits, on white."""
+    if image.mode.startswith("I"):  # 16 bits of grey, which `convert` would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    opaque = Image.new("RGBA", image.size, "white")
+    opaque.alpha_composite(image.convert("RGBA"))
+    return opaque.convert("RGB")
+
+
+def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
+    """`rgb` turned as the EXIF of `image` says; as it is if that cannot be read."""
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 -- broken EXIF beside whole pixels raises anything, and is no reason to refuse
+        return rgb
+    return rgb if turn is None else rgb.transpose(turn)

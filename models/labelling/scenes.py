@@ -1,0 +1,150 @@
+"""Labelled scenes: pictures sorted into folders by class, or listed in a CSV file, to learn labels from."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reco.errors import LabellingError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+"""Files in a class's folder that count as its pictures."""
+SPLITS = ("train", "val", "test")
+"""Folders that hold a split, each with a folder per class."""
+FEWEST = 2
+"""Pictures that a class needs to be learned: one to train on, one to validate with."""
+PATHS, CLASSES, SPLIT = ("path", "file"), ("label", "class"), ("split",)
+"""Names of the columns of a CSV file; the split may be missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """Pictures and what they show.
+
+    Attributes:
+        paths: the files.
+        labels: int32[n], the class of each, an index into `classes`.
+        classes: the names, sorted; the same whichever split was read.
+    """
+
+    paths: tuple[Path, ...]
+    labels: NDArray[np.int32]
+    classes: tuple[str, ...]
+
+
+class _Row(NamedTuple):
+    path: Path
+    label: str
+    split: str | None
+
+
+def read_scenes(path: Path, split: str | None = None) -> Scenes:
+    """The labelled scenes in a folder or a CSV file.
+
+    Args:
+        path: a folder with a folder per class, or with folders `train`, `val` and `test` of such; or a CSV
+            file with the columns `path` (or `file`, relative to the CSV), `label` (`class`), maybe `split`.
+        split: which split to read; None for everything.
+
+    Raises:
+        LabellingError: nothing can be learned from it; says what is wrong and where.
+    """
+    if path.is_dir():
+        rows = list(_rows_of_folder(path))
+    elif path.is_file():
+        rows = list(_rows_of_csv(path))
+    else:
+        raise LabellingError(f"{path}: is neither a folder of scenes nor a CSV file that lists them")
+    classes = tuple(sorted({row.label for row in rows}))
+    if len(classes) < 2:  # noqa: PLR2004 -- a choice needs two
+        raise LabellingError(f"{path}: {len(classes)} classes; two or more are needed to tell scenes apart")
+    kept = _of_split(path, rows, split)
+    if split in {None, "train"}:
+        _check_enough(path, kept, classes)
+    index = {name: number for number, name in enumerate(classes)}
+    labels = np.array([index[row.label] for row in kept], np.int32)
+    return Scenes(tuple(row.path for row in kept), labels, classes)
+
+
+def _of_split(path: Path, rows: Sequence[_Row], split: str | None) -> Sequence[_Row]:
+    kept = rows if split is None else [row for row in rows if row.split == split]
+    if not kept:
+        known = ", ".join(sorted({row.split for row in rows if row.split})) or "none"
+        raise LabellingError(f"{path}: has no split {split}; its splits: {known}")
+    return kept
+
+
+def _check_enough(path: Path, rows: Sequence[_Row], classes: Sequence[str]) -> None:
+    counts = Counter(row.label for row in rows)
+    for name in classes:
+        if counts[name] < FEWEST:
+            has = f"{path}: class {name} has {counts[name]} pictures"
+            raise LabellingError(f"{has}, {FEWEST} or more are needed; add some, or leave the class out")
+
+
+def _rows_of_folder(path: Path) -> Iterator[_Row]:
+    folders = _folders(path)
+    if folders and all(folder.name in SPLITS for folder in folders):
+        for folder in folders:
+            yield from _rows_of_classes(folder, folder.name)
+    else:
+        yield from _rows_of_classes(path, None)
+
+
+def _rows_of_classes(path: Path, split: str | None) -> Iterator[_Row]:
+    for folder in _folders(path):
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise LabellingError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); add some or remove it")
+        yield from (_Row(file, folder.name, split) for file in files)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+
+
+def _rows_of_csv(path: Path) -> Iterator[_Row]:
+    """The rows of a CSV file, each with a path of its own that is there."""
+    seen: dict[Path, int] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text)
+            columns = _columns(path, reader.fieldnames or ())
+            for values in reader:
+                where = f"{path}:{reader.line_num}"
+                row = _row(where, path.parent, values, columns)
+                if row.path in seen:
+                    raise LabellingError(f"{where}: {row.path} stands in line {seen[row.path]} already")
+                seen[row.path] = reader.line_num
+                yield row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabellingError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+
+
+def _columns(path: Path, names: Sequence[str]) -> tuple[str, str, str | None]:
+    """The names of the columns with the path, the label and, if there is one, the split."""
+    path_column, label_column, split_column = (
+        next((name for name in wanted if name in names), None) for wanted in (PATHS, CLASSES, SPLIT)
+    )
+    if path_column is None or label_column is None:
+        missing = PATHS if path_column is None else CLASSES
+        has = ", ".join(names) or "nothing"
+        raise LabellingError(f"{path}:1: no column {' or '.join(missing)}; the header has {has}")
+    return path_column, label_column, split_column
+
+
+def _row(
+    where: str, folder: Path, values: dict[str, str | None], columns: tuple[str, str, str | None]
+) -> _Row:
+    path_column, label_column, split_column = columns
+    file, label = values[path_column], values[label_column]
+    if not file or not label:
+        raise LabellingError(f"{where}: {label_column if file else path_column} is empty")
+    if not (folder / file).is_file():
+        raise LabellingError(f"{where}: there is no file {folder / file}")
+    return _Row(folder / file, label, values[split_column] if split_column else None)

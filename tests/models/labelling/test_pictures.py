@@ -1,0 +1,220 @@
+"""Pictures: every accepted format comes out as the same upright RGB pixels, everything else is refused."""
+
+import io
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from models.labelling.pictures import decode
+from reco.errors import ImageRefusedError
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def corners(width: int = 96, height: int = 96) -> Image.Image:
+    """Red, green, blue and white quarters, row by row."""
+    image = Image.new("RGB", (2, 2))
+    image.putdata([RED, GREEN, BLUE, WHITE])
+    return image.resize((width, height), Image.Resampling.NEAREST)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def quarters(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """The colours in the middle of the quarters, each channel rounded to 0, 128 or 255."""
+    height, width = pixels.shape[:2]
+    picked = pixels[[height // 4, 3 * height // 4]][:, [width // 4, 3 * width // 4]].reshape(4, 3)
+    return [tuple(int(min(255, round(value / 128) * 128)) for value in colour) for colour in picked]
+
+
+def refusal(data: bytes, **options: int) -> str:
+    with pytest.raises(ImageRefusedError) as refused:
+        decode(data, (32, 32), **options)
+    assert refused.value.detail
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(corners(), "JPEG", quality=95),
+        encoded(corners(), "JPEG", quality=95, progressive=True),
+        encoded(corners().convert("CMYK"), "JPEG", quality=95),
+        encoded(corners(), "PNG"),
+        encoded(corners().convert("P"), "PNG"),
+        encoded(corners().convert("RGBA"), "PNG"),
+        encoded(corners(), "WEBP", lossless=True),
+        encoded(corners(), "GIF"),
+        encoded(corners(), "GIF", save_all=True, append_images=[Image.new("RGB", (96, 96), RED)]),
+    ],
+    ids=["jpeg", "progressive", "cmyk", "png", "palette", "alpha", "webp", "gif", "moving gif"],
+)
+def test_every_format_gives_the_same_rgb(data: bytes) -> None:
+    pixels = decode(data, (64, 64))
+    assert pixels.shape == (64, 64, 3)
+    assert pixels.dtype == np.uint8
+    assert quarters(pixels) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_16_bits_of_grey_keep_their_shades() -> None:
+    shades = np.repeat([[0, 16_384, 32_768, 65_535]], 4, axis=0).astype(np.uint16)
+    pixels = decode(encoded(Image.fromarray(shades), "PNG"), (4, 4))
+    assert pixels[0].tolist() == [[0] * 3, [64] * 3, [128] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize("kind", ["1", "L", "LA", "I;16"])
+def test_grey_is_grey(kind: str) -> None:
+    pixels = decode(encoded(Image.new(kind, (9, 9)), "PNG"), (8, 8))
+    assert set(pixels.ravel().tolist()) == {255 if kind == "LA" else 0}
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "P"])
+def test_what_is_transparent_is_white(kind: str) -> None:
+    image = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 10, 20))
+    pixels = decode(encoded(image.convert(kind), "PNG"), (20, 20))
+    assert pixels[10, 2].tolist() == list(RED)
+    assert pixels[10, 17].tolist() == list(WHITE)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_upright_as_its_exif_says(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(corners(96, 64), kind, exif=exif, quality=95)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    wanted = np.asarray(ImageOps.fit(upright.convert("RGB"), (48, 48)))
+    assert quarters(decode(data, (48, 48))) == quarters(wanted)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_broken_exif_is_no_reason_to_refuse() -> None:
+    data = encoded(corners(), "JPEG", quality=95, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    assert quarters(decode(data, (64, 64))) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 100), (100, 400), (101, 100)])
+def test_the_whole_is_covered_and_the_middle_kept(width: int, height: int) -> None:
+    image = Image.new("RGB", (width, height), BLUE)
+    square = min(width, height)
+    left, top = (width - square) // 2, (height - square) // 2
+    image.paste(RED, (left, top, left + square, top + square))
+    pixels = decode(encoded(image, "PNG"), (50, 50)).astype(int)
+    assert np.abs(pixels[1:-1, 1:-1] - RED).max() <= 3  # at the rim, resampling looks beyond it
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 1), (1, 2000), (2000, 3)])
+def test_a_tiny_or_narrow_picture_fills_the_size_too(width: int, height: int) -> None:
+    pixels = decode(encoded(Image.new("RGB", (width, height), GREEN), "PNG"), (50, 50))
+    assert (pixels == GREEN).all()
+
+
+def test_height_comes_before_width() -> None:
+    assert decode(encoded(corners(), "PNG"), (40, 24)).shape == (40, 24, 3)
+
+
+def test_fine_stripes_become_even_grey() -> None:
+    stripes = np.zeros((600, 600, 3), np.uint8)
+    stripes[:, ::2] = 255
+    pixels = decode(encoded(Image.fromarray(stripes), "PNG"), (50, 50)).astype(int)
+    assert np.abs(pixels - 127.5).max() < 8
+
+
+@pytest.mark.parametrize(("width", "height"), [(1500, 1100), (230, 227)])
+def test_the_fast_way_for_jpeg_shows_what_full_decoding_shows(width: int, height: int) -> None:
+    random = np.random.default_rng(1)
+    coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    data = encoded(coarse.resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=90)
+    full = ImageOps.fit(Image.open(io.BytesIO(data)).convert("RGB"), (64, 64), Image.Resampling.BICUBIC)
+    difference = np.abs(decode(data, (64, 64)).astype(int) - np.asarray(full).astype(int))
+    assert difference.mean() < 1.5
+    assert difference.max() < 16
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>no such page</html>", b"%PDF-1.4", encoded(corners(), "BMP"), encoded(corners(), "TIFF")],
+    ids=["empty", "html", "pdf", "bmp", "tiff"],
+)
+def test_other_files_are_no_image(data: bytes) -> None:
+    assert refusal(data) == "not-an-image"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_truncated_image_is_broken(kind: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), kind)
+    assert refusal(data[: int(len(data) * share)]) in {"broken-image", "not-an-image"}
+
+
+def test_a_damaged_png_is_broken() -> None:
+    data = bytearray(encoded(corners(), "PNG"))
+    data[len(data) // 2] ^= 0xFF
+    assert refusal(bytes(data)) == "broken-image"
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG with this size in its header and next to nothing behind."""
+
+    def chunk(kind: bytes, value: bytes) -> bytes:
+        crc = zlib.crc32(kind + value)
+        return struct.pack(">I", len(value)) + kind + value + struct.pack(">I", crc)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(64))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [7_100, 9_900, 20_000, 1 << 30])
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(side: int) -> None:
+    assert refusal(png_that_claims(side, side)) == "too-many-pixels"
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_900, 20_000])
+def test_the_limit_of_pillow_holds_above_ours(side: int) -> None:
+    assert refusal(png_that_claims(side, side), max_pixels=10**9) == "too-many-pixels"
+
+
+def test_the_limit_of_pixels_can_be_set() -> None:
+    data = encoded(corners(100, 100), "PNG")
+    assert decode(data, (32, 32), max_pixels=10_000).shape == (32, 32, 3)
+    assert refusal(data, max_pixels=9_999) == "too-many-pixels"
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    gif = encoded(corners(), "GIF").replace(struct.pack("<HH", 96, 96), bytes(4))
+    for data in (gif, png_that_claims(0, 5), png_that_claims(5, 0)):
+        assert refusal(data) in {"not-an-image", "broken-image"}
+
+
+@given(st.binary(max_size=60), st.integers(0, 700), st.sampled_from(["JPEG", "PNG", "WEBP", "GIF"]))
+def test_no_bytes_do_anything_but_decode_or_be_refused(noise: bytes, place: int, kind: str) -> None:
+    data = encoded(corners(24, 24), kind)
+    damaged = data[:place] + noise + data[place + len(noise) :]
+    try:
+        shape = decode(damaged, (8, 8)).shape
+    except ImageRefusedError:
+        return
+    assert shape == (8, 8, 3)
+
+
+def test_threads_may_decode_side_by_side() -> None:
+    data = encoded(corners(), "JPEG")
+    with ThreadPoolExecutor(4) as threads:
+        decoded = list(threads.map(lambda _: decode(data, (32, 32)), range(40)))
+    assert all(np.array_equal(one, decoded[0]) for one in decoded)

@@ -1,0 +1,146 @@
+"""Labelled scenes: folders and CSV files say the same, and mistakes are named with their place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.labelling.scenes import Scenes, read_scenes
+from reco.errors import LabellingError
+
+SUN25 = Path(__file__).parents[4] / "shared" / "images" / "sun25" / "split.csv"
+
+
+def folders(root: Path, classes: dict[str, int]) -> None:
+    """A folder per class with so many files."""
+    for name, count in classes.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            (root / name / f"{number}.jpg").write_bytes(b"never decoded here")
+
+
+def listed(root: Path, text: str) -> Path:
+    path = root / "scenes.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def named(scenes: Scenes, root: Path) -> list[tuple[str, str]]:
+    """File and class of each picture."""
+    return [
+        (path.relative_to(root).as_posix(), scenes.classes[label])
+        for path, label in zip(scenes.paths, scenes.labels, strict=True)
+    ]
+
+
+def mistake(path: Path, split: str | None = None) -> str:
+    with pytest.raises(LabellingError) as raised:
+        read_scenes(path, split)
+    return str(raised.value)
+
+
+def test_a_folder_per_class(tmp_path: Path) -> None:
+    folders(tmp_path, {"coast": 2, "bar": 3})
+    (tmp_path / "coast" / "notes.txt").touch()
+    (tmp_path / ".thumbnails").mkdir()
+    scenes = read_scenes(tmp_path, None)
+    assert scenes.classes == ("bar", "coast")
+    assert scenes.labels.dtype == np.int32
+    assert named(scenes, tmp_path) == [
+        *((f"bar/{number}.jpg", "bar") for number in range(3)),
+        *((f"coast/{number}.jpg", "coast") for number in range(2)),
+    ]
+
+
+def test_folders_of_splits(tmp_path: Path) -> None:
+    folders(tmp_path / "train", {"bar": 2, "coast": 2, "harbor": 2})
+    folders(tmp_path / "test", {"coast": 1})
+    assert len(read_scenes(tmp_path, "train").paths) == 6
+    assert named(read_scenes(tmp_path, "test"), tmp_path) == [("test/coast/0.jpg", "coast")]
+    assert len(read_scenes(tmp_path, None).paths) == 7
+
+
+def test_labels_mean_the_same_in_every_split(tmp_path: Path) -> None:
+    folders(tmp_path / "train", {"bar": 2, "coast": 2})
+    folders(tmp_path / "test", {"coast": 1})
+    test = read_scenes(tmp_path, "test")
+    assert test.classes == read_scenes(tmp_path, "train").classes
+    assert test.labels.tolist() == [1]
+
+
+@pytest.mark.parametrize("header", ["path,label,split", "file,class,split", "split,x,label,file"])
+def test_a_csv_lists_pictures_beside_itself(tmp_path: Path, header: str) -> None:
+    folders(tmp_path, {"one": 3, "two": 2})
+    values = {"x": "7", "split": "train"}
+    lines = [header]
+    for file, label in [
+        ("one/0.jpg", "bar"),
+        ("one/2.jpg", "bar"),
+        ("two/1.jpg", "coast"),
+        ("two/0.jpg", "coast"),
+    ]:
+        row = values | dict.fromkeys(("path", "file"), file) | dict.fromkeys(("label", "class"), label)
+        lines.append(",".join(row[column] for column in header.split(",")))
+    scenes = read_scenes(listed(tmp_path, "\n".join(lines)), "train")
+    assert named(scenes, tmp_path) == [
+        ("one/0.jpg", "bar"),
+        ("one/2.jpg", "bar"),
+        ("two/1.jpg", "coast"),
+        ("two/0.jpg", "coast"),
+    ]
+
+
+def test_a_csv_may_have_no_split(tmp_path: Path) -> None:
+    folders(tmp_path, {"a": 2, "b": 2})
+    path = listed(tmp_path, "\ufeffpath,label\na/0.jpg,a\na/1.jpg,a\nb/0.jpg,b\nb/1.jpg,b\n")
+    assert read_scenes(path, None).labels.tolist() == [0, 0, 1, 1]
+    assert "has no split val; its splits: none" in mistake(path, "val")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "scenes.csv:1: no column path or file; the header has nothing"),
+        ("path,kind\n", "scenes.csv:1: no column label or class; the header has path, kind"),
+        ("path,label\na/0.jpg,a\na/9.jpg,a\n", "scenes.csv:3: there is no file"),
+        ("path,label\na/0.jpg,a\n\n,a\n", "scenes.csv:4: path is empty"),
+        ("path,label\na/0.jpg\n", "scenes.csv:2: label is empty"),
+        ("path,label\na/0.jpg,a\na/1.jpg,a\na/0.jpg,b\n", "scenes.csv:4"),
+        ("path,label\na/0.jpg,a\na/0.jpg,b\n", "a/0.jpg stands in line 2 already"),
+        ("path,label\na/0.jpg,a\na/1.jpg,a\n", "1 classes; two or more are needed"),
+        ("path,label\na/0.jpg,a\na/1.jpg,a\nb/0.jpg,b\n", "class b has 1 pictures, 2 or more are needed"),
+    ],
+)
+def test_a_mistake_in_a_csv_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    folders(tmp_path, {"a": 2, "b": 2})
+    assert said in mistake(listed(tmp_path, text))
+
+
+def test_a_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scenes.csv"
+    path.write_bytes("path,label\ncafé.jpg,café\n".encode("latin-1"))
+    assert "cannot be read as CSV in UTF-8" in mistake(path)
+
+
+def test_a_class_without_enough_pictures_is_named(tmp_path: Path) -> None:
+    folders(tmp_path, {"bar": 2, "coast": 1})
+    assert "class coast has 1 pictures" in mistake(tmp_path)
+    (tmp_path / "harbor").mkdir()
+    assert f"{tmp_path / 'harbor'}: holds no picture" in mistake(tmp_path)
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "nowhere: is neither a folder of scenes nor a CSV file" in mistake(tmp_path / "nowhere")
+    folders(tmp_path / "train", {"bar": 2, "coast": 2})
+    assert "has no split test; its splits: train" in mistake(tmp_path, "test")
+
+
+@pytest.mark.shared_data
+def test_real_scenes_are_read_by_split() -> None:
+    if not SUN25.is_file():
+        pytest.skip("the folder of research data is not beside this checkout")
+    train, test = read_scenes(SUN25, "train"), read_scenes(SUN25, "test")
+    assert (len(train.paths), len(test.paths), len(train.classes)) == (600, 600, 25)
+    assert set(np.bincount(train.labels).tolist()) == {24}
+    assert train.classes == test.classes
+    assert not set(train.paths) & set(test.paths)

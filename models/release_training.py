@@ -1,6 +1,6 @@
 """Training of a release: one replay of history, three rankers, the text model, and how good they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -23,6 +23,7 @@ from reco.content import Content
 from reco.errors import TrainingError
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
+from reco.labels import SaleLabels
 from reco.metrics import expected_calibration_error, ndcg, target_rank
 from reco.parameters import HOUR, Parameters
 from reco.ranker import Ranker
@@ -62,18 +63,20 @@ def train_release(
     *,
     created_at: int,
     source: str,
+    labels: Iterable[SaleLabels] = (),
     progress: Progress = lambda _: None,
 ) -> Training:
     """Replay `table`, and train the rankers of a release on what the recommenders said at its moments.
 
-    `catalogue` says what was open when; without one every sale that was touched counts as open. `created_at`
+    `catalogue` says what was open when; without one every sale that was touched counts as open. `labels` are
+    what was recognised in the images of its sales. `created_at`
     (ms since the epoch, UTC) and `source` are for the record. `progress` is told about the replay.
 
     Raises:
         TrainingError: the history has too little to learn from.
     """
     target = plan.target or _target(table)
-    content, text = content_of(catalogue, plan.seed)
+    content, text = content_of(catalogue, plan.seed, labels)
     walk = _walk(table, catalogue, target, plan)
     examples = _replayed(walk, Knowledge(parameters, content=content), plan.seed, progress)
     rankers = _rankers(examples, boosting, content)
@@ -149,7 +152,7 @@ def _rankers(
         "mix": train_ranker(examples, every, boosting),
         "visits": train_ranker(examples, of_families(every, VISITS), boosting),
     }
-    if content.vectors("text") is not None:
+    if any(content.vectors(space) is not None for space in ("text", "image")):
         rankers["content"] = train_ranker(examples, of_families(every, CONTENT), boosting)
     return rankers
 

@@ -19,6 +19,7 @@ class Active(NamedTuple):
         sales_offsets: the state of the catalogue that it was computed from.
         release: the ranker that it was computed with.
         rules: the rules of the shop that it was cut by.
+        labels_offsets: the state of the labels that it was computed from.
     """
 
     partition: int
@@ -28,6 +29,7 @@ class Active(NamedTuple):
     sales_offsets: tuple[int, ...]
     release: str
     rules: str
+    labels_offsets: tuple[int, ...]
 
 
 class ActiveVisitors:
@@ -48,8 +50,8 @@ class ActiveVisitors:
     ([], ['ann'])
     >>> active.overtaken(150, (6,), "blend-1"), active.overtaken(150, (5,), "blend-2")
     (['ann'], ['ann'])
-    >>> active.overtaken(150, (5,), "blend-1", rules="1a2b3c4d")
-    ['ann']
+    >>> active.overtaken(150, (5,), "blend-1", "1a2b3c4d"), active.overtaken(150, (5,), "blend-1", "", (3,))
+    (['ann'], ['ann'])
     """
 
     def __init__(self, limit: int = MAX_ACTIVE) -> None:
@@ -78,6 +80,7 @@ class ActiveVisitors:
             made_from.sales_offsets,
             made_from.release,
             made_from.rules,
+            made_from.labels_offsets,
         )
         if len(self._visitors) > self._limit:
             self.forget(next(iter(self._visitors)))
@@ -100,13 +103,20 @@ class ActiveVisitors:
         wanted = frozenset(sale_ids)
         return frozenset(one for one, active in self._visitors.items() if not wanted.isdisjoint(active.held))
 
-    def overtaken(self, at: int, sales_offsets: tuple[int, ...], release: str, rules: str = "") -> list[str]:
-        """The visitors whose newest lists hold no more, or are of another catalogue, release or rules.
+    def overtaken(
+        self,
+        at: int,
+        sales_offsets: tuple[int, ...],
+        release: str,
+        rules: str = "",
+        labels_offsets: tuple[int, ...] = (),
+    ) -> list[str]:
+        """The visitors whose newest lists hold no more, or are of other sales, labels, rules or release.
 
-        The one with the newest list first; `at` (ms), the state of the catalogue, the release and the rules
-        are those of now.
+        The one with the newest list first; `at` (ms), the states of the catalogue and the labels, the release
+        and the rules are those of now.
         """
-        now = (sales_offsets, release, rules)
+        now = (sales_offsets, release, rules, labels_offsets)
         return [one for one in self.visitors() if _is_overtaken(self._visitors[one], at, now)]
 
     def forget(self, visitor_id: str) -> None:
@@ -126,6 +136,7 @@ class ActiveVisitors:
             self.forget(visitor_id)
 
 
-def _is_overtaken(active: Active, at: int, now: tuple[tuple[int, ...], str, str]) -> bool:
+def _is_overtaken(active: Active, at: int, now: tuple[tuple[int, ...], str, str, tuple[int, ...]]) -> bool:
     holds_no_more = active.holds_until is not None and active.holds_until <= at
-    return holds_no_more or (active.sales_offsets, active.release, active.rules) != now
+    made_from = active.sales_offsets, active.release, active.rules, active.labels_offsets
+    return holds_no_more or made_from != now

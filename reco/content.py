@@ -62,7 +62,8 @@ class Content:
     """Attributes and vectors of sales: a function of what was put and not removed, in whichever order.
 
     It mirrors the catalogue and the labels of its sales, so it holds what the compacted topics hold, no more.
-    A vector may come before its sale. All vectors of a space have one dimension, that of the first.
+    A vector may come before its sale. All vectors of a space have one dimension, that of the first since the
+    space was empty.
 
     >>> content = Content()
     >>> content.put(Sale("rome", "Three days in Rome", 1_000, price=420.0, country="IT"))
@@ -79,6 +80,10 @@ class Content:
         self._rows: dict[str, int] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._live: tuple[LiveSales, LiveContent] | None = None
+
+    def __contains__(self, sale_id: str) -> bool:
+        """Whether anything is known about a sale."""
+        return sale_id in self._rows
 
     def put(self, sale: Sale) -> None:
         """Take over the attributes of a sale, as now published."""
@@ -121,6 +126,10 @@ class Content:
         row, known = self._rows.get(sale_id), self._vectors.get(space)
         if row is not None and known is not None:
             known[row] = math.nan
+
+    def empty(self, space: str) -> None:
+        """Forget all vectors of a space; the next one may have another dimension."""
+        self._vectors.pop(space, None)
 
     def remove(self, sale_id: str) -> None:
         """Forget a sale, with its vectors; one that is not known changes nothing."""

@@ -1,6 +1,6 @@
 """What was recognised in the images of a sale: scene labels, topics, and an embedding."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -56,3 +56,12 @@ class SaleLabels(Struct, frozen=True):
         """float32[n_topics], shares in the labeller's order; None if there are none."""
         shares = np.array([topic.share for topic in self.topics], np.float32)
         return shares if shares.any() else None
+
+
+class Unlabelled(Struct, frozen=True):
+    """The labels of a sale were taken back: the tombstone of its key on `sale-labels`."""
+
+    sale_id: Id
+
+
+LabelsFact: TypeAlias = SaleLabels | Unlabelled

@@ -57,6 +57,8 @@ class Provenance(Struct, frozen=True, omit_defaults=True):
         sales_offsets: next offset of each partition of `sales`, in partition order.
         release: the release of the ranker.
         rules: names the rules of the shop that were in force; empty if they restrict nothing.
+        labels_offsets: next offset of each partition of `sale-labels`, in partition order; empty while the
+            topic is.
     """
 
     partition: int
@@ -65,6 +67,7 @@ class Provenance(Struct, frozen=True, omit_defaults=True):
     sales_offsets: tuple[int, ...]
     release: str
     rules: str = ""
+    labels_offsets: tuple[int, ...] = ()
 
 
 class TopTen(Struct, frozen=True):
@@ -89,9 +92,11 @@ class TopTen(Struct, frozen=True):
 
 def list_id(made_from: Provenance, at: Millis) -> str:
     """The deterministic id of a list: its provenance and its moment, readable."""
-    catalogue = sum(made_from.sales_offsets)
+    shop = str(sum(made_from.sales_offsets))
+    if made_from.labels_offsets:
+        shop = f"{shop}-{sum(made_from.labels_offsets)}"
     rules = f".{made_from.rules}" if made_from.rules else ""
     return (
         f"{made_from.release}.{made_from.partition}.{made_from.session_offset}"
-        f".{made_from.knowledge_second}.{catalogue}.{at}{rules}"
+        f".{made_from.knowledge_second}.{shop}.{at}{rules}"
     )

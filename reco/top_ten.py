@@ -30,11 +30,13 @@ def top_ten(
     catalogue: Catalogue,
     in_force: RulesInForce,
     at: int,
+    labels_offsets: tuple[int, ...] = (),
 ) -> TopTen:
     """The list of the visitor of `session`, for `at` (ms since the epoch, UTC).
 
     Without a session it is the list for visitors that are not known yet. `partition` is the partition of
-    `events` that the visitor lives in; `in_force` are the rules for the sales that are live at `at`.
+    `events` that the visitor lives in; `in_force` are the rules for the sales that are live at `at`;
+    `labels_offsets` is the state of the labels in the content that knowledge looks at.
     """
     knowledge, ranker = serving
     live = catalogue.live(at)
@@ -45,6 +47,7 @@ def top_ten(
         sales_offsets=catalogue.offsets,
         release=ranker.release,
         rules=in_force.digest,
+        labels_offsets=labels_offsets,
     )
     name = list_id(made_from, at)
     query = knowledge.query(session, knowledge.candidates(live), at)
@@ -52,17 +55,12 @@ def top_ten(
     rows = knowledge.describe(scored, ranker.features)
     chosen = choose(ranker.score(rows), scored.candidates.places, query.touches, in_force, name)
     reasons = _reasons(chosen, scored, rows, serving)
-    return TopTen(
-        list_id=name,
-        visitor_id=session.visitor_id if session else DEFAULT_VISITOR,
-        at=at,
-        holds_until=live.valid_until,
-        sales=tuple(
-            Recommendation(live.ids[one.position], one.score, one.propensity, why)
-            for one, why in zip(chosen, reasons, strict=True)
-        ),
-        made_from=made_from,
+    sales = tuple(
+        Recommendation(live.ids[one.position], one.score, one.propensity, why)
+        for one, why in zip(chosen, reasons, strict=True)
     )
+    visitor = session.visitor_id if session else DEFAULT_VISITOR
+    return TopTen(name, visitor, at, live.valid_until, sales, made_from)
 
 
 def _reasons(

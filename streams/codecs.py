@@ -12,6 +12,7 @@ import msgspec
 from models.release_promotion import Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import MAX_ID_LENGTH, Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
+from reco.labels import LabelsFact, SaleLabels, Unlabelled
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
 
@@ -19,6 +20,8 @@ MAX_EVENT_BYTES = 256 * 1024
 """Largest accepted event; the largest honest one, an impression of 1,000 sales with long ids, is smaller."""
 MAX_SALE_BYTES = 512 * 1024
 """Largest accepted sale."""
+MAX_LABELS_BYTES = 512 * 1024
+"""Largest accepted labels of a sale; a hundred times those of an embedding of 1,280 dimensions."""
 MAX_PROMOTION_BYTES = 256 * 1024
 """Largest accepted promotion."""
 LIVE_RELEASE = b"live"
@@ -39,6 +42,7 @@ _encoder = msgspec.json.Encoder()
 _event_decoder = msgspec.json.Decoder(Click | Cart | Purchase | Impression)
 _type_decoder = msgspec.json.Decoder(_TypeOnly)
 _sale_decoder = msgspec.json.Decoder(Sale)
+_labels_decoder = msgspec.json.Decoder(SaleLabels)
 _session_decoder = msgspec.json.Decoder(Session)
 _list_decoder = msgspec.json.Decoder(TopTen)
 _promotion_decoder = msgspec.json.Decoder(Promotion)
@@ -55,7 +59,7 @@ _REASONS = (
 )
 
 
-def encode(fact: Event | Sale | Session | TopTen | Promotion) -> bytes:
+def encode(fact: Event | Sale | SaleLabels | Session | TopTen | Promotion) -> bytes:
     """The JSON bytes of a fact."""
     return _encoder.encode(fact)
 
@@ -105,6 +109,24 @@ def check_sale(sale: Sale) -> None:
         raise RefusedRecordError("bad-value", "closes_at: must be after opens_at")
     if sale.price is not None and not math.isfinite(sale.price):
         raise RefusedRecordError("bad-value", "price: must be finite")
+
+
+def decode_labels(key: bytes | None, value: bytes | None) -> LabelsFact:
+    """The labels of a sale, or that they were taken back, in a record of `sale-labels`.
+
+    Raises:
+        RefusedRecordError: the record cannot be read or obeyed.
+    """
+    if not key:
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    if value is None:
+        return Unlabelled(sale_id=_sale_id(key))
+    labels: SaleLabels = _decode_json(_labels_decoder, value, MAX_LABELS_BYTES)
+    if key != labels.sale_id.encode():
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    if labels.embedding and labels.vector() is None:
+        raise RefusedRecordError("bad-value", "embedding: must be finite numbers of 4 bytes, not all 0")
+    return labels
 
 
 def decode_session(value: bytes) -> Session:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -128,6 +128,11 @@ class CatalogueFeed(Feed):
         self._catalogue = catalogue
         self._contents: list[SaleContent] = []
         self.changed = asyncio.Event()
+
+    @property
+    def contents(self) -> Sequence[SaleContent]:
+        """What follows the catalogue."""
+        return self._contents
 
     def keep(self, content: SaleContent) -> None:
         """Have `content` follow the catalogue from now on; what is in it already is left to `fill`."""

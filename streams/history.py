@@ -1,4 +1,4 @@
-"""History as it stands on the topics: all events as a worker learned them, and all sales."""
+"""History as it stands on the topics: all events as a worker learned them, all sales, and their labels."""
 
 from array import array
 from collections import defaultdict
@@ -12,9 +12,10 @@ from models.event_table import Columns, EventTable, Progress
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import Action, Event, Impression
+from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
-from streams.codecs import decode_event, decode_sale
+from streams.codecs import decode_event, decode_labels, decode_sale
 from streams.reading import read_whole
 from streams.settings import Settings
 from streams.topics import topic_set
@@ -43,6 +44,24 @@ async def read_history(
             continue
         events.add(event, record.partition, record.offset, record.timestamp)
     return events.table(), catalogue
+
+
+async def read_labels(settings: Settings) -> list[SaleLabels]:
+    """What was recognised in the images of each sale, as it stands on `sale-labels` now.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or the topic is not there.
+    """
+    newest: dict[str, SaleLabels] = {}
+    async for record in read_whole(settings.kafka, topic_set(settings.topics).sale_labels.name):
+        try:
+            fact = decode_labels(record.key, record.value)
+        except RefusedRecordError:
+            continue
+        newest.pop(fact.sale_id, None)
+        if isinstance(fact, SaleLabels):
+            newest[fact.sale_id] = fact
+    return list(newest.values())
 
 
 class _Appends:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from models.sale_content import SaleContent
 from reco.knowledge import Knowledge
+from reco.label_book import LabelBook
 from streams.feeds import CatalogueFeed, KnowledgeFeed
 from streams.releases import Basis
 from streams.settings import Kafka
@@ -32,10 +33,11 @@ class Learner(NamedTuple):
 class Learning:
     """Knowledge that is followed, and that can be replaced while it is."""
 
-    def __init__(self, kafka: Kafka, events: Topic, catalogue: CatalogueFeed) -> None:
+    def __init__(self, kafka: Kafka, events: Topic, catalogue: CatalogueFeed, labels: LabelBook) -> None:
         self._kafka = kafka
         self._events = events
         self._catalogue = catalogue
+        self._labels = labels
         self._used = self._new(Basis())
         self._following: asyncio.Future[None] | None = None
 
@@ -54,7 +56,7 @@ class Learning:
 
     def _new(self, basis: Basis) -> Learner:
         """A learner that knows nothing yet, neither of events nor of the sales that are published already."""
-        content = SaleContent(basis.text_model)
+        content = SaleContent(basis.text_model, self._labels)
         self._catalogue.keep(content)
         knowledge = Knowledge(basis.parameters, content=content.content)
         return Learner(basis, content, KnowledgeFeed(self._kafka, self._events, knowledge))

@@ -16,6 +16,7 @@ import msgspec
 
 from models.release_promotion import Promotion
 from reco.events import Event, Sale
+from reco.labels import SaleLabels
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
 from streams.codecs import LIVE_RELEASE
@@ -44,7 +45,11 @@ CONTENTS = {
         "visitor_id", "Clicks, carts, purchases and impressions, in each visitor's order.", Event
     ),
     "sales": Content("sale_id", "A sale as published or changed; without a value, it was withdrawn.", Sale),
-    "sale-labels": Content("sale_id", "What was recognised in the images of a sale."),
+    "sale-labels": Content(
+        "sale_id",
+        "What was recognised in the images of a sale; without a value, it was taken back.",
+        SaleLabels,
+    ),
     "sessions": Content("visitor_id", "The newest session state; without a value, it was erased.", Session),
     "recommendations": Content(
         f"visitor_id, or {DEFAULT_VISITOR} for visitors not known yet",

@@ -13,6 +13,7 @@ from aiokafka.partitioner import murmur2
 from reco.active import ActiveVisitors
 from reco.catalogue import Catalogue, LiveSales
 from reco.knowledge import Knowledge
+from reco.label_book import LabelBook
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import Rules
 from reco.rules import LiveRules
@@ -28,6 +29,8 @@ AGAIN_AT_ONCE = 8
 """Lists emitted again before new clicks get their turn."""
 DEFAULT_EVERY = 5.0
 """Seconds after which the default list is computed again, if knowledge has advanced."""
+LABELS_EVERY = 1.0
+"""Seconds between two times that lists are emitted again because of labels, which come one by one."""
 BEFORE_A_CHANGE = 50
 """No list is computed so shortly, in ms, before a sale opens or closes: on its way it would be overtaken."""
 LONGEST_WAIT = 1.0
@@ -46,6 +49,7 @@ class ScoringDesk:
         *,
         serving: Serving,
         catalogue: Catalogue,
+        labels: LabelBook,
         rules: Rules,
         vitals: Vitals,
         clock: Callable[[], int] = now,
@@ -54,6 +58,7 @@ class ScoringDesk:
         self._outbox = outbox
         self._serving = serving
         self._catalogue = catalogue
+        self._labels = labels
         self._rules = LiveRules(rules, catalogue)
         self._counts = vitals.counts
         self._clock = clock
@@ -61,6 +66,7 @@ class ScoringDesk:
         self._default_partition = (murmur2(DEFAULT_VISITOR.encode()) & 0x7FFFFFFF) % lists.partitions
         self._default_second = -1
         self._expired_at = 0
+        self._labels_due = 0.0
         self.live_sales = 0
         """How many sales were open when the catalogue last changed; read by other threads."""
         self.active = ActiveVisitors()
@@ -120,7 +126,7 @@ class ScoringDesk:
     async def _emit(self, partition: int, session: Session | None) -> TopTen:
         at = await self._moment()
         in_force = self._rules.of(self._catalogue.live(at))
-        top = top_ten(session, partition, self._serving, self._catalogue, in_force, at)
+        top = top_ten(session, partition, self._serving, self._catalogue, in_force, at, self._labels.offsets)
         await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
         self._counts["lists"] += 1
         if session is not None:
@@ -137,8 +143,11 @@ class ScoringDesk:
 
     # -- changes that overtake lists
 
-    async def follow(self, changed: asyncio.Event) -> None:
-        """Emit again what changes of the catalogue overtake, and the default list, for ever."""
+    async def follow(self, changed: asyncio.Event, relabelled: set[str]) -> None:
+        """Emit again what changes of the catalogue overtake, and the default list, for ever.
+
+        `relabelled` are sales whose labels have changed; those that were looked at are taken out.
+        """
         live = self._catalogue.live(self._clock())
         while True:
             await self._wait_for_change(changed, live)
@@ -147,6 +156,7 @@ class ScoringDesk:
             self.live_sales = len(live.ids)
             if live is not before:
                 await self._again(self._overtaken(before, live))
+            await self._follow_labels(relabelled, live)
             if self._default_is_due(live is not before):
                 await self._emit_default()
 
@@ -173,20 +183,43 @@ class ScoringDesk:
         others = dict.fromkeys(self.active.visitors()) if opened else {}
         return list(holders | others)
 
-    async def refresh_overtaken(self) -> None:
-        """Emit again the lists of active visitors that the catalogue, a promotion or new rules overtook."""
-        rules = self._rules.rules.digest()
-        await self._again(self.active.overtaken(self._clock(), self._catalogue.offsets, self.release, rules))
+    async def _follow_labels(self, relabelled: set[str], live: LiveSales) -> None:
+        """Emit all lists again if labels of a live sale have changed.
 
-    async def _again(self, visitors: list[str]) -> None:
-        """Emit lists again, in at most half of the time, so that clicks never wait long for theirs."""
+        At most once a second, and not while `live` is overtaken: lists with a sale that is gone come first.
+        """
+        if time.monotonic() < self._labels_due:
+            return
+        looked_at = [sale_id for sale_id in relabelled if sale_id in live.position]
+        relabelled.clear()
+        if looked_at:
+            self._labels_due = time.monotonic() + LABELS_EVERY
+            if not await self._again(list(self.active.visitors()), live):
+                relabelled.update(looked_at)
+
+    async def refresh_overtaken(self) -> None:
+        """Emit again the lists of active visitors that sales, labels, a promotion or new rules overtook."""
+        rules = self._rules.rules.digest()
+        labels = self._labels.offsets
+        await self._again(
+            self.active.overtaken(self._clock(), self._catalogue.offsets, self.release, rules, labels)
+        )
+
+    async def _again(self, visitors: list[str], while_live: LiveSales | None = None) -> bool:
+        """Emit lists again, in at most half of the time, so that clicks never wait long for theirs.
+
+        With `while_live`, it ends when these are not the live sales any more; whether all were emitted.
+        """
         for start in range(0, len(visitors), AGAIN_AT_ONCE):
+            if while_live is not None and self._catalogue.live(self._clock()) is not while_live:
+                return False
             began = time.monotonic()
             async with self._lock:
                 for visitor in visitors[start : start + AGAIN_AT_ONCE]:
                     await self._emit_again(visitor)
                 await self._outbox.settle()
             await asyncio.sleep(time.monotonic() - began)
+        return True
 
     async def _emit_again(self, visitor: str) -> None:
         known = self.active.get(visitor)

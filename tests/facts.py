@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import numpy as np
 from hypothesis import strategies as st
 
 from reco.events import (
@@ -16,6 +17,7 @@ from reco.events import (
     Sale,
     Shown,
 )
+from reco.labels import SaleLabels, Scored
 from reco.lists import LIST_LENGTH, Provenance, Reason, Recommendation, TopTen
 from reco.sessions import Remembered, Session, Touch, TouchKind
 
@@ -60,6 +62,21 @@ def sales(draw: st.DrawFn) -> Sale:
     )
 
 
+_embeddings = st.lists(st.floats(-1, 1, width=32), max_size=16).filter(
+    lambda values: any(values) or not values
+)
+_scored = st.lists(st.builds(Scored, names, st.floats(0, 1)), max_size=4).map(tuple)
+labels = st.builds(
+    SaleLabels,
+    sale_id=ids,
+    labeller=names,
+    image_urls=st.lists(names, max_size=4).map(tuple),
+    images=st.integers(0, 32),
+    labels=_scored,
+    topics=_scored,
+    embedding=_embeddings.map(lambda values: np.array(values, "<f4").tobytes()),
+    labelled_at=times,
+)
 sessions = st.builds(
     Session,
     visitor_id=ids,
@@ -92,5 +109,6 @@ lists = st.builds(
         sales_offsets=st.lists(counts, max_size=8).map(tuple),
         release=texts,
         rules=st.sampled_from(("", "1a2b3c4d")),
+        labels_offsets=st.lists(counts, max_size=8).map(tuple),
     ),
 )

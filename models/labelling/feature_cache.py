@@ -62,11 +62,11 @@ def features_of(
 ) -> NDArray[np.float32]:
     """float32[n * (1 + copies), dimensions]: all pictures, then their first augmented copies, and so on.
 
-    `np.tile(scenes.labels, 1 + copies)` are the labels. May be interrupted and called again: batches that
-    were done are read from the cache.
+    `np.tile(scenes.labels, 1 + copies)` are the labels. After an interrupt, what is cached is not done again.
 
     Args:
-        scenes, backbone: the pictures, and what finds the features.
+        scenes: the pictures.
+        backbone: what finds the features.
         cache: the folder to keep them in, made if needed; None to keep nothing.
         copies: augmented copies of each picture.
         seed: what the copies are drawn from.
@@ -76,14 +76,13 @@ def features_of(
         LabellingError: some pictures cannot be used; names them. The others are in the cache.
     """
     folder = None if cache is None else cache / f"{backbone.digest[:32]}-{FORMAT}"
-    count = len(scenes.paths)
-    found = np.full((count * (1 + copies), backbone.dimensions), np.nan, np.float32)
+    found = np.full((len(scenes.paths) * (1 + copies), backbone.dimensions), np.nan, np.float32)
     refused: list[str] = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         keys = _keys(threads, scenes.paths, copies, seed)
         done = np.zeros(len(found), bool) if folder is None else _read(folder, keys, found)
         progress(float(done.mean()))
-        for batch in _decoded(threads, scenes.paths, backbone.size, _wanted(keys, done, count)):
+        for batch in _decoded(threads, scenes.paths, backbone.size, _wanted(keys, done, len(scenes.paths))):
             refused += batch.refused
             rows = [wanted.row for wanted in batch.rows]
             found[rows], done[rows] = backbone.features(batch.images), True

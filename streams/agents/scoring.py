@@ -18,6 +18,7 @@ from streams.delivery.consumer import LosslessApp
 from streams.delivery.outbox import Outbox
 from streams.faust_app import group, new_app, raw_topic, watch
 from streams.feeds import CatalogueFeed
+from streams.label_feed import LabelFeed
 from streams.learning import Learning
 from streams.release_feed import Promotions, ReleaseFeed
 from streams.releases import BLEND
@@ -41,13 +42,16 @@ class ScoringApp:
         self.app = new_app(settings, "scoring")
         catalogue = Catalogue(self.topics.sales.partitions)
         self.catalogue = CatalogueFeed(settings.kafka, self.topics.sales, catalogue)
-        self.learning = Learning(settings.kafka, self.topics.events, self.catalogue)
+        self.labels = LabelFeed(settings.kafka, self.topics.sale_labels, self.catalogue, vitals)
+        book = self.labels.book
+        self.learning = Learning(settings.kafka, self.topics.events, self.catalogue, book)
         self.letters: Outbox = self.app.outbox(settings.kafka)
         self.desk = ScoringDesk(
             self.topics.recommendations,
             self.app.outbox(settings.kafka),
             serving=Serving(self.learning.knowledge, BLEND.ranker),
             catalogue=catalogue,
+            labels=book,
             rules=settings.rules,
             vitals=vitals,
         )
@@ -56,10 +60,11 @@ class ScoringApp:
         vitals.gauges |= {
             "knowledge_second": lambda: self.desk.knowledge.second,
             "live_sales": lambda: self.desk.live_sales,
+            "labelled_sales": lambda: len(book),
             "active_visitors": lambda: len(self.desk.active),
         }
         vitals.names["release"] = lambda: self.desk.release
-        vitals.works += [self.catalogue.work, self.learning.work, releases.work]
+        vitals.works += [self.catalogue.work, self.labels.work, self.learning.work, releases.work]
 
     async def build(self) -> None:
         """Build what every list needs, before the worker takes part in scoring."""
@@ -67,6 +72,7 @@ class ScoringApp:
         # and later the lists.
         gc.disable()
         await self.catalogue.build()
+        await self.labels.build()
         await self.promotions.build()
         await self.learning.build()
         gc.freeze()
@@ -108,10 +114,11 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     watch(app, group(settings, "scoring"), vitals, scoring.topics.sessions)
     app.before_start(scoring.build)
     app.alongside(scoring.catalogue.follow)
+    app.alongside(scoring.labels.follow)
     app.alongside(scoring.learning.follow)
     app.alongside(scoring.promotions.feed.follow)
     app.alongside(scoring.promotions.follow)
-    app.alongside(lambda: desk.follow(scoring.catalogue.changed))
+    app.alongside(lambda: desk.follow(scoring.catalogue.changed, scoring.labels.changed))
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def release(_: Any, revoked: set[TP], **__: Any) -> None:  # noqa: ARG001

@@ -26,6 +26,7 @@ from streams.settings import load
 if TYPE_CHECKING:
     from models.event_table import EventTable, Progress
     from reco.catalogue import Catalogue
+    from reco.labels import SaleLabels
 
 Target = Literal["purchase", "click"]
 LogOrTopics = Annotated[
@@ -58,12 +59,12 @@ def train(
 
     console = Console()
     with progress(console, f"reading {path or 'the topics'}") as told:
-        table, catalogue = _history(path, sales, renames, types, times_from, told)
+        table, catalogue, labels = _history(path, sales, renames, types, times_from, told)
     boosting, given = boosting_of(sets), read_parameters(parameters)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
-        training = train_release(table, catalogue, given, boosting, plan, **made)  # type: ignore[arg-type]
+        training = train_release(table, catalogue, given, boosting, plan, labels=labels, **made)  # type: ignore[arg-type]
     release = write_release(load().releases_dir(), training, FEATURES).name
     metrics = (f"{name}: {value:.4f}" for name, value in training.metrics.items())
     said = f"release {release}; `tenfold releases promote {release}` makes it live."
@@ -79,11 +80,13 @@ def _history(  # noqa: PLR0917 - as given
     types: list[str] | None,
     times_from: str | None,
     told: "Progress",
-) -> "tuple[EventTable, Catalogue | None]":
-    from streams.history import read_history
+) -> "tuple[EventTable, Catalogue | None, list[SaleLabels]]":
+    from streams.history import read_history, read_labels
 
     if path is not None:
-        return read_log(path, renames, types, times_from, told), read_catalogue(sales)
+        return read_log(path, renames, types, times_from, told), read_catalogue(sales), []
     if sales is not None:
         raise typer.BadParameter("belongs to a log; the topics have their own sales", param_hint="--sales")
-    return asyncio.run(read_history(reachable(load()), told))
+    settings = reachable(load())
+    table, catalogue = asyncio.run(read_history(settings, told))
+    return table, catalogue, asyncio.run(read_labels(settings))

@@ -144,6 +144,20 @@ def test_a_vector_can_be_dropped_alone() -> None:
     assert not np.isnan(vector_of(content, "image", "rome")).any()
 
 
+def test_a_space_that_was_emptied_takes_vectors_of_another_dimension() -> None:
+    content = content_of([sale("rome", 1.0)])
+    content.put_vector("image", "rome", VECTOR)
+    content.put_vector("text", "rome", VECTOR)
+    content.empty("image")
+    content.empty("topics")
+    assert content.vectors("image") is None
+    content.put_vector("image", "oslo", np.ones(1))
+    assert vector_of(content, "image", "oslo").tolist() == [1.0]
+    assert np.isnan(vector_of(content, "image", "rome")).all()
+    assert not np.isnan(vector_of(content, "text", "rome")).any()
+    assert ("rome" in content, "bari" in content) == (True, False)
+
+
 def test_it_does_not_grow_with_sales_that_come_and_go() -> None:
     content = Content()
     for number in range(3000):

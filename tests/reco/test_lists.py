@@ -49,8 +49,17 @@ def test_rules_of_the_shop_are_named_only_if_there_are_any() -> None:
     assert list_id(by_rules, AT) == "blend-1.2.5170.1764000001.200.1764000002345.1a2b3c4d"
 
 
+def test_labels_of_images_are_named_only_if_there_are_any() -> None:
+    assert "labels_offsets" not in msgspec.json.decode(msgspec.json.encode(MADE_FROM))
+    with_labels = replace(MADE_FROM, labels_offsets=(30, 0, 5))
+    assert msgspec.json.decode(msgspec.json.encode(with_labels), type=Provenance) == with_labels
+    assert list_id(with_labels, AT) == "blend-1.2.5170.1764000001.200-35.1764000002345"
+
+
 def test_an_id_is_never_too_long() -> None:
-    longest = Provenance(999, 2**53, 4_102_444_800, (2**53,), "2100-01-01-1a2b3c4d/content", "1a2b3c4d")
+    longest = Provenance(
+        999, 2**53, 4_102_444_800, (2**53,), "2100-01-01-1a2b3c4d/content", "1a2b3c4d", (2**53,)
+    )
     assert len(list_id(longest, 4_102_444_800_000)) <= MAX_ID_LENGTH
 
 

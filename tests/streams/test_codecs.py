@@ -1,23 +1,28 @@
 """Records to facts and back: what is read, what is refused and why, and that nothing else ever happens."""
 
+import base64
 import json
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import LATEST_TIME, MAX_ID_LENGTH, Click, Event, Impression, Sale, Shown, Withdrawal
+from reco.labels import SaleLabels, Scored, Unlabelled
 from reco.lists import TopTen
 from reco.sessions import Session
 from streams.codecs import (
     MAX_EVENT_BYTES,
     MAX_FUTURE,
+    MAX_LABELS_BYTES,
     MAX_SALE_BYTES,
     check_sale,
     decode_event,
+    decode_labels,
     decode_list,
     decode_sale,
     decode_session,
@@ -252,6 +257,50 @@ def test_a_sale_that_closes_before_it_was_ever_open_is_refused(closes_at: int) -
 def test_a_sale_at_a_price_that_is_no_number_is_not_published(price: float) -> None:
     with pytest.raises(RefusedRecordError, match="price: must be finite"):
         check_sale(Sale(sale_id="beach", title="t", opens_at=SENT_AT, price=price))
+
+
+@given(facts.labels)
+def test_all_labels_that_are_written_are_read_back_the_same(labels: SaleLabels) -> None:
+    assert decode_labels(labels.sale_id.encode(), encode(labels)) == labels
+
+
+def test_an_embedding_is_text_in_base64_and_a_tombstone_takes_labels_back() -> None:
+    one = SaleLabels("beach", "v1", ("a.jpg",), 1, (), (), np.array([1.0, 0.5], "<f4").tobytes(), SENT_AT)
+    assert json.loads(encode(one))["embedding"] == base64.b64encode(one.embedding).decode()
+    assert decode_labels(b"beach", None) == Unlabelled("beach")
+
+
+def labels_with(**fields: Any) -> bytes:
+    honest = SaleLabels("beach", "v1", ("a.jpg",), 1, (), (Scored("Beach", 1.0),), b"\0\0\x80?", SENT_AT)
+    return json.dumps(json.loads(encode(honest)) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason", "named"),
+    [
+        (None, labels_with(), "wrong-key", "sale_id"),
+        (b"\xff", None, "wrong-key", "key"),
+        (b"alps", labels_with(), "wrong-key", "sale_id"),
+        (b"beach", b"", "empty", "value"),
+        (b"beach", b"x" * (MAX_LABELS_BYTES + 1), "too-large", "value"),
+        (b"beach", b"{", "not-json", ""),
+        (b"beach", b'{"sale_id": "beach"}', "missing-field", "labeller"),
+        (b"beach", labels_with(embedding="%%"), "bad-value", "embedding"),
+        (b"beach", labels_with(embedding="AAAA"), "bad-value", "embedding"),
+        (b"beach", labels_with(embedding="AAAAAA=="), "bad-value", "embedding"),
+        (b"beach", labels_with(embedding="AADAfw=="), "bad-value", "embedding"),
+        (b"beach", labels_with(embedding="A" * 43696), "bad-value", "embedding"),
+        (b"beach", labels_with(topics=[{"name": "Beach", "share": 1.5}]), "bad-value", "topics[0].share"),
+        (b"beach", labels_with(images=-1), "bad-value", "images"),
+    ],
+)
+def test_broken_labels_are_refused_with_the_reason_and_the_field(
+    key: bytes | None, value: bytes | None, reason: str, named: str
+) -> None:
+    with pytest.raises(RefusedRecordError) as caught:
+        decode_labels(key, value)
+    assert caught.value.reason == reason
+    assert named in caught.value.detail
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b"{}", b"nonsense", b'{"visitor_id": 5}'])

@@ -12,7 +12,8 @@ from reco.knowledge import Knowledge
 from reco.sessions import VISIT_SILENCE
 from streams.clock import now
 from streams.feeds import KnowledgeFeed
-from streams.history import read_history
+from streams.history import read_history, read_labels
+from tests.reco.labelled import labels
 from tests.streams.recomputation import all_of
 from tests.streams.world import World, open_sales
 
@@ -102,3 +103,11 @@ async def test_impressions_are_no_rows_and_what_cannot_be_read_is_left_out(world
     table, _ = await read_history(world.settings)
     assert [table.sale_ids[sale] for sale in table.sales] == ["sale-1"]
     assert [table.sale_ids[sale] for sale in table.shown_to(0)] == ["sale-1", "sale-9"]
+
+
+async def test_labels_are_the_newest_of_each_sale_without_those_taken_back(world: World) -> None:
+    await world.label(labels("rome", [1.0]), labels("oslo"), labels("bari"), labels("rome", [0.6, 0.8]))
+    await world.send_raw(world.topics.sale_labels, b"oslo", None)
+    await world.send_raw(world.topics.sale_labels, b"bari", b"{")
+    found = {one.sale_id: one for one in await read_labels(world.settings)}
+    assert found == {"bari": labels("bari"), "rome": labels("rome", [0.6, 0.8])}

@@ -11,6 +11,7 @@ import pytest
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.events import Sale
+from reco.label_book import LabelBook
 from reco.policy import UNRESTRICTED
 from reco.ranker import Ranker
 from reco.rules import rules_in_force
@@ -112,7 +113,8 @@ class Side:
     def __init__(self, world: World) -> None:
         self.catalogue = Catalogue(world.topics.sales.partitions)
         self.sales = CatalogueFeed(world.settings.kafka, world.topics.sales, self.catalogue)
-        self.learning = Learning(world.settings.kafka, world.topics.events, self.sales)
+        book = LabelBook(world.topics.sale_labels.partitions)
+        self.learning = Learning(world.settings.kafka, world.topics.events, self.sales, book)
 
     async def until(self, second: int, offsets: tuple[int, ...]) -> None:
         async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,4 @@
-"""Every list is the same again from the topics: with texts of sales that change, and by rules of the shop."""
+"""Every list is the same again from the topics: while texts and labels change, and by rules of the shop."""
 
 import asyncio
 from pathlib import Path
@@ -7,11 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from reco.events import Sale
+from reco.labels import Unlabelled
 from reco.lists import TopTen
 from reco.policy import Rules
 from streams.releases import BLEND, Basis, Served, load
 from tests.models.described_sales import UNKNOWN, reading_release, renamed, titled
-from tests.streams.recomputation import all_of, computed_again
+from tests.models.image_ranker import SEA, STONE, looking_release, looks
+from tests.reco.worlds import NOON
+from tests.streams.recomputation import all_of, computed_again, log_of
 from tests.streams.serving import clicks_under_way, lists_in, make_live, until, until_served
 from tests.streams.world import World, clicks, expect_lists_after_the_last_event, open_sales
 
@@ -64,6 +67,45 @@ async def test_lists_by_the_texts_of_sales_are_the_same_again_while_these_change
     assert await computed_again(world, lists, served) == lists
     served[promotion.name] = Served(live.ranker, Basis())
     assert await computed_again(world, lists, served) != lists
+
+
+async def label_anew(world: World, labeller: str, kinds: int) -> None:
+    """A labeller goes through all sales; some lose their labels, are withdrawn, or come back meanwhile."""
+    sales = open_sales(SALES)
+    for number, sale in enumerate(sales):
+        like = SEA if number % kinds else STONE
+        await world.label(looks(sale.sale_id, like, labeller, kinds, NOON + kinds))
+        if number % 8 == kinds:
+            await world.send_raw(world.topics.sale_labels, b"sale-3", None)
+            await world.withdraw(f"sale-{number + 1}")
+            await asyncio.sleep(0.2)
+            await world.publish(sales[number + 1])
+
+
+async def test_lists_by_images_are_the_same_again_while_sales_are_labelled_and_labelled_anew(
+    world: World, tmp_path: Path
+) -> None:
+    await world.publish(*open_sales(SALES))
+    worker = await world.start("sessions", "scoring").ready()
+    promotion = await make_live(world, looking_release(tmp_path))
+    await until_served(worker, promotion.name)
+    ended = asyncio.Event()
+    clicking = asyncio.create_task(clicks_under_way(world, 50, ended))
+    await until(worker, lambda health: health["counts"].get("lists", 0) >= 50)
+
+    await label_anew(world, "first", kinds=2)
+    await label_anew(world, "second", kinds=3)
+    ended.set()
+    await clicking
+
+    lists, served = await lists_of(world), {promotion.name: load(promotion), BLEND.ranker.release: BLEND}
+    assert not all(top.made_from.labels_offsets for top in lists)
+    assert len({top.made_from.labels_offsets for top in lists}) > 20
+    assert await computed_again(world, lists, served) == lists
+    log = await log_of(world)
+    unseen = [(partition, offset, Unlabelled(fact.sale_id)) for partition, offset, fact in log.labels]
+    without = await computed_again(world, lists, served, log=log._replace(labels=unseen))
+    assert sum(one.sales != top.sales for one, top in zip(without, lists, strict=True)) > 100
 
 
 async def test_lists_by_the_rules_of_the_shop_name_them_and_are_the_same_again(world: World) -> None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from reco.errors import RefusedRecordError
 from reco.events import Event, Sale
+from reco.labels import SaleLabels
 from reco.lists import TopTen
 from reco.sessions import Session
 from streams.codecs import encode
@@ -49,7 +50,7 @@ def test_one_command_writes_all_schemas(tmp_path: Path) -> None:
     assert written == dict(documents())
 
 
-@pytest.mark.parametrize("name", ["events", "sales", "sessions", "recommendations"])
+@pytest.mark.parametrize("name", ["events", "sales", "sale-labels", "sessions", "recommendations"])
 def test_every_schema_is_a_valid_one(name: str) -> None:
     Draft202012Validator.check_schema(json_schema(CONTENTS[name].type))
 
@@ -62,6 +63,11 @@ def test_every_event_fits_its_schema(event: Event) -> None:
 @given(facts.sales())
 def test_every_sale_fits_its_schema(sale: Sale) -> None:
     VALIDATORS["sales"].validate(json.loads(encode(sale)))
+
+
+@given(facts.labels)
+def test_all_labels_of_a_sale_fit_their_schema(labels: SaleLabels) -> None:
+    VALIDATORS["sale-labels"].validate(json.loads(encode(labels)))
 
 
 @given(facts.sessions)
@@ -104,7 +110,7 @@ def test_how_long_a_topic_is_kept_stands_in_its_channel() -> None:
     assert config["retention.ms"] == 30 * 24 * 60 * 60 * 1000
 
 
-@pytest.mark.parametrize("name", ["events", "sales", "sessions", "recommendations"])
+@pytest.mark.parametrize("name", ["events", "sales", "sale-labels", "sessions", "recommendations"])
 def test_a_message_refers_to_its_published_schema(name: str) -> None:
     assert (SCHEMAS / message(name)["payload"]["schema"]["$ref"]).is_file()
 

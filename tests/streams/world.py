@@ -13,6 +13,7 @@ import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from reco.events import Click, Event, Sale
+from reco.labels import SaleLabels
 from reco.lists import TopTen
 from reco.sessions import Session
 from streams import clients
@@ -115,6 +116,11 @@ class World:
 
     async def withdraw(self, sale_id: str) -> None:
         await self.send_raw(self.topics.sales, sale_id.encode(), None)
+
+    async def label(self, *labels: SaleLabels) -> None:
+        """Say what images show."""
+        for one in labels:
+            await self.send_raw(self.topics.sale_labels, one.sale_id.encode(), encode(one))
 
     async def size(self, topic: Topic) -> int:
         """How many records a topic that keeps everything holds."""

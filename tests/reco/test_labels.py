@@ -1,0 +1,137 @@
+"""Labels of images: what they hold as arrays, and that one version of the labeller is in use at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from reco.label_book import LabelBook, book_of
+from reco.labels import LabelsFact, SaleLabels, Unlabelled
+from tests.reco.labelled import TOPICS, labels
+from tests.reco.worlds import NOON
+
+IDS = ("bari", "oslo", "paris", "rome")
+
+facts = st.lists(
+    st.builds(
+        labels,
+        st.sampled_from(IDS),
+        st.sampled_from(([1.0, 0.0], [0.6, 0.8], [1.0, 0.0, 0.0], [])),
+        st.sampled_from(([], [1.0], [0.5, 0.5])),
+        labeller=st.sampled_from(("v1", "v2")),
+        at=st.integers(NOON, NOON + 3),
+    )
+    | st.builds(Unlabelled, st.sampled_from(IDS)),
+    max_size=12,
+)
+
+
+def book(history: Sequence[LabelsFact]) -> LabelBook:
+    """A book that was there all the time."""
+    kept = LabelBook(partitions=1)
+    for offset, fact in enumerate(history):
+        kept.apply(fact, 0, offset)
+    return kept
+
+
+def newest(history: Sequence[LabelsFact]) -> dict[str, SaleLabels]:
+    """What is left on the topic once it is compacted."""
+    left: dict[str, SaleLabels] = {}
+    for fact in history:
+        left.pop(fact.sale_id, None)
+        if isinstance(fact, SaleLabels):
+            left[fact.sale_id] = fact
+    return left
+
+
+def compared(one: SaleLabels) -> tuple[str, int, tuple[str, ...]]:
+    return one.labeller, len(one.embedding) // 4, tuple(topic.name for topic in one.topics)
+
+
+def plain(history: Sequence[LabelsFact]) -> dict[str, bytes]:
+    """The embeddings in use: those of the version of most sales, of the last one if there are several."""
+    labelled = [one for one in newest(history).values() if one.embedding]
+    kinds = [compared(one) for one in labelled]
+    latest = {kind: max(one.labelled_at for one in labelled if compared(one) == kind) for kind in kinds}
+    used = max(kinds, key=lambda kind: (kinds.count(kind), latest[kind], kind), default=None)
+    return {one.sale_id: one.embedding for one in labelled if compared(one) == used}
+
+
+def in_use(kept: LabelBook) -> dict[str, bytes]:
+    found = {sale_id: kept.seen(sale_id) for sale_id in IDS}
+    return {sale_id: seen.embedding.tobytes() for sale_id, seen in found.items() if seen is not None}
+
+
+@given(facts)
+def test_the_labels_in_use_are_a_function_of_the_newest_record_of_each_sale(
+    history: list[LabelsFact],
+) -> None:
+    followed = book(history)
+    assert in_use(followed) == in_use(book_of(newest(history).values())) == plain(history)
+    assert len(followed) == sum(bool(one.embedding) for one in newest(history).values())
+    for offset, fact in enumerate(history):
+        followed.apply(fact, 0, offset)
+    assert in_use(followed) == plain(history)
+
+
+def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() -> None:
+    kept, used = LabelBook(partitions=1), []
+    for offset, sale_id in enumerate(IDS):
+        kept.apply(labels(sale_id, [1.0]), 0, offset)
+    for offset, sale_id in enumerate(IDS, start=len(IDS)):
+        kept.apply(labels(sale_id, [1.0, 0.0], labeller="a newer one", at=NOON + offset), 0, offset)
+        assert kept.in_use is not None
+        used.append((kept.in_use.labeller, sorted(in_use(kept))))
+    assert used == [
+        ("v1", ["oslo", "paris", "rome"]),
+        ("a newer one", ["bari", "oslo"]),
+        ("a newer one", ["bari", "oslo", "paris"]),
+        ("a newer one", ["bari", "oslo", "paris", "rome"]),
+    ]
+
+
+def test_a_labeller_that_can_read_no_image_does_not_come_into_use() -> None:
+    kept = book(
+        [labels("bari"), labels("oslo"), *(labels(one, [], labeller="v2") for one in ("rome", "bari"))]
+    )
+    assert sorted(in_use(kept)) == ["oslo"]
+
+
+def test_topics_of_other_names_are_another_version() -> None:
+    first = labels("bari", topics=[0.5, 0.5])
+    renamed = tuple(replace(topic, name=f"{topic.name} 2") for topic in first.topics)
+    kept = book([first, labels("oslo", topics=[0.5, 0.5]), replace(first, sale_id="rome", topics=renamed)])
+    assert sorted(in_use(kept)) == ["bari", "oslo"]
+    assert kept.in_use is not None
+    assert kept.in_use.topics == TOPICS[:2]
+
+
+def test_it_names_what_it_has_read_of_each_partition_and_nothing_before() -> None:
+    kept = LabelBook(partitions=2)
+    assert not kept.offsets
+    kept.apply(labels("rome"), 1, 7)
+    kept.apply(Unlabelled("rome"), 1, 6)
+    assert kept.offsets == (0, 8)
+    assert sorted(in_use(kept)) == ["rome"]
+
+
+@pytest.mark.parametrize("values", [[], [0.0, 0.0], [1.0, np.nan], [np.inf]])
+def test_an_embedding_without_a_direction_is_none(values: list[float]) -> None:
+    assert labels("rome", values).vector() is None
+
+
+def test_bytes_that_are_no_numbers_are_no_embedding() -> None:
+    assert replace(labels("rome"), embedding=b"abc").vector() is None
+
+
+def test_labels_are_arrays_in_the_order_of_the_labeller() -> None:
+    one = labels("rome", [0.6, -0.8], [0.25, 0.75])
+    embedding, shares = one.vector(), one.topic_shares()
+    assert embedding is not None
+    assert embedding.tolist() == pytest.approx([0.6, -0.8])
+    assert shares is not None
+    assert shares.tolist() == [0.25, 0.75]
+    assert labels("rome").topic_shares() is None

@@ -82,6 +82,7 @@ def scorer_bars(summary: Summary) -> str:
         axes.errorbar(
             means, np.arange(len(ranked)), xerr=reach.clip(0), fmt="none", ecolor=_INK, elinewidth=1
         )
+        axes.set_xlim(0, max(1.12 * max(one.high for one in figures), 1e-9))
         for place, one in enumerate(figures):
             _value(axes, one.high, place, f"{one.mean:.4f}")
         legend += _published_line(axes, summary)

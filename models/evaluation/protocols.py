@@ -1,5 +1,6 @@
 """Protocols: how a log is cut into what is learned and what is asked, as published or as a stream has it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,17 @@ from numpy.typing import NDArray
 
 from models.event_table import EventTable
 from models.targets import next_purchases, sessions_of
-from models.walk import NEVER, Walk, after_each
+from models.walk import NEVER, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
 
 PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
 SHORTEST = 2
 """Clicks of the shortest session that can be asked about."""
+
+
+def _nothing(_: int) -> NDArray[np.int32]:
+    return np.empty(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,7 @@ class Asked:
         tested: bool[n_rows], the question at this row is part of the evaluation.
         windows: int32[n_rows], the window whose mean the question counts in.
         clusters: int64[n_rows], questions that are not independent of each other have the same.
-        leave_out_seen: what the visit has already touched cannot be the answer, and is no candidate.
+        seen: at a row, the sales (int32[n], as in the table) that cannot be the answer and are no candidates.
     """
 
     walk: Walk
@@ -34,7 +39,15 @@ class Asked:
     tested: NDArray[np.bool_]
     windows: NDArray[np.int32]
     clusters: NDArray[np.int64]
-    leave_out_seen: bool = False
+    seen: Callable[[int], NDArray[np.int32]] = _nothing
+
+    def allowed(self, question: Question) -> NDArray[np.bool_]:
+        """bool[n_sales]: the candidates of `question` that could be listed."""
+        allowed = np.ones(len(question.query.candidates.slots), np.bool_)
+        seen = self.seen(question.row)
+        if len(seen):
+            allowed[positions_of(seen, self.walk, question.query)] = False
+        return allowed
 
 
 def hourly(
@@ -74,8 +87,17 @@ def hourly(
         tested=asked & sampled & (days >= first_day) & (days <= last_day),
         windows=hours.astype(np.int32),
         clusters=table.visitors.astype(np.int64),
-        leave_out_seen=True,
+        seen=_earlier_in_session(table, order, starts, lengths),
     )
+
+
+def _earlier_in_session(
+    table: EventTable, order: NDArray[np.intp], starts: NDArray[np.intp], lengths: NDArray[np.intp]
+) -> Callable[[int], NDArray[np.int32]]:
+    """At a row, the sales of the rows before it in its session; `sessions_of` says what the arrays are."""
+    sales, place, start = table.sales[order], np.empty(len(order), np.intp), np.empty(len(order), np.intp)
+    place[order], start[order] = np.arange(len(order)), np.repeat(starts, lengths)
+    return lambda row: sales[start[row] : place[row]]
 
 
 def _in_order(

@@ -17,7 +17,6 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 
-SEEN = "revisits.this_visit"
 MAX_TRAINED = 25_000
 """Moments that are learned from, at most; more teach little and take memory."""
 LISTED = 10
@@ -71,7 +70,6 @@ class Evaluation:
         self.training = TrainingSet(self.features, self._random)
         self.panel = Panel(self.features)
         self.learned_from = 0
-        self._seen = self.features.index(SEEN)
 
     def _thinned_out(self) -> Walk:
         """The walk with no more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
@@ -89,22 +87,15 @@ class Evaluation:
         for question in questions(self._thinned_out(), knowledge, progress):
             rows = knowledge.describe(question.query, self.features)
             if not self.asked.tested[question.row]:
-                self.training.add(rows, question.target, self._allowed(rows))
+                self.training.add(rows, question.target, self.asked.allowed(question))
                 continue
             if not self.learned_from:
                 self.learned_from = len(self.training)
                 self.importance = trained(self.panel, self.training.complete(), self.boosting)
             self._answer(question, rows)
 
-    def _allowed(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """bool[n_sales]: what could be listed; in some protocols nothing that the visit has seen."""
-        if not self.asked.leave_out_seen:
-            return np.ones(rows.shape[1], np.bool_)
-        unseen: NDArray[np.bool_] = rows[self._seen] == 0
-        return unseen
-
     def _answer(self, question: Question, rows: NDArray[np.float32]) -> None:
-        answers, allowed = self.answers, self._allowed(rows)
+        answers, allowed = self.answers, self.asked.allowed(question)
         scores = self.panel.scores(rows)
         listed = np.flatnonzero(allowed)
         listed = listed[np.argsort(-scores[-1][listed], kind="stable")[:LISTED]]

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from models.evaluation.protocols import Asked
-from models.walk import Walk, questions
+from models.walk import questions
 from reco.knowledge import Knowledge
 from reco.metrics import ndcg, target_rank
 from reco.parameters import HOUR, MINUTE, Parameters
@@ -66,9 +66,9 @@ def tune(
     One walk tries one value of one parameter of each group. First of all, the names of the context that tell
     visitors apart the best become the segments.
     """
-    walk = _before_the_test(asked, seed)
+    asked = _before_the_test(asked, seed)
     best: Given = msgspec.to_builtins(parameters)
-    _choose_segments(walk, best, tell)
+    _choose_segments(asked, best, tell)
     for names in zip_longest(*(tuple(tried) for tried in GROUPS.values())):
         pairs = [(group, name) for group, name in zip(GROUPS, names, strict=True) if name is not None]
         tried = [dict.fromkeys((_get(best, *pair), *GROUPS[pair[0]][pair[1]])) for pair in pairs]
@@ -78,7 +78,7 @@ def tune(
             for pair, value in zip(pairs, values, strict=True):
                 if value is not None:
                     _set(given, *pair, value)
-            measured = measure(walk, given)
+            measured = measure(asked, given)
             for pair, value, found in zip(pairs, values, figures, strict=True):
                 if value is not None:
                     found[value] = measured[JUDGED_BY.get(".".join(pair), "session_knn.stan")]
@@ -88,39 +88,41 @@ def tune(
     return msgspec.convert(best, Parameters)
 
 
-def measure(walk: Walk, given: Given) -> dict[str, float]:
-    """The NDCG of every judging feature over the questions of `walk`, with these parameters."""
+def measure(asked: Asked, given: Given) -> dict[str, float]:
+    """The NDCG of every judging feature over the questions of a walk, with these parameters."""
     features = tuple(dict.fromkeys((*JUDGED_BY.values(), "session_knn.stan", *SEGMENTS)))
     knowledge = Knowledge(msgspec.convert(given, Parameters))
     ranks: list[list[int]] = []
-    for question in questions(walk, knowledge):
-        if question.target < 0:
+    for question in questions(asked.walk, knowledge):
+        allowed = asked.allowed(question)
+        if question.target < 0 or not allowed[question.target]:
             ranks.append([0] * len(features))
             continue
-        rows = knowledge.describe(question.query, features)
-        ranks.append([target_rank(row, question.target) for row in rows])
+        rows, place = knowledge.describe(question.query, features), int(allowed[: question.target].sum())
+        ranks.append([target_rank(row, place) for row in rows[:, allowed]])
     figures = ndcg(np.array(ranks, np.int32), CUT).mean(axis=0).tolist()
     return dict(zip(features, figures, strict=True))
 
 
-def _before_the_test(asked: Asked, seed: int) -> Walk:
+def _before_the_test(asked: Asked, seed: int) -> Asked:
     """The walk up to the last of the questions that train, of which it asks some."""
     sought = np.flatnonzero(asked.trained & (asked.walk.targets >= 0))
     used = np.zeros(len(asked.trained), np.bool_)
     used[np.random.default_rng(seed).permutation(sought)[:MAX_ASKED]] = True
     walk = asked.walk.only(used)
-    return replace(walk, steps=walk.steps[: int(np.flatnonzero(walk.steps < 0)[-1]) + 1])
+    end = int(np.flatnonzero(walk.steps < 0)[-1]) + 1
+    return replace(asked, walk=replace(walk, steps=walk.steps[:end]))
 
 
-def _choose_segments(walk: Walk, best: Given, tell: Callable[[Trial], None]) -> None:
+def _choose_segments(asked: Asked, best: Given, tell: Callable[[Trial], None]) -> None:
     """Try all names of the context, three at a time, and keep the best three."""
-    names = sorted({name for values in walk.table.context_values for name in values})
+    names = sorted({name for values in asked.walk.table.context_values for name in values})
     if len(names) < len(SEGMENTS):
         return
     figures: dict[str, float] = {}
     for start in range(0, len(names), len(SEGMENTS)):
         three = [*names[start : start + len(SEGMENTS)], *names][: len(SEGMENTS)]
-        measured = measure(walk, best | {"segments": three})
+        measured = measure(asked, best | {"segments": three})
         for name, feature in zip(three, SEGMENTS, strict=True):
             figures[name] = measured[feature]
             tell(Trial("segments", name, figures[name]))

@@ -12,6 +12,8 @@ from streams.commands.demo import demo
 from streams.commands.doctor import doctor
 from streams.commands.evaluate import evaluate
 from streams.commands.import_log import import_log
+from streams.commands.labels import app as labels
+from streams.commands.labels_show import show
 from streams.commands.publish import publish
 from streams.commands.releases import app as releases
 from streams.commands.topics import topics
@@ -38,6 +40,8 @@ tenfold.command()(tune)
 tenfold.command()(evaluate)
 tenfold.command()(topics)
 tenfold.add_typer(releases, name="releases")
+labels.command()(show)
+tenfold.add_typer(labels, name="labels")
 tenfold.add_typer(broker, name="broker")
 tenfold.command()(doctor)
 

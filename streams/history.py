@@ -29,21 +29,30 @@ async def read_history(
     Raises:
         BrokerError: the broker cannot be reached, or the topics are not there.
     """
-    topics = topic_set(settings.topics)
-    catalogue = Catalogue(topics.sales.partitions)
-    async for record in read_whole(settings.kafka, topics.sales.name):
-        try:
-            catalogue.apply(decode_sale(record.key, record.value), record.partition, record.offset)
-        except RefusedRecordError:
-            continue
-    events = _Appends()
-    async for record in read_whole(settings.kafka, topics.events.name, progress):
+    catalogue, events = await read_sales(settings), _Appends()
+    async for record in read_whole(settings.kafka, topic_set(settings.topics).events.name, progress):
         try:
             event = decode_event(record.key, record.value, record.timestamp)
         except (RefusedRecordError, UnknownTypeError):
             continue
         events.add(event, record.partition, record.offset, record.timestamp)
     return events.table(), catalogue
+
+
+async def read_sales(settings: Settings) -> Catalogue:
+    """All sales, as they stand on `sales` now.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or the topic is not there.
+    """
+    topic = topic_set(settings.topics).sales
+    catalogue = Catalogue(topic.partitions)
+    async for record in read_whole(settings.kafka, topic.name):
+        try:
+            catalogue.apply(decode_sale(record.key, record.value), record.partition, record.offset)
+        except RefusedRecordError:
+            continue
+    return catalogue
 
 
 async def read_labels(settings: Settings) -> list[SaleLabels]:

@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "topics",
     "releases",
+    "labels",
     "broker",
     "doctor",
 )

@@ -1,0 +1,222 @@
+"""The report on a labeller: one HTML file with figures, confusion, the worst pictures, and calibration."""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models.evaluation import plots
+from models.evaluation.intervals import RESAMPLES, Estimate
+from models.evaluation.results import Calibration
+from models.labelling.judging import TOP, Judgement
+from models.labelling.pictures import decode
+
+WORST_CLASSES = 10
+WORST_PICTURES = 24
+CONFUSED = 10
+"""Pairs of classes that are named."""
+THUMBNAIL = 128
+"""Height and width of a picture in the report, pixels; some 4 kB each."""
+QUALITY = 75
+NAMED_LABELS = 3
+"""Most probable labels that stand below a picture."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --card: #f5f7f9;
+  --page: #fff; --right: 0, 114, 178; --wrong: 213, 94, 0; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e3e7ec; --soft: #9aa5b3; --line: #333b46;
+  --card: #1e242c; --page: #14181d; --right: 86, 180, 233; }} figure svg {{ filter: brightness(1.25); }} }}
+body {{ margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem; background: var(--page);
+  color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }}
+h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }}
+h2 {{ font-size: 1.2rem; margin: 3rem 0 .6rem; }}
+.lead {{ font-size: 1.12rem; }}
+.cards {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.6rem 0; }}
+.cards div {{ flex: 1 1 11rem; padding: .8rem 1rem; border-radius: .5rem; background: var(--card); }}
+.cards b {{ display: block; font-size: 1.6rem; line-height: 1.3; }}
+p {{ max-width: 54rem; }}
+.cards span, figcaption, .note {{ color: var(--soft); font-size: .85rem; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .28rem 1rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: bottom; }}
+th {{ color: var(--soft); font-weight: 600; }}
+.confusion td {{ padding: .28rem .6rem; text-align: right; }}
+.confusion thead th {{ writing-mode: vertical-rl; transform: rotate(180deg); padding: .4rem .28rem; }}
+.facts td {{ overflow-wrap: anywhere; }}
+.pictures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1.2rem 1rem; }}
+.pictures figure {{ margin: 0; font-size: .85rem; }}
+.pictures img {{ width: 100%; aspect-ratio: 1; border-radius: .5rem; display: block; }}
+figure {{ margin: 1rem 0 0; }}
+figure svg {{ max-width: 100%; height: auto; display: block; }}
+pre {{ padding: .8rem 1rem; border-radius: .5rem; background: var(--card); overflow-x: auto; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def write_label_report(
+    judgement: Judgement, pictures: Sequence[Path], facts: Mapping[str, str], command: str, path: Path
+) -> None:
+    """Write the report to `path`: one file that needs nothing else, no network either.
+
+    Args:
+        judgement: of the labeller.
+        pictures: the files that were judged, in the order of the judgement.
+        facts: what else is to be known, by name: labeller, training, machine.
+        command: what made the report.
+        path: where to.
+    """
+    title = f"Scene labels of {facts.get('labeller', 'a labeller')}: how good they are"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        _opening(judgement),
+        _confusion(judgement),
+        _pictures(judgement, pictures),
+        _calibration(judgement),
+        _all_classes(judgement),
+        _how(judgement, facts, command),
+    ]
+    path.write_text(_PAGE.format(title=escape(title), body="\n".join(filter(None, parts))), encoding="utf-8")
+
+
+def _opening(judgement: Judgement) -> str:
+    n, top_1, top_5 = len(judgement.labels), judgement.top_1, judgement.top_5
+    said = (
+        f"Of {n:,} pictures of {np.count_nonzero(judgement.confusion.sum(axis=1))} classes,"
+        f" <b>{_percent(top_1.mean)}</b> got the right label, and of <b>{_percent(top_5.mean)}</b> it is"
+        f" among the {TOP} most probable ones."
+    )
+    cards = [
+        ("top-1", _percent(top_1.mean), _interval(top_1)),
+        (f"top-{TOP}", _percent(top_5.mean), _interval(top_5)),
+        ("expected calibration error", f"{judgement.calibration_error:.4f}", "of the most probable label"),
+        ("log loss", f"{judgement.log_loss:.4f}", "nats per picture"),
+    ]
+    boxes = "".join(
+        f"<div><span>{name}</span><b>{value}</b><span>{beside}</span></div>" for name, value, beside in cards
+    )
+    return f'<p class="lead">{said}</p>\n<div class="cards">{boxes}</div>'
+
+
+def _confusion(judgement: Judgement) -> str:
+    """The worst classes against the classes that they were taken for."""
+    worst = judgement.worst_classes(WORST_CLASSES)
+    if not worst:
+        return "<h2>Confusion</h2>\n<p>No picture was taken for another class.</p>"
+    columns = np.flatnonzero(judgement.confusion[worst].sum(axis=0)).tolist()
+    names = [escape(name) for name in judgement.classes]
+    head = "".join(f'<th scope="col">{names[column]}</th>' for column in columns)
+    rows = "".join(_confusion_row(judgement, row, columns) for row in worst)
+    pairs = "; ".join(
+        f"{names[one.right]} for {names[one.taken_for]} ({one.pictures})"
+        for one in judgement.confused(CONFUSED)
+    )
+    return (
+        f"<h2>Confusion of the {len(worst)} worst classes</h2>\n"
+        f'<p class="note">Lines: what pictures show. Columns: what they were taken for. Taken most often:'
+        f" {pairs}.</p>\n"
+        '<div class="scroll"><table class="confusion">\n'
+        f"<thead><tr><th></th>{head}<th>recognised</th></tr></thead>\n<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _confusion_row(judgement: Judgement, row: int, columns: Sequence[int]) -> str:
+    counts = judgement.confusion[row]
+    cells = "".join(_cell(int(counts[one]), int(counts.sum()), right=one == row) for one in columns)
+    name, share = escape(judgement.classes[row]), _percent(float(judgement.accuracies[row]))
+    return f'<tr><th scope="row">{name}</th>{cells}<td>{share}</td></tr>\n'
+
+
+def _cell(count: int, total: int, *, right: bool) -> str:
+    if not count:
+        return "<td></td>"
+    colour = "--right" if right else "--wrong"
+    return f'<td style="background: rgba(var({colour}), {0.15 + 0.6 * count / total:.2f})">{count}</td>'
+
+
+def _pictures(judgement: Judgement, pictures: Sequence[Path]) -> str:
+    worst = judgement.worst_pictures(WORST_PICTURES)
+    if not worst:
+        return ""
+    shown = "\n".join(_picture(judgement, one, pictures[one]) for one in worst)
+    note = "Whose right label was thought least probable, the worst first."
+    return f'<h2>The worst pictures</h2>\n<p class="note">{note}</p>\n<div class="pictures">\n{shown}\n</div>'
+
+
+def _picture(judgement: Judgement, number: int, path: Path) -> str:
+    scores = judgement.scores[number]
+    best = np.argsort(-scores, kind="stable")[:NAMED_LABELS].tolist()
+    said = "<br>".join(f"{escape(judgement.classes[one])} {_percent(float(scores[one]))}" for one in best)
+    label = int(judgement.labels[number])
+    right = f"<b>{escape(judgement.classes[label])}</b> {_percent(float(scores[label]))}"
+    image = f'<img src="{_thumbnail(path)}" alt="{escape(path.name)}" title="{escape(path.name)}">'
+    return f"<figure>{image}{right}<figcaption>taken for<br>{said}</figcaption></figure>"
+
+
+def _thumbnail(path: Path) -> str:
+    """The picture, as the labeller sees it but small, as a `data:` address."""
+    file = io.BytesIO()
+    pixels = decode(path.read_bytes(), (THUMBNAIL, THUMBNAIL))
+    Image.fromarray(pixels).save(file, format="JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _calibration(judgement: Judgement) -> str:
+    weights = np.ones(len(judgement.labels), np.float32)
+    svg = plots.reliability_diagram(Calibration(judgement.confidences, judgement.right, weights))
+    caption = (
+        "The probability of the most probable label, against how often it is right. Dashed: what perfect"
+        f" probabilities would show. Expected calibration error {judgement.calibration_error:.4f} over bins"
+        " of equal weight."
+    )
+    return f"<h2>Calibration</h2>\n<figure>{svg}<figcaption>{caption}</figcaption></figure>"
+
+
+def _all_classes(judgement: Judgement) -> str:
+    counts = judgement.confusion.sum(axis=1)
+    order = np.argsort(judgement.accuracies, kind="stable").tolist()
+    lines = [
+        (judgement.classes[one], f"{counts[one]}", _percent(float(judgement.accuracies[one])))
+        for one in order
+    ]
+    return f"<h2>All classes</h2>\n{_table(('class', 'pictures', 'recognised'), lines)}"
+
+
+def _how(judgement: Judgement, facts: Mapping[str, str], command: str) -> str:
+    measured = {
+        "pictures": f"{len(judgement.labels):,}",
+        "intervals": f"95 %, bootstrap: {RESAMPLES:,} draws of pictures",
+    }
+    table = _table((), (measured | dict(facts)).items())
+    return f"<h2>How it was measured</h2>\n{table}\n<h2>Do it again</h2>\n<pre>{escape(command)}</pre>"
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    top = f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>\n" if head else ""
+    rows = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    kind = "" if head else ' class="facts"'
+    return f'<div class="scroll"><table{kind}>\n{top}{rows}\n</table></div>'
+
+
+def _percent(share: float) -> str:
+    return "" if isnan(share) else f"{100 * share:.1f} %"
+
+
+def _interval(one: Estimate) -> str:
+    return f"{100 * one.low:.1f} to {100 * one.high:.1f} %"

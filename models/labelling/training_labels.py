@@ -1,0 +1,153 @@
+"""Training of labels: pictures through the backbones, a head on their features, topics, and a judgement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.labelling.backbones import Backbone, Progress
+from models.labelling.feature_cache import features_of
+from models.labelling.head import HeadOptions, between, folds_of, train_head
+from models.labelling.judging import Judgement, judge
+from models.labelling.labeller import Labeller, Recognition, same_size
+from models.labelling.scenes import Scenes, read_scenes
+from models.labelling.topics import TopicOptions, fit_topics
+from reco.errors import LabellingError
+
+HELD_OUT = 5
+"""Where no split is given, one picture in so many is kept apart to test with."""
+FEATURES_SHARE = 0.85
+"""The share of the progress that is the backbones' work."""
+
+
+class Split(NamedTuple):
+    """Labelled scenes to train on, and others to test with."""
+
+    train: Scenes
+    test: Scenes
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came out of training; `epochs` are the passes that each member of the head took."""
+
+    recognition: Recognition
+    judgement: Judgement
+    epochs: tuple[int, ...]
+
+
+def train_and_test(path: Path, seed: int = 0) -> Split:
+    """The splits `train` and `test` of labelled scenes; without a split `test`, a share of all is held out.
+
+    Raises:
+        LabellingError: the scenes cannot be used.
+    """
+    tested = _tested(path)
+    if tested is not None:
+        return Split(read_scenes(path, "train"), tested)
+    scenes = read_scenes(path)
+    held_out = folds_of(scenes.labels, HELD_OUT, seed) == 0
+    return Split(_only(scenes, ~held_out), _only(scenes, held_out))
+
+
+def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:
+    """The split `test` of labelled scenes, or all if there is none, with labels as indices into `classes`.
+
+    Raises:
+        LabellingError: the scenes cannot be used, or show a class that is none of `classes`.
+    """
+    scenes = _tested(path) or read_scenes(path)
+    shown = [scenes.classes[label] for label in np.unique(scenes.labels)]
+    if unknown := [name for name in shown if name not in classes]:
+        raise LabellingError(
+            f"{path}: {unknown[0]} is no class of the labeller, which knows {', '.join(classes)}"
+        )
+    index = {name: number for number, name in enumerate(classes)}
+    labels = np.array([index[scenes.classes[label]] for label in scenes.labels], np.int32)
+    return Scenes(scenes.paths, labels, tuple(classes))
+
+
+def train_labels(
+    split: Split,
+    backbones: Sequence[Backbone],
+    options: HeadOptions,
+    *,
+    copies: int = 0,
+    cache: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Trained:
+    """Train a head and topics, and judge them on the pictures that are kept apart.
+
+    Topics are fitted to what the head says about pictures that it was not trained on: what it says about
+    those it knows is too sure to have labels occur together.
+
+    Args:
+        split: the scenes.
+        backbones: whose features the head looks at, side by side; all of one size.
+        options: of the head; its seed is that of copies and topics too.
+        copies: augmented copies of each training picture.
+        cache: the folder to keep features in; an interrupted training goes on from there.
+        progress: told now and then.
+
+    Raises:
+        LabellingError: pictures, scenes or backbones cannot be used.
+    """
+    same_size(backbones)
+    seed, classes = options.seed, split.train.classes
+    rows, tested_rows = len(split.train.paths) * (1 + copies), len(split.test.paths)
+    first = FEATURES_SHARE * rows / (rows + tested_rows)
+    told = between(progress, 0, first)
+    features = side_by_side(split.train, backbones, cache, copies=copies, seed=seed, progress=told)
+    told = between(progress, first, FEATURES_SHARE)
+    tested = side_by_side(split.test, backbones, cache, progress=told)
+    told = between(progress, FEATURES_SHARE, 1)
+    blocks = [backbone.dimensions for backbone in backbones]
+    trained = train_head(features, split.train.labels, classes, options, blocks=blocks, progress=told)
+    topics = fit_topics(trained.unseen, classes, TopicOptions(seed=seed))
+    judgement = judge(trained.head.probabilities(tested), split.test.labels, classes)
+    return Trained(Recognition(tuple(backbones), trained.head, topics), judgement, trained.epochs)
+
+
+def judge_labeller(
+    labeller: Labeller, scenes: Scenes, cache: Path | None = None, progress: Progress = lambda _: None
+) -> Judgement:
+    """Judge a labeller on scenes whose labels are indices into its classes.
+
+    Raises:
+        LabellingError: a picture cannot be used.
+    """
+    features = side_by_side(scenes, labeller.recognition.backbones, cache, progress=progress)
+    return judge(labeller.label_features(features).scores, scenes.labels, labeller.classes)
+
+
+def side_by_side(
+    scenes: Scenes,
+    backbones: Sequence[Backbone],
+    cache: Path | None,
+    *,
+    copies: int = 0,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> NDArray[np.float32]:
+    """float32[n * (1 + copies), d]: the features of all backbones; see `feature_cache.features_of`."""
+    parts = []
+    for number, backbone in enumerate(backbones):
+        told = between(progress, number / len(backbones), (number + 1) / len(backbones))
+        parts.append(features_of(scenes, backbone, cache, copies=copies, seed=seed, progress=told))
+    return np.hstack(parts)
+
+
+def _tested(path: Path) -> Scenes | None:
+    """The split `test`; None if there is none, or if nothing can be read, which reading all then explains."""
+    try:
+        return read_scenes(path, "test")
+    except LabellingError:
+        return None
+
+
+def _only(scenes: Scenes, kept: NDArray[np.bool_]) -> Scenes:
+    rows = np.flatnonzero(kept)
+    return Scenes(tuple(scenes.paths[row] for row in rows), scenes.labels[rows], scenes.classes)

@@ -1,0 +1,182 @@
+"""`tenfold labels`: a labeller of images trained on labelled scenes, and how good one is."""
+
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.clock import now
+from streams.commands.logs import progress
+from streams.settings import load
+
+if TYPE_CHECKING:
+    from models.labelling.backbones import Backbone
+    from models.labelling.judging import Judgement
+    from models.labelling.labeller import Labeller
+
+app = typer.Typer(no_args_is_help=True, help="Labels of images: train what recognises them, and judge it.")
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+OWN = ".keras"
+"""Suffix of a model of one's own, which holds its weights."""
+
+Images = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGES", help="A folder per class, or folders train and test of such; or a CSV: path,label."
+    ),
+]
+Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")]
+Cache = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where features are kept; else in the data folder.")
+]
+Backbones = Annotated[
+    list[str],
+    typer.Option("--backbone", metavar="NAME|PATH", help="A network of Keras, or a .keras file. Repeatable."),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(metavar="imagenet|random|FILE", help="Of the networks that are named, in their order."),
+]
+Output = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where labellers are; else in the data folder.")
+]
+Copies = Annotated[int, typer.Option(min=0, help="Augmented copies of each training picture.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the pictures.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of first weights, order, copies and topics.")]
+
+
+@app.command("train")
+def train_command(
+    images: Images,
+    *,
+    backbones: Backbones,
+    weights: Weights = None,
+    output: Output = None,
+    report: Report = None,
+    cache: Cache = None,
+    copies: Copies = 0,
+    epochs: Epochs = 200,
+    seed: Seed = 0,
+) -> None:
+    """Train a labeller on labelled scenes: two dense layers on what frozen networks see.
+
+    The split `test` of the images judges it; without one, a fifth is kept apart. An interrupted training
+    goes on from the features that it has. Several backbones look side by side.
+
+    \b
+    tenfold labels train scenes/ --backbone EfficientNetB0 --copies 2 --report labels.html
+    tenfold labels train scenes.csv --backbone VGG16 --weights vgg16_places365_notop.h5
+    tenfold labels train scenes.csv --backbone places.keras --backbone imagenet.keras
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    from models.labelling.head import HeadOptions
+    from models.labelling.labeller import Provenance, load_labeller, write_labeller
+    from models.labelling.training_labels import train_and_test, train_labels
+
+    console = Console()
+    split, networks = train_and_test(images, seed), _backbones(backbones, weights or ())
+    many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
+    with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
+        kept = cache or _features()
+        trained = train_labels(split, networks, options, copies=copies, cache=kept, progress=told)
+    trained_on = {"images": str(images), "pictures": many, "copies": copies, "options": options}
+    trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
+    provenance = Provenance(now(), trained_on, trained.judgement.metrics())
+    folder = write_labeller(output or load().data_dir() / "labellers", trained.recognition, provenance)
+    _show(trained.judgement, load_labeller(folder), split.test.paths, report, console)
+    console.print(f"labeller: {folder}", highlight=False, soft_wrap=True)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    labeller: Annotated[Path, typer.Argument(metavar="LABELLER", help="The folder of a labeller.")],
+    images: Images,
+    *,
+    report: Report = None,
+    cache: Cache = None,
+) -> None:
+    """Judge a labeller on labelled scenes: on their split `test`, or on all if there is none.
+
+    Its figures only hold for pictures that it was not trained on.
+    """
+    from models.labelling.labeller import load_labeller
+    from models.labelling.training_labels import judge_labeller, scenes_to_judge
+
+    console = Console()
+    loaded = load_labeller(labeller)
+    scenes = scenes_to_judge(images, loaded.classes)
+    with progress(console, f"{len(scenes.paths):,} pictures") as told:
+        judgement = judge_labeller(loaded, scenes, cache or _features(), told)
+    _show(judgement, loaded, scenes.paths, report, console)
+
+
+def _features() -> Path:
+    """Where features of pictures are kept."""
+    return load().data_dir() / "features"
+
+
+def _backbones(names: Sequence[str], weights: Sequence[str]) -> "list[Backbone]":
+    """The networks; `weights` are of the named ones, ImageNet's if none are given."""
+    from models.labelling.backbones import load_backbone
+
+    named = sum(not name.endswith(OWN) for name in names)
+    if weights and len(weights) != named:
+        raise typer.BadParameter(
+            f"{len(weights)} are given for {named} named networks; give one for each", param_hint="--weights"
+        )
+    left = iter(weights or ["imagenet"] * named)
+    chosen = [None if name.endswith(OWN) else next(left) for name in names]
+    return [
+        load_backbone(name, None if one == "random" else one) for name, one in zip(names, chosen, strict=True)
+    ]
+
+
+def _show(
+    judgement: "Judgement",
+    labeller: "Labeller",
+    pictures: Sequence[Path],
+    report: Path | None,
+    console: Console,
+) -> None:
+    table = Table(box=None, show_header=False)
+    for name, figure in (("top-1", judgement.top_1), ("top-5", judgement.top_5)):
+        table.add_row(
+            name, f"{100 * figure.mean:.1f} %", f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
+        )
+    table.add_row("calibration error", f"{judgement.calibration_error:.4f}", f"{len(pictures):,} pictures")
+    console.print(table)
+    if report is not None:
+        from models.labelling.label_report import write_label_report
+
+        command = shlex.join(["tenfold", *sys.argv[1:]])
+        write_label_report(judgement, pictures, _facts(labeller), command, report)
+        console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def _facts(labeller: "Labeller") -> dict[str, str]:
+    """What the report tells about a labeller, and the machine that it is judged on."""
+    from models.evaluation.commit import commit
+
+    manifest = labeller.manifest
+    facts: dict[str, Any] = {
+        "labeller": labeller.version,
+        "backbones": ", ".join(f"{one.name} ({one.dimensions})" for one in manifest.backbones),
+        "topics": ", ".join(labeller.topic_names),
+    }
+    facts |= {f"trained on, {name}": value for name, value in manifest.trained_on.items()}
+    facts |= {"machine": platform.platform(), "python": platform.python_version()}
+    facts |= {"tenfold": version("tenfold"), "commit": commit()}
+    return {name: _in_words(value) for name, value in facts.items()}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

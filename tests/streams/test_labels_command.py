@@ -1,0 +1,133 @@
+"""`tenfold labels`: from pictures to a labeller and its report, and back from a labeller to its figures."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from models.labelling.backbones import Backbone, small_network
+from models.labelling.labeller import Labeller, load_labeller
+from reco.errors import LabellingError
+from streams.commands.labels import app
+
+COLOURS = {"forest": (30, 160, 40), "lake": (20, 60, 200), "lava": (220, 40, 10)}
+PER_CLASS = 12
+
+
+def draw(folder: Path, *, classes: tuple[str, ...] = tuple(COLOURS), seed: int = 0) -> Path:
+    """A folder per class, of noisy pictures of the class's colour."""
+    random = np.random.default_rng(seed)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(PER_CLASS):
+            pixels = random.normal(COLOURS[name], 40, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network that was never trained: its features tell colours apart."""
+    path = tmp_path_factory.mktemp("backbone") / "small.keras"
+    Backbone(small_network(3, (16, 16))).save(path)
+    return path
+
+
+@pytest.fixture
+def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`tenfold labels`, in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Result:
+        given = [str(one) for one in arguments]
+        monkeypatch.setattr(sys, "argv", ["tenfold", "labels", *given])
+        result = CliRunner().invoke(app, given)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def written(result: Result) -> Labeller:
+    """The labeller that training says it has written."""
+    return load_labeller(Path(result.output.partition("labeller: ")[2].strip()))
+
+
+def figures(result: Result) -> list[str]:
+    return [line for line in result.output.splitlines() if "top-" in line or "calibration" in line]
+
+
+def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    draw(tmp_path / "scenes/train")
+    draw(tmp_path / "scenes/test", seed=1)
+    report = tmp_path / "report.html"
+    trained = labels(
+        *("train", tmp_path / "scenes", "--backbone", backbone, "--copies", 1, "--report", report),
+        *("--output", tmp_path / "out", "--cache", tmp_path / "kept"),
+    )
+    labeller = written(trained)
+    assert labeller.classes == tuple(COLOURS)
+    assert labeller.manifest.metrics["top-1"] > 0.9
+    assert labeller.manifest.trained_on["pictures"] == 36
+    assert labeller.topic_names
+    assert "36 pictures" in trained.output
+    page = report.read_text()
+    assert labeller.version in page
+    assert "tenfold labels train" in page
+    judged = labels("evaluate", tmp_path / "out" / labeller.version, tmp_path / "scenes", "--report", report)
+    assert figures(judged) == figures(trained)
+    assert "tenfold labels evaluate" in report.read_text()
+
+
+def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_side(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.keras"
+    Backbone(small_network(3, (16, 16), seed=5)).save(other)
+    trained = labels(
+        *("train", draw(tmp_path / "scenes"), "--epochs", 2),
+        *("--backbone", backbone, "--backbone", other),
+    )
+    labeller = written(trained)
+    assert labeller.manifest.trained_on["pictures"] == 28
+    assert [one.dimensions for one in labeller.manifest.backbones] == [128, 128]
+    assert (tmp_path / ".tenfold/labellers" / labeller.version).is_dir()
+    assert max(labeller.manifest.trained_on["epochs"]) <= 2
+
+
+def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    draw(tmp_path / "scenes")
+    labeller = written(labels("train", tmp_path / "scenes", "--backbone", backbone, "--epochs", 1))
+    folder = tmp_path / ".tenfold/labellers" / labeller.version
+    fewer = draw(tmp_path / "fewer", classes=("lake", "lava"))
+    assert "24 pictures" in labels("evaluate", folder, fewer).output
+    (fewer / "lake").rename(fewer / "meadow")
+    with pytest.raises(LabellingError, match="meadow is no class of the labeller"):
+        labels("evaluate", folder, fewer)
+
+
+def test_weights_belong_to_the_networks_that_are_named(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    refused = labels("train", draw(tmp_path / "scenes"), "--backbone", backbone, "--weights", "imagenet")
+    assert refused.exit_code == 2
+    assert "1 are given for 0 named networks" in refused.output
+
+
+def test_pictures_that_are_none_are_named(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    scenes = draw(tmp_path / "scenes")
+    (scenes / "lake" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(LabellingError, match=r"lake/3\.png: not-an-image"):
+        labels("train", scenes, "--backbone", backbone)

@@ -1,4 +1,4 @@
-"""The README is true: its commands parse, its examples are what the code reads and writes."""
+"""The README and the docs are true: commands parse, examples are what the code reads and writes."""
 
 import json
 import re
@@ -18,12 +18,17 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]
 
 
-LINES = [line for block in blocks("console") for line in block.splitlines()]
-INLINE = [found for found in re.findall(r"`((?:uv run )?tenfold [^`]+)`", README) if " " in found]
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+LINES = [line for page in PAGES for block in blocks("console", page) for line in block.splitlines()]
+INLINE = [
+    found for page in PAGES for found in re.findall(r"`((?:uv run )?tenfold [^`]+)`", page) if " " in found
+]
 
 
 @pytest.mark.parametrize("line", [one for one in (*LINES, *INLINE) if "tenfold" in one])

@@ -1,8 +1,9 @@
 """The demo's catalogue: about 200 travel sales that open, close and are withdrawn while one watches."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from itertools import product
+from itertools import islice, product
 from random import Random
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ WITHDRAWAL_EVERY = 10_000
 """One sale is withdrawn so often, ms."""
 WITHDRAWALS = 12
 """Sales that are withdrawn after the start."""
+
+MOST_IMAGES = 3
+"""Images of every other sale; the rest have one less."""
 
 PLAINEST = 0.5
 """Charm of the least charming sale; the most charming one has 1."""
@@ -58,6 +62,17 @@ def travel_catalogue(seed: int, start: Millis, slower: int = 1) -> tuple[DemoSal
     random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
     sales = [_sale(number, offer, start, random) for number, offer in enumerate(_offers(random))]
     return tuple(_scheduled(number, sale, start, slower) for number, sale in enumerate(sales))
+
+
+def illustrated(sales: Sequence[DemoSale], urls: Mapping[str, Sequence[str]]) -> tuple[DemoSale, ...]:
+    """The sales with two or three images each, dealt out from the `urls` of their kinds, none twice."""
+    left = {kind: iter(of_kind) for kind, of_kind in urls.items()}
+    return tuple(
+        changed(
+            one, sale=replace(one.sale, image_urls=tuple(islice(left[one.kind], MOST_IMAGES - number % 2)))
+        )
+        for number, one in enumerate(sales)
+    )
 
 
 class _Offer(NamedTuple):

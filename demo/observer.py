@@ -14,9 +14,10 @@ from demo.report import Latency
 from demo.sales_log import SalesLog
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError
+from reco.labels import SaleLabels
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import UNRESTRICTED, Rules
-from streams.codecs import decode_list, decode_sale
+from streams.codecs import decode_labels, decode_list, decode_sale
 from streams.topics import TopicSet
 
 EXAMPLES = 5
@@ -49,17 +50,25 @@ class Observer:
         self.latest: TopTen | None = None
         """The list that came last, of a visitor that is known."""
         self.visitors_with_session: set[bytes] = set()
+        self.labels: dict[str, SaleLabels] = {}
+        """What was found in the images of each sale, in the order in which it came."""
         self.lists = 0
         self.lists_invalid = 0
         self.invalid_examples: list[str] = []
         self.dead_letters = 0
         self._unjudged: deque[_Emitted] = deque()
         self._taken = asyncio.Event()
+        self.reads = (
+            topics.sales,
+            topics.sale_labels,
+            topics.sessions,
+            topics.recommendations,
+            topics.dead_letters,
+        )
+        """The topics whose records it takes."""
+        takes = (self._sale, self._labels, self._session, self._list, self._dead_letter)
         self._readers: Mapping[str, Callable[[Record, float], None]] = {
-            topics.sales.name: self._sale,
-            topics.sessions.name: self._session,
-            topics.recommendations.name: self._list,
-            topics.dead_letters.name: self._dead_letter,
+            topic.name: take for topic, take in zip(self.reads, takes, strict=True)
         }
 
     async def follow(self, consumer: AIOKafkaConsumer, clock: Callable[[], float]) -> None:
@@ -96,6 +105,12 @@ class Observer:
     def _sale(self, record: Record, _: float) -> None:
         self.sales.take(decode_sale(record.key, record.value), record.partition, record.offset)
         self._judge()
+
+    def _labels(self, record: Record, _: float) -> None:
+        fact = decode_labels(record.key, record.value)
+        self.labels.pop(fact.sale_id, None)
+        if isinstance(fact, SaleLabels):
+            self.labels[fact.sale_id] = fact
 
     def _session(self, record: Record, _: float) -> None:
         self.visitors_with_session.add(record.key or b"")

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from demo.backstage import Backstage
+from demo.labels_seen import labels_seen
 from demo.observer import Observer
 from demo.plan import Plan
 from demo.report import Figures
@@ -24,10 +26,10 @@ SETTLING = 15.0
 class Performance:
     """What is going on: read by the screen while it lasts."""
 
-    def __init__(self, site: Site, observer: Observer, restarts: Callable[[], int]) -> None:
+    def __init__(self, site: Site, observer: Observer, backstage: Backstage) -> None:
         self.site = site
         self.observer = observer
-        self._restarts = restarts
+        self._backstage = backstage
         self._opened = time.monotonic()
         self._closed: float | None = None
 
@@ -50,8 +52,9 @@ class Performance:
             invalid_examples=tuple(observer.invalid_examples),
             dead_letters=observer.dead_letters,
             live_sales=len(observer.sales.newest.live(now()).ids),
-            restarts=self._restarts(),
+            restarts=self._backstage.restarts,
             click_to_list=observer.latency(),
+            labels=labels_seen(self._backstage.labelling_state, observer.labels.values(), site.kinds),
         )
 
 
@@ -59,10 +62,8 @@ Draw = Callable[[Performance], Coroutine[Any, Any, None]]
 """Shows a performance for as long as it lasts."""
 
 
-async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], draw: Draw) -> Figures:
+async def perform(settings: Settings, plan: Plan, backstage: Backstage, draw: Draw) -> Figures:
     """Play `plan` until its time is over, or SIGINT or SIGTERM comes; then wait for the last lists.
-
-    `restarts` tells how often a worker had to be started again.
 
     Raises:
         BrokerError: the broker cannot be reached, or an event could not be delivered.
@@ -71,11 +72,10 @@ async def perform(settings: Settings, plan: Plan, restarts: Callable[[], int], d
     observer = Observer(topics, settings.rules)
     kafka = settings.kafka
     async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
-        watched = (topics.sales, topics.sessions, topics.recommendations, topics.dead_letters)
-        consumer.assign(clients.partitions(*watched))
-        site = Site(producer, topics, observer, plan)
+        consumer.assign(clients.partitions(*observer.reads))
+        site = Site(producer, topics, observer, plan, images=backstage.images)
         await site.publish()
-        performance = Performance(site, observer, restarts)
+        performance = Performance(site, observer, backstage)
         watching = observer.follow(consumer, time.perf_counter)
         async with background(watching, site.withdraw(), draw(performance)):
             send_home(site, plan.seconds)

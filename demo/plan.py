@@ -11,9 +11,11 @@ class Plan(Struct, frozen=True):
         visitors: how many there are.
         rate: events per second of all of them together.
         seed: the same one gives the same sales and visitors.
+        images: whether sales have images, and a labelling worker looks at them.
     """
 
     seconds: float | None
     visitors: int
     rate: float
     seed: int
+    images: bool = True

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
+from demo.labels_seen import LabelsSeen
+
 PACKAGES = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "numpy", "numba")
 """Packages whose versions explain a figure."""
 
@@ -40,6 +44,7 @@ class Figures:
         dead_letters: records on `dead-letters`.
         live_sales: sales open now.
         restarts: how often a worker had to be started again.
+        labels: what was found in images.
     """
 
     seconds: float
@@ -55,6 +60,7 @@ class Figures:
     live_sales: int
     restarts: int
     click_to_list: Latency
+    labels: LabelsSeen
 
     @property
     def all_events(self) -> int:
@@ -89,6 +95,7 @@ def report(figures: Figures, parameters: Mapping[str, Any]) -> dict[str, Any]:
         },
         "clicks_answered": latency.answered,
         "clicks_unanswered": latency.unanswered,
+        "labels": msgspec.to_builtins(figures.labels),
         "parameters": dict(parameters),
         "machine": machine(),
     }

@@ -10,6 +10,11 @@ from typing import Any
 from msgspec.structs import asdict, replace
 from rich.console import Console
 
+from demo.backstage import Backstage
+from demo.catalogue import MOST_IMAGES, SALES
+from demo.image_process import ImageProcess
+from demo.kinds import KINDS
+from demo.labelling import Labelling
 from demo.performance import perform
 from demo.plan import Plan
 from demo.report import report
@@ -22,6 +27,8 @@ from streams.topics import topic_set
 
 WORKERS = (("sessions",), ("scoring",))
 """The worker processes of a demo."""
+IMAGES = SALES // len(KINDS) * MOST_IMAGES
+"""Images of each kind."""
 GETTING_READY = 90.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
 
@@ -33,6 +40,7 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
         TenfoldError: the broker or a worker does not start, or an event could not be delivered.
     """
     with ExitStack() as world:
+        server = world.enter_context(ImageProcess(IMAGES)) if plan.images else None
         with console.status("Starting the broker"):
             own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
             asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
@@ -40,8 +48,12 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
         with console.status("Starting the workers"):
             workers = world.enter_context(Supervisor(own, WORKERS))
             workers.ready(GETTING_READY)
+        backstage = Backstage(workers)
+        if server is not None:
+            labelling = world.enter_context(Labelling(own, settings.data_dir() / "labellers"))
+            backstage = Backstage(workers, server.urls(), labelling)
         draw = told_on(console) if headless else drawn_on(console)
-        figures = asyncio.run(perform(own, plan, lambda: workers.restarts, draw))
+        figures = asyncio.run(perform(own, plan, backstage, draw))
     console.print(summary(figures))
     return report(figures, parameters(settings, plan))
 
@@ -82,7 +94,7 @@ async def _remove_topics(kafka: Kafka, beginnings: tuple[str, ...]) -> None:
 def parameters(settings: Settings, plan: Plan) -> dict[str, Any]:
     """What the figures of a report depend on."""
     return asdict(plan) | {
-        "workers": ["+".join(agents) for agents in WORKERS],
+        "workers": ["+".join(agents) for agents in WORKERS] + ["labelling"] * plan.images,
         "partitions": settings.topics.partitions,
         "broker": settings.kafka.bootstrap_servers or "embedded",
     }

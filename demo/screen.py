@@ -14,6 +14,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from demo.labelling import State
+from demo.labels_seen import Example, LabelsSeen
 from demo.performance import Draw, Performance
 from demo.report import Figures
 from reco.lists import TopTen
@@ -118,6 +120,9 @@ def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
         "events": f"{figures.all_events:,}",
         "lists": f"{figures.lists:,}",
     }
+    if figures.labels.state != "off":
+        values["labelled sales"] = f"{figures.labels.sales}"
+        values["labeller"] = figures.labels.labeller or figures.labels.state
     wrong = {
         "wrong lists": figures.lists_invalid,
         "dead letters": figures.dead_letters,
@@ -159,13 +164,36 @@ def summary(figures: Figures) -> RenderableType:
         "unanswered clicks": str(latency.unanswered),
         "dead letters": str(figures.dead_letters),
         "restarts": str(figures.restarts),
+        "labels": _labels(figures.labels),
     }
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), value)
+    for seen in figures.labels.examples:
+        table.add_row(Text("seen on a sale", style="dim"), _found(seen))
     for example in figures.invalid_examples:
         table.add_row(Text("wrong list", style="red"), Text(example))
     return table
+
+
+def _labels(seen: LabelsSeen) -> str:
+    """What labelling has come to, in a sentence."""
+    if seen.labeller:
+        return f"{seen.sales:,} sales by labeller {seen.labeller}, {seen.right:,} as their kind"
+    return _NO_LABELS[seen.state]
+
+
+_NO_LABELS: Mapping[State, str] = {
+    "off": "none, sales have no images",
+    "training": "none yet, the labeller is still training, or being verified",
+    "failed": "none, the labeller could not be trained; see above",
+    "at work": "none yet, the labelling worker is still starting",
+}
+
+
+def _found(one: Example) -> str:
+    labels = ", ".join(f"{label.name} {label.share:.0%}" for label in one.labels)
+    return f"{one.kind} ({one.images} images): {labels}"
 
 
 def _milliseconds(latency: float | None) -> str:

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from demo.catalogue import DemoSale, travel_catalogue
+from demo.catalogue import DemoSale, illustrated, travel_catalogue
 from demo.observer import Observer
 from demo.plan import Plan
 from demo.visitors import Crowd
@@ -25,7 +25,12 @@ THINKING = 4.0
 
 
 class Site:
-    """The site; what it shows comes from `observer`, which reads the topics."""
+    """The site; what it shows comes from `observer`, which reads the topics.
+
+    Args:
+        producer, topics, observer, plan, clock: what it works with.
+        images: URLs by kind, for the images of its sales; None for sales without.
+    """
 
     def __init__(
         self,
@@ -33,6 +38,8 @@ class Site:
         topics: TopicSet,
         observer: Observer,
         plan: Plan,
+        *,
+        images: Mapping[str, Sequence[str]] | None = None,
         clock: Callable[[], Millis] = now,
     ) -> None:
         self._producer = producer
@@ -40,7 +47,10 @@ class Site:
         self._observer = observer
         self._rate = plan.rate
         self._clock = clock
-        self._sales = travel_catalogue(plan.seed, clock())
+        plain = travel_catalogue(plan.seed, clock())
+        self._sales = illustrated(plain, images) if images else plain
+        self.kinds: Mapping[str, str] = {one.sale.sale_id: one.kind for one in plain}
+        """What each sale is about, which only the simulation knows."""
         self._crowd = Crowd(self._sales, plan.visitors, round(plan.rate * THINKING), plan.seed)
         self._failure: BaseException | None = None
         self.stop = asyncio.Event()

@@ -33,6 +33,10 @@ def demo(
             "what was trained with other rankers in a simulated randomised split.",
         ),
     ] = False,
+    no_images: Annotated[
+        bool,
+        typer.Option("--no-images", help="Leave out images of sales, and the worker that looks at them."),
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")] = None,
     visitors: Annotated[
         int | None, typer.Option(min=1, help="How many visitors there are: 1,000; 10,000 in an experiment.")
@@ -49,7 +53,8 @@ def demo(
         if experiment:
             figures = _experiment(visitors, seed)
         else:
-            figures = _performance(Plan(seconds, visitors or VISITORS, rate, seed), headless=headless)
+            plan = Plan(seconds, visitors or VISITORS, rate, seed, images=not no_images)
+            figures = _performance(plan, headless=headless)
         if report is not None:
             report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

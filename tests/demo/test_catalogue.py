@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from demo.catalogue import SALES, TURNOVERS, WITHDRAWALS, DemoSale, travel_catalogue
+from demo.catalogue import (
+    MOST_IMAGES,
+    SALES,
+    TURNOVERS,
+    WITHDRAWALS,
+    DemoSale,
+    illustrated,
+    travel_catalogue,
+)
 from demo.kinds import KINDS
 from streams.codecs import decode_sale, encode
 
@@ -100,6 +108,16 @@ def test_a_sale_is_open_from_its_opening_to_just_before_its_closing() -> None:
     sale = replace(SALES_OF_A_DEMO[0].sale, opens_at=START, closes_at=START + 10)
     open_at = [moment for moment in range(-1, 12) if DemoSale(sale, "beach").open_at(START + moment)]
     assert open_at == list(range(10))
+
+
+def test_images_are_of_the_kind_of_their_sale_two_or_three_and_none_of_two_sales() -> None:
+    urls = {kind.name: [f"{kind.name} {number}" for number in range(17 * MOST_IMAGES)] for kind in KINDS}
+    sales = illustrated(SALES_OF_A_DEMO, urls)
+    assert Counter(len(one.sale.image_urls) for one in sales) == {2: SALES // 2, 3: SALES // 2}
+    assert all(url.startswith(one.kind) for one in sales for url in one.sale.image_urls)
+    images = [url for one in sales for url in one.sale.image_urls]
+    assert len(set(images)) == len(images)
+    assert [replace(one.sale, image_urls=()) for one in sales] == [one.sale for one in SALES_OF_A_DEMO]
 
 
 def _moved(one: DemoSale, by: int) -> DemoSale:

@@ -40,12 +40,14 @@ def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settin
     assert figures["visitors_without_list"] == 0
     assert figures["clicks_unanswered"] == 0
     assert figures["restarts"] == 0
+    assert (figures["labels"]["state"], figures["labels"]["sales"]) == ("training", 0)
     assert figures["events"] == pytest.approx(500, abs=25)
     assert figures["sessions"] == figures["visitors"] > 50
     assert figures["lists"] >= figures["clicks_answered"] > 150
     assert 0 < figures["click_to_list_ms"]["p50"] <= figures["click_to_list_ms"]["p99"]
     assert asyncio.run(topic_names(settings)) == []
     assert list((settings.data_dir() / "demo").iterdir()) == []
+    assert list(settings.data_dir().rglob("*.keras")) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

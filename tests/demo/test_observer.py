@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from demo.observer import EXAMPLES, Observer, Record
+from reco.labels import SaleLabels, Scored
 from reco.lists import DEFAULT_VISITOR, Provenance, Recommendation
 from streams.codecs import encode
 from tests.demo.lists import AT, SALES, TOPICS, list_record, record, right_list, sale_record
@@ -119,6 +120,18 @@ def test_sessions_are_counted_by_visitor_and_dead_letters_by_record(observer: Ob
         observer.take(record(TOPICS.dead_letters.name, visitor, b"?"), received_at=1.0)
     assert observer.visitors_with_session == {b"ann", b"bob"}
     assert observer.dead_letters == 3
+
+
+def test_the_labels_of_a_sale_are_the_newest_until_they_are_taken_back(observer: Observer) -> None:
+    def labelled(sale_id: str, labeller: str) -> SaleLabels:
+        return SaleLabels(sale_id, labeller, ("http://a/1.jpg",), 1, (Scored("beach", 1.0),), (), b"", AT)
+
+    newest = [labelled("open-01", "second"), labelled("open-00", "second")]
+    for one in (labelled("open-00", "first"), *newest):
+        observer.take(record(TOPICS.sale_labels.name, one.sale_id, encode(one)), received_at=1.0)
+    assert list(observer.labels.values()) == newest
+    observer.take(record(TOPICS.sale_labels.name, "open-01", None), received_at=1.0)
+    assert list(observer.labels.values()) == newest[1:]
 
 
 async def fed(*records: Record) -> AsyncIterator[Record]:

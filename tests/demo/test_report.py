@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
+from demo.labels_seen import Example, LabelsSeen
 from demo.report import Figures, Latency, report
+from reco.labels import Scored
 
 FIGURES = Figures(
     seconds=20.0,
@@ -19,7 +21,42 @@ FIGURES = Figures(
     live_sales=151,
     restarts=5,
     click_to_list=Latency(p50=5.5, p90=9.0, p99=30.25, max=111.0, answered=799, unanswered=1),
+    labels=LabelsSeen(
+        "at work",
+        labeller="2026-11-24-1a2b3c4d",
+        sales=190,
+        right=181,
+        examples=(
+            Example(
+                sale_id="past",
+                kind="beach",
+                is_right=True,
+                images=2,
+                labels=(Scored("beach", 0.75),),
+                topics=(Scored("Beach - Pool", 1.0),),
+            ),
+        ),
+    ),
 )
+
+
+LABELS = {
+    "state": "at work",
+    "labeller": "2026-11-24-1a2b3c4d",
+    "sales": 190,
+    "right": 181,
+    "examples": [
+        {
+            "sale_id": "past",
+            "kind": "beach",
+            "is_right": True,
+            "images": 2,
+            "labels": [{"name": "beach", "share": 0.75}],
+            "topics": [{"name": "Beach - Pool", "share": 1.0}],
+        }
+    ],
+}
+"""What the report says of labels."""
 
 
 def test_the_report_is_json_with_every_figure() -> None:
@@ -44,6 +81,7 @@ def test_the_report_is_json_with_every_figure() -> None:
         "click_to_list_ms": {"p50": 5.5, "p90": 9.0, "p99": 30.25, "max": 111.0},
         "clicks_answered": 799,
         "clicks_unanswered": 1,
+        "labels": LABELS,
         "parameters": {"rate": 100.0, "seed": 1},
     }
     assert machine["cores"] >= 1

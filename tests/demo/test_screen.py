@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
+from demo.labels_seen import LabelsSeen
 from demo.screen import RATE_WINDOW, Rates, ShownList, screen, summary
 from tests.demo.lists import SALES, right_list
 from tests.demo.test_report import FIGURES
@@ -32,6 +33,8 @@ def test_the_screen_shows_rates_latency_and_what_went_wrong(width: int) -> None:
         "2 wrong lists",
         "4 dead letters",
         "5 restarts",
+        "190 labelled sales",
+        "2026-11-24-1a2b3c4d labeller",
     ):
         assert part in text
 
@@ -68,3 +71,16 @@ def test_the_summary_says_how_it_went_and_quotes_wrong_lists() -> None:
     assert "300, 1 without a list" in text
     assert "p50 5.5 ms, p99 30.2 ms" in text
     assert "list-7: past is not open" in text
+    assert "190 sales by labeller 2026-11-24-1a2b3c4d, 181 as their kind" in text
+    assert "beach (2 images): beach 75%" in text
+
+
+def test_a_labeller_that_is_not_there_yet_is_waited_for_aloud() -> None:
+    training = replace(FIGURES, labels=LabelsSeen("training"))
+    assert "0 labelled sales" in printed(screen(training, (0, 0), [], {}))
+    assert "still training" in printed(summary(training))
+
+
+def test_a_demo_without_images_shows_nothing_of_labels() -> None:
+    off = replace(FIGURES, labels=LabelsSeen("off"))
+    assert "label" not in printed(screen(off, (0, 0), [], {}))

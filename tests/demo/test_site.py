@@ -45,7 +45,7 @@ class Producer:
 
 def site_with(producer: Any, *, rate: float = 100_000.0, clock: Callable[[], int] = lambda: AT) -> Site:
     plan = Plan(seconds=None, visitors=20, rate=rate, seed=1)
-    producer.site = Site(producer, TOPICS, Observer(TOPICS), plan, clock)
+    producer.site = Site(producer, TOPICS, Observer(TOPICS), plan, clock=clock)
     site: Site = producer.site
     return site
 

@@ -1,0 +1,59 @@
+"""The server of the demo's images, in a process of its own: drawing must not slow down what is measured.
+
+`python -m demo.image_process COUNT` prints, as JSON, the URLs of so many images of each kind, and serves them
+until its standard input ends: so it never outlives the demo.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Self
+
+import msgspec
+
+from demo.image_server import ImageServer
+from demo.postcards import KINDS
+from reco.errors import TenfoldError
+
+Urls = Mapping[str, tuple[str, ...]]
+"""The URLs of images, by kind."""
+
+
+class ImageProcess:
+    """The process, from entering the context until leaving it; it gets ready while others start."""
+
+    def __init__(self, per_kind: int) -> None:
+        self._per_kind = per_kind
+        self._process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "demo.image_process", str(self._per_kind)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def urls(self) -> Urls:
+        """Where the images are, once they are served.
+
+        Raises:
+            TenfoldError: the server did not start.
+        """
+        said = self._process.stdout.readline() if self._process.stdout else b""
+        if not said:
+            raise TenfoldError("the server of the demo's images did not start; its error is above")
+        return msgspec.json.decode(said, type=dict[str, tuple[str, ...]])
+
+
+async def _serve(per_kind: int) -> None:
+    async with ImageServer() as server:
+        urls = {kind: [server.url(kind, seed) for seed in range(per_kind)] for kind in KINDS}
+        print(msgspec.json.encode(urls).decode(), flush=True)  # noqa: T201 - the demo reads it
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

@@ -1,0 +1,164 @@
+"""The labelling agent: what is in the images of sales, for new sales at once, for a new labeller in time.
+
+It is the only agent that imports TensorFlow. Workers share the partitions of `sales`. Two ways lead to a
+sale, side by side, so that neither waits for the other: the group's own reading of `sales` labels what is
+published while a worker runs; the backlog is every other sale of the own partitions that the labeller in use
+has not labelled with its present images. A record only says which sale to look at. What is to be done is
+derived from the newest state of `sales` and `sale-labels`, so that no crash, restart or rebalance loses a
+sale; one that two workers label for a moment ends as one of them says.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faust.types import EventT
+
+from models.labelling.labeller import Labeller, load_labeller
+from reco.errors import SettingsError
+from streams.clock import now
+from streams.delivery.batches import micro_batches
+from streams.delivery.consumer import LosslessApp
+from streams.faust_app import group, new_app, raw_topic
+from streams.images.fetching import PER_HOST, Fetcher
+from streams.labelling_backlog import FIRST_PAUSE, Backlog, groups
+from streams.labelling_desk import Fetch, LabellingDesk
+from streams.labelling_way import LabellingWay
+from streams.settings import Settings
+from streams.topics import TopicSet, topic_set
+from streams.vitals import Positions, Vitals, Work
+
+NEW_SALES_AT_ONCE = 8
+"""New sales that are labelled together, at most; they are acknowledged together."""
+OLD_IMAGES_AT_ONCE = 16
+"""Images of the backlog that are labelled together, about."""
+STEPS = ("images of new sales", 0)
+"""Stands where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
+
+
+class LabellingApp:
+    """The Faust application of the labelling agent, with what it knows, and the two ways to sales."""
+
+    def __init__(self, settings: Settings, vitals: Vitals) -> None:
+        if not settings.labelling.labeller:
+            remedy = "name the folder that `tenfold labels train` wrote"
+            raise SettingsError([f"[labelling] labeller: none is set; {remedy}"])
+        self._settings = settings
+        self.topics: TopicSet = topic_set(settings.topics)
+        self.app = new_app(settings, "labelling")
+        self.backlog = Backlog(settings.kafka, self.topics)
+        self._counts = vitals.counts
+        self._outboxes = self.app.outbox(settings.kafka), self.app.outbox(settings.kafka)
+        self._ways: tuple[LabellingWay, ...] = ()
+        self._waiting = 0
+        name, sales, labelled = group(settings, "labelling"), self.backlog.sales, self.backlog.labelled
+        vitals.readiness[name] = lambda: self.app.tables.actives_ready
+        own = Work(name, self._positions, (self.topics.sales,), name)
+        vitals.works += [own, sales.work, labelled.work]
+        vitals.gauges["labelling_backlog"] = lambda: self._waiting
+        vitals.names["labeller"] = lambda: labelled.version
+
+    async def build(self) -> None:
+        """Load the labeller, and learn what is there and what is labelled already."""
+        images = self._settings.images
+        labeller = await asyncio.to_thread(_load, Path(self._settings.labelling.labeller))
+        self.backlog.labelled.version = labeller.version
+        await self.backlog.build()
+        fetcher: Fetcher = await self.app.add_async_context(Fetcher(images))
+        leisurely = _in_turn(fetcher.fetch, max(1, min(images.concurrency, PER_HOST) // 2))
+        limits: dict[str, Any] = {"max_pixels": images.max_pixels, "clock": now}
+        desks = (
+            LabellingDesk(labeller, fetcher.fetch, patience=images.timeout_seconds, **limits),
+            LabellingDesk(labeller, leisurely, **limits),
+        )
+        self._ways = tuple(
+            LabellingWay(desk, outbox, self.backlog, self.topics, self._counts)
+            for desk, outbox in zip(desks, self._outboxes, strict=True)
+        )
+
+    def _positions(self) -> Positions:
+        """How far the worker is: what it has acknowledged, and within that, the images of the present batch.
+
+        There is no verdict while TensorFlow is loaded; without partitions, the group's progress counts.
+        """
+        if not self._ways:
+            return {STEPS: 0}
+        acknowledged = self.app.positions()
+        return {**acknowledged, STEPS: self._ways[0].desk.steps} if acknowledged else {}
+
+    async def take(self, batch: Sequence[EventT]) -> None:
+        """Label the sales of a batch that lack labels, but those that were there at the start."""
+        sales, way = self.backlog.sales, self._ways[0]
+        messages = [event.message for event in batch]
+        await sales.reach(messages)
+        keys = dict.fromkeys(one.key or b"" for one in messages if one.offset >= sales.found[one.partition])
+        published = [sales.by_id.get(key.decode(errors="replace")) for key in keys]
+        await way.label([one.sale for one in published if one and self.backlog.labelled.lacks(one.sale)])
+
+    async def work_off(self) -> None:
+        """Label the backlog, a few sales at a time, and take labels of withdrawn sales back, for ever."""
+        way, changed = self._ways[1], self.backlog.sales.changed
+        while True:
+            changed.clear()
+            reached = self._reached()
+            await way.take_back(self.backlog.withdrawn(reached))
+            lacking = self.backlog.lacking(reached, now(), time.monotonic())
+            self._waiting = len(lacking)
+            for some in groups(lacking, OLD_IMAGES_AT_ONCE):
+                await way.label(some)
+                self._waiting -= len(some)
+                if changed.is_set():
+                    break
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), FIRST_PAUSE)
+
+    def _reached(self) -> dict[int, int]:
+        """Up to where the backlog goes in each partition of this worker; beyond are new sales."""
+        acknowledged, found = self.app.positions(), self.backlog.sales.found
+        return {number: max(offset, found[number]) for (_, number), offset in acknowledged.items()}
+
+
+def _load(folder: Path) -> Labeller:
+    """The labeller, used once: TensorFlow prepares itself for the first picture, which takes seconds."""
+    labeller = load_labeller(folder)
+    labeller.label(np.zeros((1, *labeller.size, 3), np.uint8))
+    return labeller
+
+
+def _in_turn(fetch: Fetch, turns: int) -> Fetch:
+    """`fetch`, at most `turns` at a time: new sales find turns left, also at the host of the backlog."""
+    turn = asyncio.Semaphore(turns)
+
+    async def fetch_in_turn(url: str) -> bytes:
+        async with turn:
+            return await fetch(url)
+
+    return fetch_in_turn
+
+
+def labelling_app(settings: Settings, vitals: Vitals) -> LosslessApp:
+    """The Faust application of the labelling agent."""
+    labelling = LabellingApp(settings, vitals)
+    app, sales = labelling.app, labelling.backlog.sales
+    app.before_start(labelling.build)
+    app.alongside(sales.follow)
+    app.alongside(labelling.backlog.labelled.follow)
+    app.alongside(labelling.work_off)
+
+    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
+    async def take_over(*_: Any, **__: Any) -> None:
+        sales.changed.set()
+
+    @app.agent(raw_topic(app, labelling.topics.sales.name), concurrency=1)  # type: ignore[untyped-decorator]
+    async def label(published: Any) -> None:
+        """Label every sale that is published, or published with other images."""
+        async for batch in micro_batches(published, NEW_SALES_AT_ONCE):
+            await labelling.take(batch)
+            app.consumer.acknowledge(batch)
+
+    return app

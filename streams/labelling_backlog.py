@@ -1,0 +1,206 @@
+"""What is still to be labelled: all sales, what each was last labelled with, and what is asked for again.
+
+Both feeds hold what compacted topics hold, so what is to be done is the same after a restart.
+"""
+
+import asyncio
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from reco.errors import RefusedRecordError
+from reco.events import Sale
+from reco.labels import SaleLabels
+from streams.codecs import decode_labels, decode_sale
+from streams.feeds import Feed
+from streams.settings import Kafka
+from streams.topics import Topic, TopicSet
+
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
+"""Before images are asked for again, s: it doubles each time. Beyond the longest, they are given up."""
+
+
+class FeedToWaitFor(Feed):
+    """A feed of which one can wait until it has read a record, as one must before reading one's own write."""
+
+    def __init__(self, kafka: Kafka, topic: Topic) -> None:
+        super().__init__(kafka, topic)
+        self._moved = asyncio.Event()
+
+    def settle(self, consumer: Any) -> None:  # noqa: ARG002
+        """Wake those who wait."""
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def reach(self, records: Iterable[Any]) -> None:
+        """Wait until those of these records that are of this topic are taken over."""
+        ends = [(one.partition, one.offset) for one in records if one.topic == self._topic.name]
+        while any(self._next[self._topic.name, partition] <= offset for partition, offset in ends):
+            await self._moved.wait()
+
+
+class Published(NamedTuple):
+    """A sale as last published, and the record that says so."""
+
+    sale: Sale
+    record: Any
+
+
+class PublishedSales(FeedToWaitFor):
+    """Every sale as last published.
+
+    Attributes:
+        by_id: the sales.
+        changed: set with every record of a sale.
+        found: the end of each partition when the worker started, by number.
+    """
+
+    def __init__(self, kafka: Kafka, topic: Topic) -> None:
+        super().__init__(kafka, topic)
+        self.by_id: dict[str, Published] = {}
+        self.changed = asyncio.Event()
+        self.found: dict[int, int] = {}
+
+    async def build(self, share: float = 1.0) -> None:
+        """Read what is there."""
+        await super().build(share)
+        self.found = {partition: end for (_, partition), end in self.positions().items()}
+
+    def take(self, partition: int, records: Iterable[Any]) -> None:  # noqa: ARG002
+        """Take over what can be read; the sessions agent sends the rest to dead-letters."""
+        for record in records:
+            try:
+                fact = decode_sale(record.key, record.value)
+            except RefusedRecordError:
+                continue
+            self.by_id.pop(fact.sale_id, None)
+            if isinstance(fact, Sale):
+                self.by_id[fact.sale_id] = Published(fact, record)
+            self.changed.set()
+
+
+class LastLabels(NamedTuple):
+    """What a sale was last labelled with, and in which partition of `sale-labels` that stands."""
+
+    labeller: str
+    image_urls: tuple[str, ...]
+    partition: int
+
+
+class LabelledSales(FeedToWaitFor):
+    """What every sale was last labelled with, by whichever worker.
+
+    Attributes:
+        by_id: that, by sale.
+        version: of the labeller that is used here; set once it is loaded.
+    """
+
+    def __init__(self, kafka: Kafka, topic: Topic) -> None:
+        super().__init__(kafka, topic)
+        self.by_id: dict[str, LastLabels] = {}
+        self.version = ""
+
+    def take(self, partition: int, records: Iterable[Any]) -> None:
+        """Take over what can be read; scoring workers count the rest, and say it aloud."""
+        for record in records:
+            try:
+                fact = decode_labels(record.key, record.value)
+            except RefusedRecordError:
+                continue
+            self.by_id.pop(fact.sale_id, None)
+            if isinstance(fact, SaleLabels):
+                self.by_id[fact.sale_id] = LastLabels(fact.labeller, fact.image_urls, partition)
+
+    def image_urls(self, sale_id: str) -> tuple[str, ...]:
+        """The images that the sale was last labelled with; none if it never was."""
+        last = self.by_id.get(sale_id)
+        return last.image_urls if last else ()
+
+    def lacks(self, sale: Sale) -> bool:
+        """Whether the labeller in use has not labelled a sale with its images."""
+        last = self.by_id.get(sale.sale_id)
+        if last is None:
+            return bool(sale.image_urls)
+        return (last.labeller, last.image_urls) != (self.version, sale.image_urls)
+
+
+class Retries:
+    """When to ask again for the images of sales that could not be had, for a reason that may pass.
+
+    It forgets in a restart: then they are asked for again at once.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[str, tuple[float, float]] = {}
+
+    def note(self, sale_id: str, at: float) -> bool:
+        """Whether to ask again, after it was in vain at `at`, monotonic s."""
+        _, last = self._due.pop(sale_id, (at, FIRST_PAUSE / 2))
+        if 2 * last > LONGEST_PAUSE:
+            return False
+        self._due[sale_id] = at + 2 * last, 2 * last
+        return True
+
+    def forget(self, sale_id: str) -> None:
+        """Nothing is missing any more."""
+        self._due.pop(sale_id, None)
+
+    def may_ask(self, sale_id: str, at: float) -> bool:
+        """Whether the images of a sale may be asked for at `at`, monotonic s."""
+        due, _ = self._due.get(sale_id, (at, 0.0))
+        return due <= at
+
+
+class Backlog:
+    """What is still to be labelled, and what was labelled and is no more."""
+
+    def __init__(self, kafka: Kafka, topics: TopicSet) -> None:
+        self.sales = PublishedSales(kafka, topics.sales)
+        self.labelled = LabelledSales(kafka, topics.sale_labels)
+        self.retries = Retries()
+
+    async def build(self) -> None:
+        """Read both topics, the labels first: each is of a sale that was there before it."""
+        await self.labelled.build()
+        await self.sales.build()
+
+    def lacking(self, reached: Mapping[int, int], at: int, clock: float) -> list[Sale]:
+        """The sales that may be labelled now, those first that have not closed, then those that open last.
+
+        Args:
+            reached: the partitions to look at, and up to which offset; what is beyond are new sales.
+            at: the present, ms since the epoch, UTC.
+            clock: the same, monotonic s.
+        """
+
+        def urgency(sale: Sale) -> tuple[bool, int, str]:
+            return sale.closes_at is not None and sale.closes_at <= at, -sale.opens_at, sale.sale_id
+
+        lacking = (
+            sale
+            for sale, record in self.sales.by_id.values()
+            if record.offset < reached.get(record.partition, 0)
+            and self.labelled.lacks(sale)
+            and self.retries.may_ask(sale.sale_id, clock)
+        )
+        return sorted(lacking, key=urgency)
+
+    def withdrawn(self, partitions: Container[int]) -> list[str]:
+        """The sales with labels in these partitions that are no more."""
+        labelled = self.labelled.by_id.items()
+        return [
+            sale_id
+            for sale_id, last in labelled
+            if last.partition in partitions and sale_id not in self.sales.by_id
+        ]
+
+
+def groups(sales: Iterable[Sale], images: int) -> Iterator[list[Sale]]:
+    """The sales in their order, cut so that each group has at most so many images, or is a single sale."""
+    held: list[Sale] = []
+    for sale in sales:
+        if held and sum(len(one.image_urls) for one in held) + len(sale.image_urls) > images:
+            yield held
+            held = []
+        held.append(sale)
+    if held:
+        yield held

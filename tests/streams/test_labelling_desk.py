@@ -1,0 +1,152 @@
+"""Images of sales are fetched side by side and labelled together; those that cannot be had are left out."""
+
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.labelling.labeller import Labeller, load_labeller
+from models.labelling.pictures import decode
+from reco.events import Sale
+from streams.images.fetching import PER_HOST, Fetcher
+from streams.images.settings import Images
+from streams.labelling_desk import PICTURES_AT_ONCE, Found, LabellingDesk
+from tests.streams.labellers import KINDS, write
+from tests.streams.postcard_site import PostcardSite, jpeg, postcard_site
+
+AT = 1_790_000_000_000
+IMAGES = Images(allow_private=True, timeout_seconds=20.0)
+CITY, SLOPE, _ = KINDS
+
+
+@pytest.fixture(scope="module")
+def labeller(tmp_path_factory: pytest.TempPathFactory) -> Labeller:
+    return load_labeller(write(tmp_path_factory.mktemp("labellers")))
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[PostcardSite]:
+    async with postcard_site() as made:
+        yield made
+
+
+@pytest.fixture
+async def fetcher() -> AsyncIterator[Fetcher]:
+    async with Fetcher(IMAGES) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(labeller: Labeller, fetcher: Fetcher) -> LabellingDesk:
+    return desk_of(labeller, fetcher)
+
+
+def desk_of(labeller: Labeller, fetcher: Fetcher, patience: float | None = None) -> LabellingDesk:
+    return LabellingDesk(
+        labeller, fetcher.fetch, max_pixels=IMAGES.max_pixels, clock=lambda: AT, patience=patience
+    )
+
+
+def sale(sale_id: str, *urls: str) -> Sale:
+    return Sale(sale_id, sale_id.title(), AT, image_urls=urls)
+
+
+def pictures(labeller: Labeller, *postcards: tuple[str, int]) -> NDArray[np.uint8]:
+    return np.stack([decode(jpeg(*one), labeller.size) for one in postcards])
+
+
+def vector(found: Found) -> NDArray[np.float32]:
+    direction = found.labels.vector()
+    assert direction is not None
+    return direction
+
+
+async def test_the_labels_of_a_sale_are_the_mean_over_its_images(
+    labeller: Labeller, desk: LabellingDesk, site: PostcardSite
+) -> None:
+    both = sale("both", site.postcard(SLOPE, 900), site.postcard(CITY, 901))
+    other = sale("other", site.postcard(CITY, 902))
+
+    (found, _) = await desk.label([both, other])
+
+    expected = labeller.label(pictures(labeller, (SLOPE, 900), (CITY, 901)))
+    scores, shares = expected.scores.mean(axis=0), expected.topics.mean(axis=0)
+    labels = found.labels
+    assert (labels.sale_id, labels.labeller, labels.labelled_at) == ("both", labeller.version, AT)
+    assert (labels.image_urls, labels.images, found.refused) == (both.image_urls, 2, {})
+    assert [one.name for one in labels.labels] == [KINDS[at] for at in np.argsort(-scores)]
+    assert [one.share for one in labels.labels] == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
+    assert [one.name for one in labels.topics] == list(labeller.topic_names)
+    assert [one.share for one in labels.topics] == pytest.approx(shares.tolist(), abs=1e-5)
+    direction = vector(found)
+    assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-6)
+    centre = expected.embeddings.mean(axis=0)
+    np.testing.assert_allclose(direction, centre / np.linalg.norm(centre), atol=1e-5)
+
+
+async def test_images_of_all_sales_are_fetched_side_by_side_and_labelled_together(
+    desk: LabellingDesk, site: PostcardSite
+) -> None:
+    site.opens_at = PER_HOST
+    sales = [sale(f"sale-{n}", site.held(SLOPE, n)) for n in range(PICTURES_AT_ONCE)]
+
+    found = await desk.label(sales)
+
+    assert [one.labels.images for one in found] == [1] * len(sales)
+    assert desk.steps == len(sales) + 1  # each fetched, and the network asked once
+
+
+async def test_more_images_than_the_network_takes_at_once_are_each_those_of_their_sale(
+    labeller: Labeller, desk: LabellingDesk, site: PostcardSite
+) -> None:
+    cards = [(KINDS[n % 3], n) for n in range(PICTURES_AT_ONCE + 3)]
+
+    found = await desk.label([sale(f"sale-{n}", site.postcard(*card)) for n, card in enumerate(cards)])
+
+    embeddings = labeller.label(pictures(labeller, *cards)).embeddings
+    for one, expected in zip(found, embeddings, strict=True):
+        np.testing.assert_allclose(vector(one), expected, atol=1e-5)
+
+
+async def test_images_that_cannot_be_had_are_left_out_with_their_reason(
+    labeller: Labeller, desk: LabellingDesk, site: PostcardSite
+) -> None:
+    good = site.postcard(SLOPE, 903)
+    some, none, no_images = await desk.label(
+        [sale("some", site.broken(), good, site.missing()), sale("none", site.broken()), sale("no-images")]
+    )
+
+    reasons = {url: refusal.reason for url, refusal in some.refused.items()}
+    assert reasons == {site.broken(): "not-an-image", site.missing(): "http-404"}
+    alone = labeller.label(pictures(labeller, (SLOPE, 903))).embeddings[0]
+    np.testing.assert_allclose(vector(some), alone, atol=1e-5)
+    assert some.labels.images == 1
+    for one in (none, no_images):
+        assert (one.labels.images, one.labels.labels, one.labels.topics) == (0, (), ())
+        assert one.labels.vector() is None
+
+
+async def test_images_that_are_not_there_in_time_are_too_slow_and_hold_up_no_others(
+    labeller: Labeller, fetcher: Fetcher, site: PostcardSite
+) -> None:
+    desk = desk_of(labeller, fetcher, patience=0.5)
+    late = [site.held(SLOPE, n) for n in range(2)]
+    began = time.monotonic()
+
+    (found,) = await desk.label([sale("late", *late, site.postcard(CITY, 904))])
+
+    assert {url: refusal.reason for url, refusal in found.refused.items()} == dict.fromkeys(late, "too-slow")
+    assert found.labels.images == 1
+    assert time.monotonic() - began < IMAGES.timeout_seconds / 2
+
+
+async def test_an_image_of_several_sales_is_fetched_once(desk: LabellingDesk, site: PostcardSite) -> None:
+    shared = site.postcard(CITY, 905)
+
+    first, second = await desk.label([sale("first", shared, shared), sale("second", shared)])
+
+    assert site.asked.total() == 1
+    assert first.labels.images == second.labels.images == 1
+    assert first.labels.embedding == second.labels.embedding

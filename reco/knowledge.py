@@ -54,6 +54,8 @@ class Knowledge:
             recommender.name: recommender
             for recommender in recommenders(self.parameters, max_sales, self.content)
         }
+        # Asked once: to compare a recommender with a protocol takes 10 us.
+        self._with_sources = [one for one in self._recommenders.values() if isinstance(one, FromTouches)]
         self._retries = RetryWindow()
         self._waiting = WaitingActions()
         self._candidates: tuple[int, Candidates] | None = None
@@ -150,10 +152,9 @@ class Knowledge:
     def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, list[str | None]]:
         """By kind of evidence, the touched sale that speaks most for each of `positions` (int32[k])."""
         found = {}
-        for recommender in self._recommenders.values():
-            if isinstance(recommender, FromTouches):
-                for kind, touches in recommender.sources(query, positions).items():
-                    found[kind] = [query.touched[one] if one >= 0 else None for one in touches.tolist()]
+        for recommender in self._with_sources:
+            for kind, touches in recommender.sources(query, positions).items():
+                found[kind] = [query.touched[one] if one >= 0 else None for one in touches.tolist()]
         return found
 
     def _add(self, event: Action, ts: int) -> None:

@@ -1,0 +1,115 @@
+"""Labelling workers are killed, restarted and given another labeller while sales arrive: none is lost."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from reco.events import Sale
+from reco.labels import SaleLabels
+from streams.images.fetching import PER_HOST
+from tests.streams.labellers import KINDS, write
+from tests.streams.labelling_place import Place, place_in, sale, with_labeller
+from tests.streams.world import PATIENCE, Running, World
+
+pytestmark = [pytest.mark.broker, pytest.mark.faults]
+
+CITY, SLOPE, _ = KINDS
+UNSEEN = SaleLabels("unseen", "none", (), 0, (), (), b"", 0)
+
+
+@pytest.fixture(scope="module")
+def labellers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two labellers."""
+    folder = tmp_path_factory.mktemp("labellers")
+    return write(folder, 1), write(folder, 2)
+
+
+@pytest.fixture
+async def place(world: World, labellers: tuple[Path, Path]) -> AsyncIterator[Place]:
+    """A place of its own, without workers."""
+    world.settings = with_labeller(world.settings, labellers[0])
+    async with place_in(world) as made:
+        yield made
+
+
+async def counted(worker: Running, what: str) -> int:
+    health = await worker.health()
+    assert health is not None
+    return int(health["counts"].get(what, 0))
+
+
+async def test_workers_share_the_load_and_one_that_is_killed_in_the_middle_of_it_loses_no_sale(
+    place: Place,
+) -> None:
+    world, site = place.world, place.site
+    one, other = world.start("labelling"), world.start("labelling")
+    await asyncio.gather(one.ready(), other.ready())
+    sent: list[Sale] = []
+    async with asyncio.timeout(PATIENCE):
+        while not all([await counted(worker, "labelled_sales") for worker in (one, other)]):
+            some = [sale(f"sale-{len(sent) + n}", site.postcard(CITY, n)) for n in range(8)]
+            sent += some
+            await world.publish(*some)
+            await place.all_labelled(sent)
+
+    held = [sale(f"held-{n}", site.held(SLOPE, n)) for n in range(24)]
+    await world.publish(*held)
+    async with asyncio.timeout(PATIENCE):
+        while site.holding <= PER_HOST:  # both wait for images then
+            await asyncio.sleep(0.01)
+    await one.end(signal.SIGKILL)
+    site.gate.set()
+
+    found = await place.all_labelled(held)
+    assert all(found[one.sale_id].images == 1 for one in held)
+
+
+async def publish_steadily(place: Place, sent: list[Sale], enough: asyncio.Event) -> None:
+    """Publish ten sales a second until `enough`."""
+    while not enough.is_set():
+        sent.append(sale(f"arriving-{len(sent)}", place.site.postcard(CITY, len(sent) % 9)))
+        await place.world.publish(sent[-1])
+        await asyncio.sleep(0.1)
+
+
+async def test_another_labeller_labels_all_again_live_and_newest_first_and_neither_loses_nor_delays_new_sales(
+    place: Place, labellers: tuple[Path, Path]
+) -> None:
+    world, site = place.world, place.site
+    site.gate.set()
+    live = [sale(f"live-{n}", site.held(SLOPE, n), opened=n) for n in range(20)]
+    closed = [sale(f"closed-{n}", site.held(CITY, n), opened=90, closes=-40) for n in range(20)]
+    await world.publish(*closed, *live)
+    old = await world.start("labelling").ready()
+    await place.until(lambda found: len(found) == 40)
+    arriving: list[Sale] = []
+    enough = asyncio.Event()
+    publishing = asyncio.create_task(publish_steadily(place, arriving, enough))
+    await place.until(lambda found: "arriving-0" in found)
+
+    site.gate.clear()
+    site.asked.clear()
+    assert await old.end(signal.SIGTERM) == 0, old.log.read_text()
+    await world.start("labelling", settings=with_labeller(world.settings, labellers[1])).ready()
+    async with asyncio.timeout(PATIENCE):
+        while not site.holding:  # the backlog waits for images then
+            await asyncio.sleep(0.01)
+    urgent = await place.labels_of(sale("urgent", site.postcard(SLOPE, 950)))
+    assert urgent.labeller == labellers[1].name
+    assert {place.newest()[one.sale_id].labeller for one in [*live, *closed]} == {labellers[0].name}
+
+    enough.set()
+    await publishing
+    site.gate.set()
+    everything = [*live, *closed, *arriving]
+    await place.until(
+        lambda found: all(found.get(one.sale_id, UNSEEN).labeller == urgent.labeller for one in everything)
+    )
+    order = {path: number for number, path in enumerate(site.asked)}
+    when = {one.sale_id: order[urlsplit(one.image_urls[0]).path] for one in live + closed}
+    assert max(when[one.sale_id] for one in live[:5]) < min(when[one.sale_id] for one in live[-5:])
+    assert max(when[one.sale_id] for one in live[:15]) < min(when[one.sale_id] for one in closed)

@@ -83,6 +83,7 @@ async def test_images_are_served_until_the_demo_ends() -> None:
             await client.get(url)
 
 
+@pytest.mark.slow
 @pytest.mark.broker
 async def test_sales_are_labelled_as_their_kind_once_the_labeller_is_there(
     settings: Settings, topics: TopicSet, labeller: Path

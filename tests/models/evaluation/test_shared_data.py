@@ -18,6 +18,7 @@ DATA = Path(__file__).parents[4] / "shared" / "data"
 QUICK = Boosting(trees=60, num_leaves=15, threads=1)
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.shared_data,
     pytest.mark.skipif(not DATA.is_dir(), reason=f"the research data are not at {DATA}"),
 ]

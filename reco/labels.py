@@ -28,7 +28,8 @@ class SaleLabels(Struct, frozen=True):
     Attributes:
         sale_id: the sale.
         labeller: the version of the labeller; embeddings and topics of two versions cannot be compared.
-        image_urls: the images of the sale that were asked for; a sale with others is labelled anew.
+        image_urls: the images of the sale that are settled, looked at or refused for good; a sale with others
+            is labelled anew.
         images: how many of them could be labelled; 0 if none, then there is nothing else.
         labels: the most probable scene labels, best first, with the mean probability over the images.
         topics: every topic of the labeller, in its order; shares sum to 1.

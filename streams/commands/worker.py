@@ -9,7 +9,9 @@ from streams.settings import load
 
 
 def worker(
-    agents: Annotated[list[str], typer.Argument(help="Agents to run in this process: sessions, scoring.")],
+    agents: Annotated[
+        list[str], typer.Argument(help="Agents to run in this process: sessions, scoring, labelling.")
+    ],
 ) -> None:
     """Run chosen agents in one process, until stopped; start as many such processes as you like.
 

@@ -40,6 +40,10 @@ class Books:
         """Hand over nothing more until they are opened again."""
         self._next = {}
 
+    def is_open(self, tp: TP) -> bool:
+        """Whether records of a partition are handed over."""
+        return tp in self._next
+
     def next_offset(self, tp: TP) -> int:
         """The offset that is handed over next.
 

@@ -86,6 +86,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
     def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **options: Any) -> None:
         super().__init__(transport, callback, *args, **options)
         self._books = Books()
+        self._dropped: set[TP] = set()
         self.acknowledged: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
         self._outstanding = 0
@@ -116,8 +117,19 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         while not (self.should_stop or fetcher.should_stop):
             records, _ = await self._wait_next_records(timeout=1.0)
             await asyncio.sleep(0)
+            await self._fetch_again_what_was_dropped()
             for tp, fetched in (records or {}).items():
                 await self._hand_over(TP(tp.topic, tp.partition), fetched)
+
+    async def _fetch_again_what_was_dropped(self) -> None:
+        """Seek back where records came before the flow was resumed, for perhaps nothing follows them.
+
+        A fetch that waits while a rebalance runs may return records after the seek of the new assignment.
+        """
+        while self._dropped and self.flow_active:
+            tp = self._dropped.pop()
+            if self._books.is_open(tp):
+                await self._thread.seek_back(tp, self._books.next_offset(tp))
 
     async def _hand_over(self, tp: TP, fetched: Iterable[Any]) -> None:
         previous: int | None = None
@@ -125,6 +137,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             await self._wait_for_turn(count)
             verdict = self._books.judge(tp, record.offset, previous)
             if verdict is Verdict.CLOSED or not self.flow_active:
+                self._dropped.add(tp)
                 return
             if verdict is Verdict.SEEK_BACK:
                 await self._seek_back(tp, record.offset)

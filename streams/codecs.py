@@ -5,7 +5,7 @@ A record that cannot be read raises `RefusedRecordError`, whose reason goes to d
 
 import math
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -88,15 +88,10 @@ def decode_sale(key: bytes | None, value: bytes | None) -> SaleFact:
     Raises:
         RefusedRecordError: the record cannot be read or obeyed.
     """
-    if not key:
-        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
-    if value is None:
-        return Withdrawal(sale_id=_sale_id(key))
-    sale: Sale = _decode_json(_sale_decoder, value, MAX_SALE_BYTES)
-    if key != sale.sale_id.encode():
-        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
-    check_sale(sale)
-    return sale
+    fact: SaleFact = _of_a_sale(key, value, _sale_decoder, MAX_SALE_BYTES, Withdrawal)
+    if isinstance(fact, Sale):
+        check_sale(fact)
+    return fact
 
 
 def check_sale(sale: Sale) -> None:
@@ -117,16 +112,10 @@ def decode_labels(key: bytes | None, value: bytes | None) -> LabelsFact:
     Raises:
         RefusedRecordError: the record cannot be read or obeyed.
     """
-    if not key:
-        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
-    if value is None:
-        return Unlabelled(sale_id=_sale_id(key))
-    labels: SaleLabels = _decode_json(_labels_decoder, value, MAX_LABELS_BYTES)
-    if key != labels.sale_id.encode():
-        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
-    if labels.embedding and labels.vector() is None:
+    fact: LabelsFact = _of_a_sale(key, value, _labels_decoder, MAX_LABELS_BYTES, Unlabelled)
+    if isinstance(fact, SaleLabels) and fact.embedding and fact.vector() is None:
         raise RefusedRecordError("bad-value", "embedding: must be finite numbers of 4 bytes, not all 0")
-    return labels
+    return fact
 
 
 def decode_session(value: bytes) -> Session:
@@ -191,6 +180,24 @@ def _type_refusal(value: bytes) -> RefusedRecordError | UnknownTypeError:
     if name in KNOWN_TYPES:
         return RefusedRecordError("bad-value", "type: it stands there more than once")
     return UnknownTypeError(name)
+
+
+def _of_a_sale(
+    key: bytes | None,
+    value: bytes | None,
+    decoder: msgspec.json.Decoder[Any],
+    max_bytes: int,
+    taken_back: type[Withdrawal | Unlabelled],
+) -> Any:
+    """What a record under the id of a sale says; a tombstone says `taken_back`."""
+    if not key:
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    if value is None:
+        return taken_back(sale_id=_sale_id(key))
+    fact = _decode_json(decoder, value, max_bytes)
+    if key != fact.sale_id.encode():
+        raise RefusedRecordError("wrong-key", "the record's key must be the bytes of sale_id")
+    return fact
 
 
 def _sale_id(key: bytes) -> str:

@@ -1,21 +1,15 @@
 """The gallery: one HTML file that shows each sale, what its images show, and the sales that look alike."""
 
-import base64
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
-from models.labelling.pictures import decode
+from models.labelling.thumbnails import data_url, small_jpeg
 from reco.labels import Scored
 
 THUMBNAIL = 180, 240
 """Height and width of a picture, pixels; some 9 kB each."""
-QUALITY = 75
-"""Of a picture, as Pillow counts it."""
 SHOWN = 4
 """Labels, and topics, that stand at a sale: those with the largest shares."""
 
@@ -129,9 +123,7 @@ def thumbnail(data: bytes, max_pixels: int) -> bytes:
     Raises:
         ImageRefusedError: the bytes are no picture, or one of more than `max_pixels`.
     """
-    file = io.BytesIO()
-    Image.fromarray(decode(data, THUMBNAIL, max_pixels)).save(file, format="JPEG", quality=QUALITY)
-    return file.getvalue()
+    return small_jpeg(data, THUMBNAIL, max_pixels)
 
 
 def largest(shares: Iterable[Scored]) -> list[Scored]:
@@ -153,7 +145,7 @@ def write_gallery(cards: Iterable[Card], lead: str, path: Path) -> None:
     ordered = {card.sale_id: card for card in sorted(cards, key=_place)}
     numbers = {sale_id: number for number, sale_id in enumerate(ordered)}
     pictures = (
-        f".p{numbers[one.sale_id]} {{ background-image: url({_data_url(one.picture)}); }}"
+        f".p{numbers[one.sale_id]} {{ background-image: url({data_url(one.picture)}); }}"
         for one in ordered.values()
         if one.picture is not None
     )
@@ -171,10 +163,6 @@ def _place(card: Card) -> tuple[bool, str, float, str, str]:
     main = next(iter(largest(card.topics)), None)
     name, share = (main.name, main.share) if main else ("", 0.0)
     return main is None, name, -share, card.title, card.sale_id
-
-
-def _data_url(picture: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
 
 
 def _card(card: Card, cards: Mapping[str, Card], numbers: Mapping[str, int]) -> str:

@@ -1,20 +1,17 @@
 """The report on a labeller: one HTML file with figures, confusion, the worst pictures, and calibration."""
 
-import base64
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from math import isnan
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from models.evaluation import plots
 from models.evaluation.intervals import RESAMPLES, Estimate
 from models.evaluation.results import Calibration
 from models.labelling.judging import TOP, Judgement
-from models.labelling.pictures import decode
+from models.labelling.thumbnails import data_url, small_jpeg
 
 WORST_CLASSES = 10
 WORST_PICTURES = 24
@@ -22,7 +19,6 @@ CONFUSED = 10
 """Pairs of classes that are named."""
 THUMBNAIL = 128
 """Height and width of a picture in the report, pixels; some 4 kB each."""
-QUALITY = 75
 NAMED_LABELS = 3
 """Most probable labels that stand below a picture."""
 
@@ -171,10 +167,7 @@ def _picture(judgement: Judgement, number: int, path: Path) -> str:
 
 def _thumbnail(path: Path) -> str:
     """The picture, as the labeller sees it but small, as a `data:` address."""
-    file = io.BytesIO()
-    pixels = decode(path.read_bytes(), (THUMBNAIL, THUMBNAIL))
-    Image.fromarray(pixels).save(file, format="JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_url(small_jpeg(path.read_bytes(), (THUMBNAIL, THUMBNAIL)))
 
 
 def _calibration(judgement: Judgement) -> str:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -48,6 +48,7 @@ def test_a_calibration_never_changes_the_order(calibration: Calibration, raw: ND
 @given(calibrations(), st.integers(-800, 800), st.integers(1, 50))
 def test_a_higher_raw_score_has_a_higher_probability(calibration: Calibration, at: int, more: int) -> None:
     low, high = calibration.probabilities(np.array([at / 100, (at + more) / 100]))
+    assume(high < 1 - 1e-12)  # nearer to 1, a float64 no longer tells them apart
     assert low < high
 
 

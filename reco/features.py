@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.content import Content
-from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, NOTHING, compiled
+from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, INT64, NOTHING, compiled
 from reco.parameters import Parameters
 from reco.recommenders.attributes import Attributes
 from reco.recommenders.covisitation import CoVisitation
@@ -24,6 +24,9 @@ from reco.recommenders.similarity import Similarity
 ALONE, SHARE, RANK = 0, 1, 2
 FORMS: Final[Mapping[str, int]] = {"": ALONE, "~share": SHARE, "~rank": RANK}
 """How a score is given: as it is, as a share of the sum over all candidates, and as how many are better."""
+BYTES: Final = 4
+"""Of a float32."""
+LOWEST_BYTE: Final = np.uint32(255)
 FAMILIES = (Popularity, CoVisitation, SessionKnn, SegmentPopularity, Revisits, Moment, Attributes, Similarity)
 VERSIONS: Final[Mapping[str, int]] = {}
 """Versions of families whose features have changed their meaning; all others are at 1."""
@@ -135,24 +138,56 @@ def _share(row: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
         feature[position] = value / total if value > 0 else value * 0.0
 
 
-@compiled(NOTHING(FLOAT32S, FLOAT32S))
-def _rank(row: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
-    positive = np.flatnonzero(row > 0)
-    order = positive[np.argsort(-row[positive])]
+@compiled(INT64(FLOAT32S, INT32_ROWS, INT32_ROWS))
+def _best_first(row: NDArray[np.float32], places: NDArray[np.int32], counts: NDArray[np.int32]) -> int:
+    """Sort `places[0]`, the candidates with evidence, best first; how many they are.
+
+    By radix, a byte at a time: the bits of float32 above 0 rise as the numbers do. Several times as fast as
+    sorting by comparisons. The sorted ones stand in `places[0]` again, since the passes are even in number.
+    """
+    bits, n = row.view(np.uint32), 0
+    counts[:] = 0
     for position in range(len(row)):
-        feature[position] = math.nan if math.isnan(row[position]) else len(order)
-    for place in range(len(order)):
-        tied = place > 0 and row[order[place]] == row[order[place - 1]]
-        feature[order[place]] = feature[order[place - 1]] if tied else place
+        if row[position] > 0:
+            places[0, n] = position
+            n += 1
+            for byte in range(BYTES):
+                counts[byte, (bits[position] >> np.uint32(8 * byte)) & LOWEST_BYTE] += 1
+    for byte in range(BYTES):
+        start = 0
+        for value in range(counts.shape[1] - 1, -1, -1):
+            start, counts[byte, value] = start + counts[byte, value], start
+        unsorted, ordered = places[byte % 2], places[1 - byte % 2]
+        for number in range(n):
+            value = (bits[unsorted[number]] >> np.uint32(8 * byte)) & LOWEST_BYTE
+            ordered[counts[byte, value]] = unsorted[number]
+            counts[byte, value] += 1
+    return n
+
+
+@compiled(NOTHING(FLOAT32S, FLOAT32S, INT32_ROWS, INT32_ROWS))
+def _rank(
+    row: NDArray[np.float32],
+    feature: NDArray[np.float32],
+    places: NDArray[np.int32],
+    counts: NDArray[np.int32],
+) -> None:
+    n = _best_first(row, places, counts)
+    for position in range(len(row)):
+        feature[position] = math.nan if math.isnan(row[position]) else n
+    for rank in range(n):
+        tied = rank > 0 and row[places[0, rank]] == row[places[0, rank - 1]]
+        feature[places[0, rank]] = feature[places[0, rank - 1]] if tied else rank
 
 
 @compiled(NOTHING(FLOAT32_ROWS, INT32_ROWS, FLOAT32_ROWS))
 def _compare(rows: NDArray[np.float32], jobs: NDArray[np.int32], features: NDArray[np.float32]) -> None:
+    places, counts = np.empty((2, rows.shape[1]), np.int32), np.empty((BYTES, 256), np.int32)
     for number in range(len(jobs)):
         row, form = jobs[number]
         if form == SHARE:
             _share(rows[row], features[number])
         elif form == RANK:
-            _rank(rows[row], features[number])
+            _rank(rows[row], features[number], places, counts)
         else:
             features[number] = rows[row]

@@ -1,12 +1,13 @@
 """Reasons: why a sale has its score, from what each feature contributed to it, and in words for people."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reco.kernels import FLOAT64_ROWS, INT64S, NOTHING, compiled
 from reco.lists import Reason
 
 MAX_REASONS = 4
@@ -87,15 +88,19 @@ def explain(
     everything else -4.0 None
     """
     names, numbers = _kinds(features)
-    totals = np.zeros((len(names), len(contributions)))
-    # One row after the other, so that sums keep their order and with it their last bit.
-    np.add.at(totals, numbers, contributions[:, :-1].T)
-    return tuple(
-        tuple(_strongest(names, own, base, place, sources))
-        for place, (own, base) in enumerate(
-            zip(totals.T.tolist(), contributions[:, -1].tolist(), strict=True)
-        )
-    )
+    totals = np.zeros((len(contributions), len(names)))
+    _add_up(np.ascontiguousarray(contributions), numbers, totals)
+    order = np.argsort(-np.abs(totals), axis=1, kind="stable")
+    strengths = np.take_along_axis(totals, order, axis=1).tolist()
+    explained = []
+    for place, (kinds, worth, base) in enumerate(
+        zip(order.tolist(), strengths, contributions[:, -1].tolist(), strict=True)
+    ):
+        named = zip((names[kind] for kind in kinds[:MAX_REASONS]), worth, strict=False)
+        reasons = [_reason(name, value, place, sources) for name, value in named if value]
+        reasons.append(Reason(EVERYTHING_ELSE, math.fsum((base, *worth[MAX_REASONS:]))))
+        explained.append(tuple(reasons))
+    return tuple(explained)
 
 
 def sentence(reason: Reason, title_of: Mapping[str, str]) -> str:
@@ -121,17 +126,16 @@ def _kinds(features: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64
     return names, np.array([names.index(kind) for kind in kinds], np.int64)
 
 
-def _strongest(
-    names: Sequence[str],
-    log_odds: Sequence[float],
-    base: float,
-    place: int,
-    sources: Mapping[str, Sequence[str | None]],
-) -> Iterator[Reason]:
-    """The reasons of one sale; ties in the order of `names`. A kind that adds nothing is no reason."""
-    order = sorted(range(len(names)), key=lambda kind: -abs(log_odds[kind]))
-    for kind in order[:MAX_REASONS]:
-        name, worth = names[kind], log_odds[kind]
-        if worth:
-            yield Reason(name, worth, sources[name][place] if worth > 0 and name in sources else None)
-    yield Reason(EVERYTHING_ELSE, math.fsum((base, *(log_odds[kind] for kind in order[MAX_REASONS:]))))
+def _reason(name: str, log_odds: float, place: int, sources: Mapping[str, Sequence[str | None]]) -> Reason:
+    like = sources[name][place] if log_odds > 0 and name in sources else None
+    return Reason(name, log_odds, like)
+
+
+@compiled(NOTHING(FLOAT64_ROWS, INT64S, FLOAT64_ROWS))
+def _add_up(
+    contributions: NDArray[np.float64], numbers: NDArray[np.int64], totals: NDArray[np.float64]
+) -> None:
+    """Add the contributions of each feature to the total of its kind, one after the other."""
+    for sale in range(len(contributions)):
+        for feature in range(len(numbers)):
+            totals[sale, numbers[feature]] += contributions[sale, feature]

@@ -1,9 +1,9 @@
 """Content: what each sale is by itself, its price, country and tags, and vectors of its text and images."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +58,38 @@ class LiveContent(NamedTuple):
     price_ranks: NDArray[np.float32]
 
 
+class Index(Protocol):
+    """Vectors of length 1, of which it finds the nearest faster than by comparing all. It never changes."""
+
+    def near(self, direction: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """int64[n]: places of the `k` vectors nearest to `direction` (float32[d], of length 1), in any order.
+
+        Others may be among them, but none of the `k` is left out, however sums are rounded.
+        """
+
+
+IndexOf: TypeAlias = Callable[[NDArray[np.float32]], Index]
+"""Makes an index of vectors, float32[n, d] with n > 0."""
+
+
+class Indexed(NamedTuple):
+    """The live sales that have a vector in a space, in an index.
+
+    Attributes:
+        positions: int32[n], where they stand among the live ones, rising.
+        vectors: theirs, in this order.
+    """
+
+    positions: NDArray[np.int32]
+    vectors: Index
+
+
 class Content:
     """Attributes and vectors of sales: a function of what was put and not removed, in whichever order.
 
     It mirrors the catalogue and the labels of its sales, so it holds what the compacted topics hold, no more.
     A vector may come before its sale. All vectors of a space have one dimension, that of the first since the
-    space was empty.
+    space was empty. `index_of` is the way to index them; without it none are.
 
     >>> content = Content()
     >>> content.put(Sale("rome", "Three days in Rome", 1_000, price=420.0, country="IT"))
@@ -73,13 +99,15 @@ class Content:
     ([0, -1], 420.0, [0.6000000238418579, 0.800000011920929])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, index_of: IndexOf | None = None) -> None:
         self.attributes = _no_attributes(_FIRST_ROWS, 1)
         """Those of each row; of `rows_of` and `live`."""
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._rows: dict[str, int] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._live: tuple[LiveSales, LiveContent] | None = None
+        self._index_of = index_of
+        self._indexed: dict[str, tuple[LiveSales, Indexed | None]] = {}
 
     def __contains__(self, sale_id: str) -> bool:
         """Whether anything is known about a sale."""
@@ -120,16 +148,19 @@ class Content:
             known = np.full((len(self.attributes.prices), len(vector)), math.nan, np.float32)
             self._vectors[space] = known
         self._vectors[space][row] = direction
+        self._drop_index(space, sale_id)
 
     def drop_vector(self, space: str, sale_id: str) -> None:
         """Forget the vector of a sale in a space; where there is none, nothing changes."""
         row, known = self._rows.get(sale_id), self._vectors.get(space)
         if row is not None and known is not None:
             known[row] = math.nan
+            self._drop_index(space, sale_id)
 
     def empty(self, space: str) -> None:
         """Forget all vectors of a space; the next one may have another dimension."""
         self._vectors.pop(space, None)
+        self._indexed.pop(space, None)
 
     def remove(self, sale_id: str) -> None:
         """Forget a sale, with its vectors; one that is not known changes nothing."""
@@ -137,8 +168,9 @@ class Content:
         if row is None:
             return
         self._free.append(row)
-        for vectors in self._vectors.values():
+        for space, vectors in self._vectors.items():
             vectors[row] = math.nan
+            self._drop_index(space, sale_id)
         for column, nothing in zip(self.attributes, _no_attributes(1, 1), strict=True):
             column[row] = nothing[0]
         self._live = None
@@ -158,6 +190,31 @@ class Content:
             rows = self.rows_of(live.ids)
             self._live = live, LiveContent(rows, _price_ranks(self.attributes, rows))
         return self._live[1]
+
+    def indexed(self, space: str, live: LiveSales) -> Indexed | None:
+        """The vectors of these sales in a space, in an index; the same object until one, or they, change.
+
+        None if none of them has one, or there is no way to index. It is built when it is asked for, which
+        takes 1 to 2 ms per 1,000 vectors of 1,280 dimensions; so many changes at once cost one index.
+        """
+        known = self._indexed.get(space)
+        if known is None or known[0] is not live:
+            self._indexed[space] = known = live, self._new_index(space, live)
+        return known[1]
+
+    def _new_index(self, space: str, live: LiveSales) -> Indexed | None:
+        vectors = self._vectors.get(space)
+        if vectors is None or self._index_of is None:
+            return None
+        rows = self.live(live).rows
+        positions = np.flatnonzero((rows != NOWHERE) & ~np.isnan(vectors[rows, 0])).astype(np.int32)
+        return Indexed(positions, self._index_of(vectors[rows[positions]])) if len(positions) else None
+
+    def _drop_index(self, space: str, sale_id: str) -> None:
+        """Have the index of a space built anew if this sale, which has changed, is or should be in it."""
+        known = self._indexed.get(space)
+        if known is not None and sale_id in known[0].position:
+            del self._indexed[space]
 
     def _row(self, sale_id: str) -> int:
         """The row of a sale, a new one if it has none."""

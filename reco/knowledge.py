@@ -14,8 +14,9 @@ from reco.features import compare, plan, recommenders, split
 from reco.parameters import Parameters
 from reco.recommenders.popularity import Popularity
 from reco.recommenders.protocol import Actions, FromTouches, Recommender
+from reco.recommenders.similarity import nearest_to_touched
 from reco.retries import RetryWindow
-from reco.retrieval import HOT, LED, MAX_SCORED, best_of
+from reco.retrieval import HOT, LED, MAX_SCORED, NEAR, best_of
 from reco.sale_index import MAX_SALES, SaleIndex
 from reco.segments import SegmentIndex
 from reco.sessions import Session
@@ -106,7 +107,7 @@ class Knowledge:
         """`query` for the candidates that are worth a full score.
 
         All of them, up to `MAX_SCORED`. Of more: what the visitor touched, the best of the recommenders that
-        start from there, and the best of what everybody touched lately.
+        start from there, what looks or reads like it, and the best of what everybody touched lately.
         """
         positions = query.candidates.positions
         if len(query.candidates.slots) <= MAX_SCORED:
@@ -116,7 +117,8 @@ class Knowledge:
         lately = lately[lately >= 0]
         hot = lately[best_of(self.describe(query.only(lately), tuple(HOT)), HOT)]
         own = query.touches.positions[query.touches.positions >= 0]
-        return query.only(np.unique(np.concatenate((own, led, hot))))
+        near = [nearest_to_touched(self.content, space, query, k) for space, k in NEAR.items()]
+        return query.only(np.unique(np.concatenate((own, led, hot, *near))))
 
     def describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
         """float32[n_features, n_sales]: what the recommenders say about the candidates of `query`.

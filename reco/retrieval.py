@@ -32,6 +32,8 @@ HOT: Final = {
     "segments.third": 60,
 }
 """How many of its best each sends that starts from what everybody touched lately."""
+NEAR: Final = {"image": 40, "text": 40}
+"""How many come in of each space of content, visited or not: those nearest to what the visitor touched."""
 
 
 def best_of(rows: NDArray[np.float32], quotas: Mapping[str, int]) -> NDArray[np.int32]:

@@ -1,19 +1,18 @@
 """What was found in the images of all sales, as the topics have it now, and which live sales look alike."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from models.image_index import ImageIndex
 from models.labelling.gallery import Card, thumbnail, write_gallery
+from models.sale_content import SaleContent
 from reco.catalogue import Catalogue, LiveSales
 from reco.errors import ImageRefusedError
 from reco.events import Sale
 from reco.label_book import LabelBook, book_of
 from reco.labels import SaleLabels
+from reco.recommenders.similarity import nearest
 from streams.history import read_labels, read_sales
 from streams.images.fetching import Fetcher
 from streams.images.settings import Images
@@ -25,23 +24,31 @@ NEAREST = 6
 
 @dataclass(frozen=True, eq=False)
 class LabelledSales:
-    """All sales, the newest labels of each, and the live ones in an index by what their images show."""
+    """All sales, the newest labels of each, and the content of those that are compared: the live ones."""
 
     catalogue: Catalogue
     live: LiveSales
     labels: dict[str, SaleLabels]
     book: LabelBook
-    index: ImageIndex | None
+    content: SaleContent
 
     def nearest(self, sale_id: str, k: int) -> list[tuple[str, float]]:
         """The live sales whose images look most like those of a sale, best first, with cosines.
 
         There are none if the version of the labeller that is in use has not labelled the sale.
         """
-        seen = self.book.seen(sale_id)
-        if seen is None or self.index is None:
+        content, sale = self.content.content, self.catalogue.sale(sale_id)
+        if sale is None or self.book.seen(sale_id) is None:
             return []
-        return self.index.nearest(sale_id if sale_id in self.index else seen.embedding, k)
+        if sale_id not in content:
+            self.content.take(sale_id, sale)
+        (row,), vectors = content.rows_of((sale_id,)), content.vectors("image")
+        if vectors is None:
+            return []
+        found = zip(*nearest(content, "image", self.live, vectors[row], k + 1), strict=True)
+        cosines = {self.live.ids[position]: float(cosine) for position, cosine in found}
+        cosines.pop(sale_id, None)
+        return list(cosines.items())[:k]
 
     def remark(self, sale: Sale) -> str:
         """Why the sale cannot be compared with others, as a sentence; empty if it can."""
@@ -69,9 +76,10 @@ async def read_labelled_sales(settings: Settings, at: int) -> LabelledSales:
     """
     catalogue, labels = await read_sales(settings), await read_labels(settings)
     live, book = catalogue.live(at), book_of(labels)
-    return LabelledSales(
-        catalogue, live, {one.sale_id: one for one in labels}, book, _index_of(live.ids, book)
-    )
+    content = SaleContent(labels=book)
+    for sale_id in live.ids:
+        content.take(sale_id, catalogue.sale(sale_id))
+    return LabelledSales(catalogue, live, {one.sale_id: one for one in labels}, book, content)
 
 
 async def write_label_gallery(
@@ -99,11 +107,6 @@ async def write_label_gallery(
     async with Fetcher(images) as fetcher:
         cards = await asyncio.gather(*(card(fetcher, sale) for sale in live))
     write_gallery(cards, _lead(sales, live), path)
-
-
-def _index_of(sale_ids: Iterable[str], book: LabelBook) -> ImageIndex | None:
-    seen = {one: found.embedding for one in sale_ids if (found := book.seen(one)) is not None}
-    return ImageIndex(list(seen), np.stack(list(seen.values()))) if seen else None
 
 
 async def _picture(fetcher: Fetcher, sale: Sale, max_pixels: int) -> bytes | ImageRefusedError | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.candidates import Query
+from reco.catalogue import LiveSales
 from reco.content import SPACES, TASTE_HALF_LIFE, Content, taste
 from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, NOTHING, compiled
 from reco.recommenders.protocol import Actions
@@ -15,7 +16,7 @@ from reco.recommenders.protocol import Actions
 RECENCY = 0.8
 """What a sale of the visit weighs in its centre, relative to the one touched after it."""
 MAX_VISITED = 24
-"""Distinct sales of the newest visit that are looked at, the newest; a visit has 4 to 10."""
+"""Distinct sales that make a centre, or of the newest visit that are looked at; a visit has 4 to 10."""
 NO_DIRECTION = 1e-6
 """A mean of vectors of length 1 that is shorter says nothing: they cancel each other."""
 KINDS = ("centroid", "last", "best", "profile")
@@ -78,6 +79,42 @@ class Similarity:
         """Nothing was learned."""
 
 
+def nearest(
+    content: Content, space: str, live: LiveSales, direction: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The `k` of `live` that lie nearest to `direction` (float32[d], of length 1); fewer, if fewer are there.
+
+    The index of `content` proposes them, none if it has no index. The cut is made by the cosines that are the
+    same on every machine.
+
+    Returns:
+        int32[n] positions and float32[n] cosines, best first, equal ones in the order of their positions.
+    """
+    indexed, vectors = content.indexed(space, live), content.vectors(space)
+    if indexed is None or vectors is None:
+        return np.empty(0, np.int32), np.empty(0, np.float32)
+    proposed = indexed.positions[np.sort(indexed.vectors.near(direction, k))]
+    cosines = np.empty(len(proposed), np.float32)
+    _cosines(_by_axis(vectors, content.live(live).rows[proposed]), direction, cosines)
+    best = np.argsort(-cosines, kind="stable")[:k]
+    return proposed[best], cosines[best]
+
+
+def nearest_to_touched(content: Content, space: str, query: Query, k: int) -> NDArray[np.int32]:
+    """int32[n]: positions of the `k` live sales nearest to the centre of what was touched, best first.
+
+    It is the `centroid` of `Similarity`, but goes on through earlier visits: so the newest visit counts most,
+    and where none of its sales has a vector, the one before it.
+    """
+    vectors = content.vectors(space)
+    if vectors is None:
+        return np.empty(0, np.int32)
+    direction = np.empty(vectors.shape[1], np.float32)
+    if not _centre(vectors, content.rows_of(query.touched), direction):
+        return np.empty(0, np.int32)
+    return nearest(content, space, query.candidates.live, direction, k)[0]
+
+
 @compiled(BOOL(FLOAT32_ROWS, INT32S, INT64))
 def _is_new(vectors: NDArray[np.float32], touched: NDArray[np.int32], touch: int) -> bool:
     """Whether this touch is of a sale with a vector, that none of the newer ones is of."""
@@ -99,6 +136,25 @@ def _direction(total: NDArray[np.float64], weight: float, direction: NDArray[np.
     for axis in range(len(total)):
         direction[axis] = total[axis] / length
     return True
+
+
+@compiled(BOOL(FLOAT32_ROWS, INT32S, FLOAT32S))
+def _centre(vectors: NDArray[np.float32], touched: NDArray[np.int32], direction: NDArray[np.float32]) -> bool:
+    """Write the direction of the newest touched sales, each weighing less than the one touched after it.
+
+    False if it has none.
+    """
+    total, weight, importance = np.zeros(vectors.shape[1]), 0.0, 1.0
+    seen = 0
+    for touch in range(len(touched)):
+        if seen == MAX_VISITED or not _is_new(vectors, touched, touch):
+            continue
+        for axis in range(len(total)):
+            total[axis] += importance * vectors[touched[touch], axis]
+        weight += importance
+        importance *= RECENCY
+        seen += 1
+    return _direction(total, weight, direction)
 
 
 @compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
@@ -135,24 +191,18 @@ def _score_visit(
     rows: NDArray[np.float32],
 ) -> None:
     """Write the rows that look at the newest visit, `centroid` and `best`, where they are known."""
-    total, weight, importance = np.zeros(vectors.shape[1]), 0.0, 1.0
     cosines = np.empty(rows.shape[1], np.float32)
     seen = 0
     for touch in range(len(visited)):
         if seen == MAX_VISITED or not _is_new(vectors, visited, touch):
             continue
-        vector = vectors[visited[touch]]
-        for axis in range(len(total)):
-            total[axis] += importance * vector[axis]
-        _cosines(sales, vector, cosines)
+        _cosines(sales, vectors[visited[touch]], cosines)
         for position in range(len(cosines)):
             if seen == 0 or cosines[position] > rows[2, position]:
                 rows[2, position] = cosines[position]
-        weight += importance
-        importance *= RECENCY
         seen += 1
-    direction = np.empty(len(total), np.float32)
-    if _direction(total, weight, direction):
+    direction = np.empty(vectors.shape[1], np.float32)
+    if _centre(vectors, visited, direction):
         _cosines(sales, direction, rows[0])
 
 

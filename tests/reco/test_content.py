@@ -1,7 +1,7 @@
 """Content: what was put is found again, whatever the order, and what was removed is gone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.image_index import FlatIndex
 from reco.candidates import NOWHERE
 from reco.content import MAX_PRICE, Content
 from reco.events import Sale
@@ -199,6 +200,65 @@ def test_where_live_sales_stand_is_found_once_until_something_changes() -> None:
     content.put_vector("text", "a", VECTOR)
     assert content.live(live).rows.tolist() == content.rows_of(["a", "b", "c"]).tolist()
     assert content.live(open_sales(["b"])).rows.tolist() == content.rows_of(["b"]).tolist()
+
+
+def counted() -> tuple[Content, list[int]]:
+    """Three sales with vectors of their images, and how many vectors were in each index that was built."""
+    built = list[int]()
+
+    def index_of(vectors: NDArray[np.float32]) -> FlatIndex:
+        built.append(len(vectors))
+        return FlatIndex(vectors)
+
+    content = Content(index_of)
+    for number, sale_id in enumerate(("a", "b", "c")):
+        content.put_vector("image", sale_id, np.array([1.0, number]))
+    return content, built
+
+
+def test_an_index_is_built_when_it_is_asked_for_and_holds_live_sales_only() -> None:
+    (content, built), live = counted(), open_sales(["0", "a", "c"])
+    assert built == []
+    first = content.indexed("image", live)
+    assert first is not None
+    assert first.positions.tolist() == [1, 2]
+    assert content.indexed("image", live) is first
+    assert content.indexed("text", live) is None
+    content.put(sale("a", 1.0))
+    content.put_vector("text", "a", VECTOR)
+    content.put_vector("image", "b", np.ones(2))
+    content.drop_vector("image", "b")
+    content.remove("b")
+    assert content.indexed("image", live) is first
+    assert built == [2]
+    assert content.indexed("image", open_sales(["a"])) is not first
+    assert built == [2, 1]
+
+
+def test_many_changes_at_once_cost_one_index() -> None:
+    (content, built), live = counted(), open_sales(["a", "b", "c", "d"])
+    content.indexed("image", live)
+    for number in range(64):
+        content.put_vector("image", "abcd"[number % 4], np.array([1.0, number]))
+    assert [content.indexed("image", live) is None for _ in range(2)] == [False, False]
+    assert built == [3, 4]
+
+
+def test_an_index_is_built_anew_after_every_kind_of_change_of_a_live_sale() -> None:
+    (content, built), live = counted(), open_sales(["a", "b", "c"])
+    content.put_vector("text", "a", VECTOR)
+    changes: Sequence[Callable[[], None]] = (
+        lambda: content.put_vector("image", "a", np.ones(2)),
+        lambda: content.drop_vector("image", "a"),
+        lambda: content.remove("b"),
+        lambda: content.empty("image"),
+        lambda: content.put_vector("image", "b", VECTOR),
+    )
+    for change in changes:
+        content.indexed("image", live)
+        change()
+    assert content.indexed("image", live) is not None
+    assert built == [3, 3, 2, 1, 1]
 
 
 @given(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reco.events import Click, Sale
+from reco.retrieval import MAX_SCORED
 from streams.clock import now
 from tests.models.image_ranker import SEA, STONE, looking_release, looks
 from tests.streams.serving import make_live, until_served
@@ -15,7 +16,8 @@ from tests.streams.world import World, expect_lists_after_the_last_event, newest
 
 pytestmark = pytest.mark.broker
 
-SALES = 40
+FEW, MANY = 40, MAX_SCORED + 40
+"""Live sales that are all scored, and so many that only candidates are."""
 BEACH = tuple(f"sale-{number}" for number in range(5))
 SEASIDE = tuple(f"seaside-{number}" for number in range(6))
 CITY = tuple(f"city-{number}" for number in range(6))
@@ -24,10 +26,10 @@ SOON = 5.0
 """Seconds within which a new sale is to be in the lists of those whom it suits."""
 
 
-async def begin(world: World, folder: Path) -> None:
+async def begin(world: World, folder: Path, sales: int) -> None:
     """Labelled sales, a worker with a ranker that looks at images, and visitors of two tastes."""
-    await world.publish(*open_sales(SALES))
-    await world.label(*(looks(f"sale-{n}", SEA if n < len(BEACH) else STONE) for n in range(SALES)))
+    await world.publish(*open_sales(sales))
+    await world.label(*(looks(f"sale-{n}", SEA if n < len(BEACH) else STONE) for n in range(sales)))
     worker = await world.start("sessions", "scoring").ready()
     promotion = await make_live(world, looking_release(folder))
     await until_served(worker, promotion.name)
@@ -61,9 +63,9 @@ async def until_lists_know(world: World, sales: int) -> list[Any]:
 async def test_a_new_sale_is_listed_once_it_is_labelled_to_those_whom_it_suits_and_to_nobody_else(
     world: World, tmp_path: Path
 ) -> None:
-    await begin(world, tmp_path)
+    await begin(world, tmp_path, MANY)
     await world.publish(NEW)
-    assert listed(await until_lists_know(world, SALES + 1), NEW.sale_id) == set()
+    assert listed(await until_lists_know(world, MANY + 1), NEW.sale_id) == set()
 
     began = monotonic()
     await world.label(looks(NEW.sale_id, SEA))
@@ -82,9 +84,9 @@ async def test_a_new_sale_is_listed_once_it_is_labelled_to_those_whom_it_suits_a
 async def test_what_is_labelled_while_no_worker_scores_is_in_lists_once_one_does(
     world: World, tmp_path: Path
 ) -> None:
-    await begin(world, tmp_path)
+    await begin(world, tmp_path, FEW)
     await world.publish(NEW)
-    await until_lists_know(world, SALES + 1)
+    await until_lists_know(world, FEW + 1)
     await world.workers[0].end(signal.SIGTERM)
     await world.label(looks(NEW.sale_id, SEA))
 

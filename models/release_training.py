@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from models.meta_model import MetaModel
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
-from models.targets import next_clicks, next_purchases
+from models.targets import next_clicks, next_purchases, purchases_per_click
 from models.text import FILE as TEXT_FILE
 from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
 from models.training_set import Examples, TrainingSet
@@ -30,13 +30,15 @@ from reco.ranker import Ranker
 from reco.recommenders.protocol import PURCHASE
 from reco.rules import bought
 
-Target: TypeAlias = Literal["purchase", "click"]
+Target: TypeAlias = Literal["purchase", "graded", "click"]
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
 MAX_MOMENTS: Final = 25_000
-"""Moments that are learned from, at most."""
+"""Moments that are learned from, at most: of those that lead to the target, and of the others."""
 ENOUGH_PURCHASES: Final = 2_000
-"""Fewer purchases than this teach too little; the next click is learned instead."""
+"""Fewer purchases than this teach too little by themselves; clicks teach with them."""
+FEWEST_PURCHASES: Final = 200
+"""Fewer than this cannot say how probable a purchase is; the next click is learned instead."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Plan:
     """What to train for.
 
     Attributes:
-        target: what a list is to lead to; None: a purchase where there are enough, else a click.
+        target: what a list is to lead to: a purchase; a purchase, or else a click, which is worth less
+            (`graded`); a click. None: the first of them that there are enough purchases for.
         window: within how many hours a purchase counts, unless it is in the same session.
         seed: of every draw.
     """
@@ -77,8 +80,8 @@ def train_release(
     """
     target = plan.target or _target(table)
     content, text = content_of(catalogue, plan.seed, labels)
-    walk = _walk(table, catalogue, target, plan)
-    examples = _replayed(walk, Knowledge(parameters, content=content), plan.seed, progress)
+    moments = _moments(table, catalogue, target, plan)
+    examples = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
     rankers = _rankers(examples, boosting, content)
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
     return Training(
@@ -91,14 +94,34 @@ def train_release(
     )
 
 
-def _replayed(walk: Walk, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
-    """What the recommenders said at the moments of `walk`; what was bought cannot be listed."""
-    training = TrainingSet(tuple(FEATURES), np.random.default_rng(seed))
+class Moments(NamedTuple):
+    """The moments of history that are learned from.
+
+    Attributes:
+        walk: history, with a list asked for at each of them.
+        grades: float32[n_rows], how much of a purchase the target of each row is, above 0 and at most 1.
+        weights: float32[n_rows], how many moments the one of each row stands for, relative to the others.
+    """
+
+    walk: Walk
+    grades: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+def _replayed(moments: Moments, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
+    """What the recommenders said at the moments; what was bought cannot be listed."""
+    training, walk = TrainingSet(tuple(FEATURES), np.random.default_rng(seed)), moments.walk
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
-        shown = positions_of(walk.table.shown_to(question.row), walk, question.query)
-        training.add(knowledge.describe(question.query, training.features), question.target, allowed, shown)
+        training.add(
+            knowledge.describe(question.query, training.features),
+            question.target,
+            allowed,
+            shown=positions_of(walk.table.shown_to(question.row), walk, question.query),
+            grade=float(moments.grades[question.row]),
+            weight=float(moments.weights[question.row]),
+        )
     if not len(training):
         raise TrainingError("the history has no moment to learn from; take a longer one")
     examples = training.complete()
@@ -117,31 +140,52 @@ def _size(table: EventTable, examples: Examples) -> dict[str, int]:
 
 
 def _target(table: EventTable) -> Target:
-    return "purchase" if int((table.kinds == PURCHASE).sum()) >= ENOUGH_PURCHASES else "click"
+    purchases = int((table.kinds == PURCHASE).sum())
+    if purchases < FEWEST_PURCHASES:
+        return "click"
+    return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
 
 
-def _walk(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Walk:
-    """History, with a list asked for at moments drawn by lot.
+def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Moments:
+    """Moments drawn by lot, at each of which a list is to lead to the target.
 
-    After every event it is to lead to a purchase; of moments without one as large a share is drawn as of the
-    others, so that rates hold. Otherwise it is to lead to the visitor's next click of the session.
+    For a purchase, moments after which nothing was bought are drawn as well, and weigh as many as they stand
+    for, so that rates hold. Otherwise the list is to lead to the visitor's next click of the session.
     """
     window = round(plan.window * HOUR)
-    targets = next_purchases(table, window) if target == "purchase" else next_clicks(table)
-    times = table.appended
-    late = times >= np.quantile(times, WARM_UP)
-    if target == "purchase":
-        # Of the newest moments it is not known yet what was bought; a short history cannot spare a window.
-        late &= times <= times.max() - min(window, round((times.max() - times.min()) * WARM_UP))
+    clicks, purchases = next_clicks(table), next_purchases(table, window)
+    sought = clicks if target == "click" else purchases
+    late = table.appended >= np.quantile(table.appended, WARM_UP)
+    if target != "click":
+        late &= _settled(table.appended, window)
     random = np.random.default_rng(plan.seed)
-    led = random.permutation(np.flatnonzero(late & (targets != NOTHING_BOUGHT)))
-    nothing = random.permutation(np.flatnonzero(late & (targets == NOTHING_BOUGHT)))
-    share = min(1.0, MAX_MOMENTS / max(len(led), 1))
-    asked = np.zeros(len(table), np.bool_)
-    asked[led[:MAX_MOMENTS]] = True
-    if target == "purchase":
-        asked[nothing[: min(round(share * len(nothing)), MAX_MOMENTS)]] = True
-    return after_each(table, targets, catalogue).only(asked)
+    led, led_share = _drawn(late & (sought != NOTHING_BOUGHT), random)
+    others, others_share = _drawn(late & (sought == NOTHING_BOUGHT), random)
+    weights = np.ones(len(table), np.float32)
+    weights[others] = led_share / others_share
+    grades = np.ones(len(table), np.float32)
+    if target == "graded":
+        grades[sought == NOTHING_BOUGHT] = purchases_per_click(table)
+        sought = np.where(sought == NOTHING_BOUGHT, clicks, sought)
+    asked = led if target == "click" else led | others
+    return Moments(after_each(table, sought, catalogue).only(asked), grades, weights)
+
+
+def _settled(times: NDArray[np.int64], window: int) -> NDArray[np.bool_]:
+    """bool[n_rows]: of the newest moments it is not known yet what was bought.
+
+    A short history cannot spare a whole window.
+    """
+    settled: NDArray[np.bool_] = times <= times.max() - min(window, round(float(np.ptp(times)) * WARM_UP))
+    return settled
+
+
+def _drawn(which: NDArray[np.bool_], random: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
+    """bool[n_rows], some of `which`, and their share of them."""
+    rows = random.permutation(np.flatnonzero(which))
+    drawn = np.zeros(len(which), np.bool_)
+    drawn[rows[:MAX_MOMENTS]] = True
+    return drawn, min(1.0, MAX_MOMENTS / max(len(rows), 1))
 
 
 def _rankers(
@@ -172,7 +216,7 @@ def _metrics(
         scores = model.score(np.ascontiguousarray(held.only(model.features).rows))
         metrics[f"{name} ndcg@10"] = _ndcg(scores, held)
         if name == "mix":
-            metrics["calibration error"] = expected_calibration_error(scores, held.labels, held.weights)
+            metrics["calibration error"] = expected_calibration_error(scores, held.chosen(), held.weights)
     return metrics
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from models.event_table import NO_SESSION, EventTable
 from models.walk import NOTHING_BOUGHT
-from reco.recommenders.protocol import PURCHASE
+from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
 
 
@@ -56,3 +56,9 @@ def next_clicks(table: EventTable) -> NDArray[np.int32]:
     later = np.delete(np.arange(len(order)), starts)
     targets[order[later - 1]] = table.sales[order[later]]
     return targets
+
+
+def purchases_per_click(table: EventTable) -> float:
+    """How many purchases a click is worth, from 0 to 1, as many as there are of both."""
+    clicks = int((table.kinds == CLICK).sum())
+    return min(1.0, int((table.kinds == PURCHASE).sum()) / max(clicks, 1))

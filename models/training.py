@@ -52,12 +52,14 @@ class Fitted(Struct, frozen=True):
 def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> Fitted:
     """A forest for one of LightGBM's objectives: `binary`, or `lambdarank` with the moments as queries.
 
+    Graded labels make of `binary` a `cross_entropy`, which is the same but for labels between 0 and 1.
+
     Raises:
         TrainingError: there are too few chosen sales to learn from.
     """
     import lightgbm
 
-    chosen = int(examples.labels.sum())
+    chosen = int((examples.labels > 0).sum())
     if chosen < FEWEST_POSITIVES:
         raise TrainingError(
             f"only {chosen} of the moments led to a candidate, at least {FEWEST_POSITIVES} are needed; "
@@ -65,7 +67,7 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
         )
     data = lightgbm.Dataset(
         examples.rows.T,
-        examples.labels.astype(np.float32),
+        examples.labels,
         group=examples.groups if objective == "lambdarank" else None,
         feature_name=list(examples.features),
     )
@@ -78,7 +80,9 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
 
 
 def _options(examples: Examples, boosting: Boosting, objective: str) -> dict[str, Any]:
-    leaf = min(boosting.min_data_in_leaf, max(5, int(examples.labels.sum()) // 10))
+    leaf = min(boosting.min_data_in_leaf, max(5, int((examples.labels > 0).sum()) // 10))
+    if objective == "binary" and ((examples.labels > 0) & ~examples.chosen()).any():
+        objective = "cross_entropy"
     options = {
         "objective": objective,
         "num_leaves": boosting.num_leaves,
@@ -99,8 +103,9 @@ def calibrate(forest: Forest, examples: Examples) -> Calibration:
     """From log odds to the probability observed in `examples`, which the forest has not seen."""
     raw = forest.raw_scores(np.ascontiguousarray(examples.rows))
     weights = examples.weights.astype(np.float64)
-    fit = fit_isotonic if examples.labels.sum() >= FEWEST_FOR_ISOTONIC else fit_sigmoid
-    return fit(raw, examples.labels, weights)
+    chosen = examples.chosen()
+    fit = fit_isotonic if chosen.sum() >= FEWEST_FOR_ISOTONIC else fit_sigmoid
+    return fit(raw, chosen, weights)
 
 
 def train_ranker(
@@ -139,7 +144,7 @@ class LogisticRegression:
         self._mean = np.where(known, rows, 0).sum(axis=1) / count
         squares = np.where(known, (rows - self._mean[:, None]) ** 2, 0).sum(axis=1)
         self._scale = np.maximum(np.sqrt(squares / count), 1e-9)
-        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(examples.rows).T, examples.labels)
+        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(examples.rows).T, examples.labels > 0)
         self._weights: NDArray[np.float64] = fitted.coef_[0]
         self._bias = float(fitted.intercept_[0])
 

@@ -23,7 +23,7 @@ class TrainingSet:
     features: tuple[str, ...]
     random: np.random.Generator
     _rows: list[NDArray[np.float32]] = field(default_factory=list)
-    _labels: list[NDArray[np.bool_]] = field(default_factory=list)
+    _labels: list[NDArray[np.float32]] = field(default_factory=list)
     _weights: list[NDArray[np.float32]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -35,7 +35,10 @@ class TrainingSet:
         rows: NDArray[np.float32],
         target: int,
         allowed: NDArray[np.bool_],
+        *,
         shown: NDArray[np.integer] = NONE_SHOWN,
+        grade: float = 1.0,
+        weight: float = 1.0,
     ) -> None:
         """Add one moment.
 
@@ -44,6 +47,8 @@ class TrainingSet:
             target: position of the sale that was chosen next; -1 if it is none of them.
             allowed: bool[n_sales], the candidates that could be listed.
             shown: int[n], positions of those that the visitor saw and could choose; all of them are taken.
+            grade: the label of the target; 1 unless it is less than what is to be predicted.
+            weight: how many moments this one stands for.
         """
         could = allowed.copy()
         could[target if target >= 0 else []] = False
@@ -52,10 +57,12 @@ class TrainingSet:
         rest = others[~seen]
         drawn = self.random.permutation(rest)[: max(NEGATIVES - int(seen.sum()), FEWEST_DRAWN)]
         chosen = np.concatenate(([target] if target >= 0 else [], others[seen], drawn)).astype(np.intp)
-        weights = np.ones(len(chosen), np.float32)
-        weights[len(chosen) - len(drawn) :] = len(rest) / max(len(drawn), 1)
+        weights = np.full(len(chosen), weight, np.float32)
+        weights[len(chosen) - len(drawn) :] *= len(rest) / max(len(drawn), 1)
         self._rows.append(np.ascontiguousarray(rows[:, chosen]))
-        self._labels.append((np.arange(len(chosen)) == 0) & (target >= 0))
+        labels = np.zeros(len(chosen), np.float32)
+        labels[: target >= 0] = grade
+        self._labels.append(labels)
         self._weights.append(weights)
 
     def complete(self) -> "Examples":
@@ -67,7 +74,7 @@ class TrainingSet:
             part = self._rows.pop()
             rows[:, end - part.shape[1] : end] = part
             end -= part.shape[1]
-        labels = np.concatenate([np.empty(0, np.bool_), *self._labels])
+        labels = np.concatenate([np.empty(0, np.float32), *self._labels])
         weights = np.concatenate([np.empty(0, np.float32), *self._weights])
         self._labels.clear()
         self._weights.clear()
@@ -81,16 +88,21 @@ class Examples:
     Attributes:
         features: names of the rows.
         rows: float32[n_features, n_examples].
-        labels: bool[n_examples], whether the sale was chosen.
+        labels: float32[n_examples], 1 for a sale that was chosen, less for one of another `grade`, else 0.
         weights: float32[n_examples], how many candidates it stands for.
         groups: int64[n_moments], how many examples each moment has.
     """
 
     features: tuple[str, ...]
     rows: NDArray[np.float32]
-    labels: NDArray[np.bool_]
+    labels: NDArray[np.float32]
     weights: NDArray[np.float32]
     groups: NDArray[np.int64]
+
+    def chosen(self) -> NDArray[np.bool_]:
+        """bool[n_examples]: the sales whose choice is to be predicted; those of a lower grade are not."""
+        chosen: NDArray[np.bool_] = self.labels == 1
+        return chosen
 
     def moments(self, first: int, last: int | None = None) -> "Examples":
         """Those of the moments from `first` (included) to `last` (excluded), in their order; a view."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reco.catalogue import Catalogue
     from reco.labels import SaleLabels
 
-Target = Literal["purchase", "click"]
+Target = Literal["purchase", "graded", "click"]
 LogOrTopics = Annotated[
     Path | None,
     typer.Argument(metavar="[PATH]", help="A log to replay; without one, the topics of this installation."),
@@ -38,7 +38,7 @@ LogOrTopics = Annotated[
 def train(
     path: LogOrTopics = None,
     *,
-    target: Annotated[Target | None, typer.Option(help="Else a purchase where there are enough.")] = None,
+    target: Annotated[Target | None, typer.Option(help="Else the first with enough purchases.")] = None,
     window: Annotated[float, typer.Option(min=0.01, help="Hours within which a purchase counts.")] = 24.0,
     parameters: ParametersFile = None,
     sets: Sets = None,

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.release_training import Plan, train_release
+from models import release_training
+from models.release_training import Plan, _moments, train_release
 from models.releases import load_release, write_release
-from models.targets import next_clicks
+from models.targets import next_clicks, next_purchases
 from models.text import FILE
 from models.training import Boosting
 from models.training_set import TrainingSet
@@ -18,6 +19,7 @@ from reco.errors import TrainingError
 from reco.events import Sale
 from reco.features import FEATURES
 from reco.parameters import Parameters
+from reco.recommenders.protocol import CLICK, PURCHASE
 from tests.models.shop_logs import SALES, START, shop_log
 
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
@@ -69,9 +71,37 @@ def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
     assert set(training.rankers) == {"visits", "mix"}
 
 
-def test_few_purchases_are_no_target_unless_they_are_asked_for() -> None:
-    training = train_release(shop_log(400), None, Parameters(), QUICK, Plan(), created_at=NOW, source="a log")
-    assert training.trained_on["target"] == "click"
+@pytest.mark.parametrize(("sessions", "target"), [(150, "click"), (400, "graded")])
+def test_few_purchases_teach_with_clicks_and_very_few_are_no_target(sessions: int, target: str) -> None:
+    table = shop_log(sessions)
+    training = train_release(table, None, Parameters(), QUICK, Plan(), created_at=NOW, source="a log")
+    assert training.trained_on["target"] == target
+
+
+def test_a_click_is_worth_as_many_purchases_as_there_are_for_it() -> None:
+    table = shop_log(400)
+    given, purchases = _moments(table, None, "graded", Plan()), next_purchases(table, 24 * 60 * 60_000)
+    worth = (table.kinds == PURCHASE).sum() / (table.kinds == CLICK).sum()
+    bought = purchases >= 0
+    assert (given.grades[bought] == 1).all()
+    assert (given.grades[~bought] == np.float32(worth)).all()
+    assert (given.walk.targets[bought] == purchases[bought]).all()
+    assert (given.walk.targets[~bought] == next_clicks(table)[~bought]).all()
+
+
+def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However few are drawn, as large a share of the moments leads to a purchase as in the whole history."""
+    table = shop_log(400)
+    whole, rates = _moments(table, None, "purchase", Plan()), []
+    monkeypatch.setattr(release_training, "MAX_MOMENTS", 40)
+    for moments in (whole, _moments(table, None, "purchase", Plan())):
+        rows = ~moments.walk.steps[moments.walk.steps < 0]
+        led = moments.walk.targets[rows] >= 0
+        rates.append(moments.weights[rows][led].sum() / moments.weights[rows].sum())
+    assert len(rows) == 80
+    assert rates[1] == pytest.approx(rates[0])
 
 
 def test_a_history_without_choices_is_refused() -> None:
@@ -87,9 +117,9 @@ def test_what_a_visitor_was_shown_and_did_not_choose_is_learned_from(monkeypatch
     table = replace(clicks, shown_after=np.array([row, row]), shown=np.array([1, 2], np.int32))
     add = TrainingSet.add
 
-    def spy(self: TrainingSet, rows: Any, target: int, allowed: Any, seen: Any) -> None:
-        shown.append(len(seen))
-        add(self, rows, target, allowed, seen)
+    def spy(self: TrainingSet, rows: Any, target: int, allowed: Any, **given: Any) -> None:
+        shown.append(len(given["shown"]))
+        add(self, rows, target, allowed, **given)
 
     monkeypatch.setattr(TrainingSet, "add", spy)
     train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="test")

@@ -43,7 +43,7 @@ def test_the_target_comes_with_others_that_weigh_as_many_candidates_as_they_stan
     training.add(rows, 7, np.ones(181, np.bool_))
     examples = training.complete()
     assert examples.groups.tolist() == [1 + NEGATIVES]
-    assert examples.labels.tolist() == [True] + [False] * NEGATIVES
+    assert examples.labels.tolist() == [1] + [0] * NEGATIVES
     assert examples.rows[:, 0].tolist() == rows[:, 7].tolist()
     assert 7 not in examples.rows[0, 1:]
     assert len(set(examples.rows[0].tolist())) == 1 + NEGATIVES
@@ -57,7 +57,7 @@ def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     training = TrainingSet(FEATURES, np.random.default_rng(seed))
     allowed = np.arange(200) % 7 > 0
     rows = np.tile(np.arange(200, dtype=np.float32), (3, 1))
-    training.add(rows, target, allowed, np.array(sorted(shown), np.intp))
+    training.add(rows, target, allowed, shown=np.array(sorted(shown), np.intp))
     examples = training.complete()
     taken = examples.rows[0].astype(int).tolist()
     seen = {one for one in shown if allowed[one] and one != target}
@@ -65,7 +65,7 @@ def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     assert seen <= set(taken)
     assert all(weight == 1 for one, weight in zip(taken, examples.weights, strict=True) if one in seen)
     others = int(allowed.sum()) - (target >= 0 and bool(allowed[target]))
-    assert examples.weights[~examples.labels].sum() == pytest.approx(others)
+    assert examples.weights[~examples.chosen()].sum() == pytest.approx(others)
     assert examples.labels.sum() == (target >= 0)
     assert len(taken) <= 1 + max(NEGATIVES, len(seen) + FEWEST_DRAWN)
 
@@ -79,13 +79,40 @@ def test_a_moment_without_a_target_has_others_only_and_what_is_not_allowed_is_ne
     assert not examples.labels.any()
 
 
+def test_a_moment_that_stands_for_several_weighs_as_many() -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(0))
+    rows = np.zeros((3, 100), np.float32)
+    training.add(rows, 7, np.ones(100, np.bool_), shown=np.array([3]), weight=2.5)
+    examples = training.complete()
+    assert examples.weights[:2].tolist() == [2.5, 2.5]
+    assert examples.weights.sum() == pytest.approx(250)
+
+
+def test_what_was_chosen_in_part_teaches_but_is_not_what_is_predicted() -> None:
+    """Three in ten are bought, as the first feature tells; what the second tells is only clicked."""
+    random, examples = np.random.default_rng(0), []
+    for seed in (0, 1):
+        training = TrainingSet(FEATURES, np.random.default_rng(seed))
+        for _ in range(2000):
+            rows = random.normal(size=(3, 20)).astype(np.float32)
+            is_bought = random.random() < 0.3
+            target = int(np.argmax(rows[0 if is_bought else 1]))
+            training.add(rows, target, np.ones(20, np.bool_), grade=1.0 if is_bought else 0.3)
+        examples.append(training.complete())
+    ranker, fitted = train_ranker(examples[0], FEATURES, QUICK)
+    gains = dict(fitted.importance)
+    assert min(gains["popularity.clicks_now"], gains["revisits.clicks"]) > 3 * gains["moment.hour"]
+    expected = float((ranker.score(examples[1].rows) * examples[1].weights).sum())
+    assert expected == pytest.approx(examples[1].chosen().sum(), rel=0.25)
+
+
 def test_a_forest_finds_what_leads_to_a_choice() -> None:
     training, later = moments(400), moments(100, seed=1)
     for objective in ("binary", "lambdarank"):
         ranker, fitted = train_ranker(training, FEATURES, QUICK, objective)
         assert fitted.importance[0][0] == "popularity.clicks_now"
         assert sum(share for _, share in fitted.importance) == pytest.approx(1)
-        assert area_under_the_curve(ranker.score(later.rows), later.labels) > 0.9
+        assert area_under_the_curve(ranker.score(later.rows), later.chosen()) > 0.9
 
 
 def test_a_release_of_the_same_seed_is_the_same_to_the_last_bit() -> None:
@@ -112,7 +139,7 @@ def test_calibration_keeps_the_order() -> None:
 def test_logistic_regression_learns_it_too_and_takes_what_is_unknown_as_average() -> None:
     examples, later = moments(300), moments(100, seed=1)
     regression = LogisticRegression(examples)
-    assert area_under_the_curve(regression.score(later.rows), later.labels) > 0.9
+    assert area_under_the_curve(regression.score(later.rows), later.chosen()) > 0.9
     unknown = later.rows.copy()
     unknown[2] = np.nan
     assert np.isfinite(regression.score(unknown)).all()

@@ -4,6 +4,7 @@ It never changes an order: the higher raw score keeps the higher probability.
 """
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, TypeAlias
 
@@ -66,12 +67,18 @@ class Isotonic(Struct, frozen=True, tag_field="kind", tag="isotonic"):
 
     def probabilities(self, raw: Floats) -> Floats:
         """float64[n] from float64[n] raw scores."""
-        x, log_odds = np.array(self.x), logit(np.array(self.y))
+        x, log_odds = _line(self)
         beyond = raw - np.clip(raw, x[0], x[-1])
         return expit(np.interp(raw, x, log_odds) + beyond)
 
 
 Calibration: TypeAlias = Isotonic | Sigmoid
+
+
+@lru_cache(maxsize=64)
+def _line(calibration: Isotonic) -> tuple[Floats, Floats]:
+    """The raw scores of the centres, and their log odds; kept, since every list is calibrated."""
+    return np.array(calibration.x), logit(np.array(calibration.y))
 
 
 def expit(log_odds: Floats) -> Floats:

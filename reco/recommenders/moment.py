@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reco.candidates import Query
 from reco.catalogue import OPEN_END
+from reco.kernels import FLOAT32_ROWS, INT32S, INT64, INT64S, NOTHING, compiled
 from reco.parameters import DAY, HOUR, SECOND
 from reco.recommenders.protocol import Actions
 
@@ -49,10 +50,23 @@ class Moment:
         rows[4] = (ts[0] - ts[length - 1]) / (length - 1) / SECOND if length > 1 else math.nan
         rows[5], rows[6] = query.at % DAY / HOUR, (query.at // DAY + 3) % 7
         rows[7] = rows.shape[1]
-        places, live = query.candidates.places, query.candidates.live
-        opens, closes = live.opens_at[places], live.closes_at[places]
-        rows[8] = np.where(opens > 0, (query.at - opens) / HOUR, math.nan)
-        rows[9] = np.where(closes < OPEN_END, (closes - query.at) / HOUR, math.nan)
+        live = query.candidates.live
+        _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[8:])
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Nothing was learned."""
+
+
+@compiled(NOTHING(INT64S, INT64S, INT32S, INT64, FLOAT32_ROWS))
+def _times(
+    opens_at: NDArray[np.int64],
+    closes_at: NDArray[np.int64],
+    places: NDArray[np.int32],
+    at: int,
+    rows: NDArray[np.float32],
+) -> None:
+    """Write the rows `sale_age` and `closes_in`."""
+    for position in range(len(places)):
+        opens, closes = opens_at[places[position]], closes_at[places[position]]
+        rows[0, position] = (at - opens) / HOUR if opens > 0 else math.nan
+        rows[1, position] = (closes - at) / HOUR if closes < OPEN_END else math.nan

@@ -26,7 +26,7 @@ from models.labelling.backbones import train_small
 from models.labelling.head import HeadOptions, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Provenance, Recognition, load_labeller, write_labeller
-from models.labelling.labeller_files import read_manifest
+from models.labelling.labeller_files import LABELLER
 from models.labelling.pictures import decode
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.errors import LabellingError
@@ -73,7 +73,7 @@ def kept(labellers: Path, recipe: Recipe) -> Path | None:
     """The newest labeller of this recipe below `labellers`; None if there is none that loads."""
     for folder in sorted(labellers.glob("[0-9]*"), reverse=True):
         with suppress(LabellingError):
-            if read_manifest(folder).trained_on == trained_on(recipe):
+            if LABELLER.read_manifest(folder).trained_on == trained_on(recipe):
                 load_labeller(folder)
                 return folder
     return None

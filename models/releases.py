@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from models.calibration import Calibration
 from models.forest import Forest
 from models.meta_model import MetaModel
-from models.release_files import digest, read_checked, write
-from models.release_manifest import MANIFEST, Manifest, Trained, read_manifest, seal
+from models.release_manifest import RELEASE, Manifest, Trained
 from models.release_promotion import RankerName
+from models.sealed import digest, write
 from reco.errors import ReleaseError
 from reco.parameters import Parameters
 
@@ -97,7 +95,7 @@ def write_release(releases: Path, training: Training, known_features: Mapping[st
         folder.mkdir()
         for name, value in (files | dict(training.arrays)).items():
             write(folder / name, value)
-        write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        RELEASE.write_manifest(folder, manifest)
         load_release(folder, known_features)
         folder.rename(place)
     finally:
@@ -113,7 +111,7 @@ def _manifest(training: Training, files: Mapping[str, bytes], known_features: Ma
     read = sorted({feature for ranker in rankers.values() for feature in ranker.features})
     if unknown := [feature for feature in read if feature not in known_features]:
         raise ReleaseError(f"there is no feature {unknown[0]}; train on those that there are")
-    return seal(
+    return RELEASE.seal(
         {
             "created_at": training.created_at,
             "trained_on": training.trained_on,
@@ -136,9 +134,9 @@ def load_release(folder: Path, known_features: Mapping[str, int]) -> Release:
     Raises:
         ReleaseError: it is not whole, or this version cannot serve it; says what, where and what to do.
     """
-    manifest = read_manifest(folder)
-    _check_rankers(folder / MANIFEST, manifest, known_features)
-    files = {name: read_checked(folder / name, checksum) for name, checksum in manifest.files.items()}
+    manifest = RELEASE.read_manifest(folder)
+    _check_rankers(folder / RELEASE.file, manifest, known_features)
+    files = RELEASE.read_files(folder, manifest)
     rankers: dict[RankerName, MetaModel] = {
         name: _ranker(folder, f"{manifest.id}/{name}", trained, files.pop(trained.model))
         for name, trained in manifest.rankers.items()

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.release_files import read, write
 from reco.errors import ReleaseError
 from reco.events import Sale
 
@@ -110,18 +108,6 @@ class TextModel:
         except (msgspec.DecodeError, ValueError) as error:
             raise ReleaseError(f"is no text model that can be read: {error}; {_AGAIN}") from error
 
-    @classmethod
-    def from_files(cls, folder: Path) -> "TextModel":
-        """The model in the file `FILE` of `folder`.
-
-        Raises:
-            ReleaseError: it is not there, or it is broken.
-        """
-        try:
-            return cls.from_bytes(read(folder / FILE))
-        except ReleaseError as error:
-            raise ReleaseError(f"{folder / FILE}: {error}") from error
-
     def to_bytes(self) -> bytes:
         """The model as bytes, the same for the same model."""
         return msgspec.msgpack.encode(
@@ -133,10 +119,6 @@ class TextModel:
                 dimensions=self.components.shape[1],
             )
         )
-
-    def to_files(self, folder: Path) -> None:
-        """Write the model to the file `FILE` in `folder`."""
-        write(folder / FILE, self.to_bytes())
 
     def vector(self, text: str) -> NDArray[np.float32] | None:
         """float32[n_dimensions] of length 1: what the text is about; None if it has no word that says so."""

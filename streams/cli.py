@@ -13,6 +13,7 @@ from streams.commands.doctor import doctor
 from streams.commands.evaluate import evaluate
 from streams.commands.import_log import import_log
 from streams.commands.labels import app as labels
+from streams.commands.labels_live import promote, rollback
 from streams.commands.labels_show import show
 from streams.commands.publish import publish
 from streams.commands.releases import app as releases
@@ -41,6 +42,8 @@ tenfold.command()(evaluate)
 tenfold.command()(topics)
 tenfold.add_typer(releases, name="releases")
 labels.command()(show)
+labels.command()(promote)
+labels.command()(rollback)
 tenfold.add_typer(labels, name="labels")
 tenfold.add_typer(broker, name="broker")
 tenfold.command()(doctor)

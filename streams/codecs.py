@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from models.release_promotion import Promotion
+from models.release_promotion import LabellerPromotion, Live, Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import MAX_ID_LENGTH, Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
 from reco.labels import LabelsFact, SaleLabels, Unlabelled
@@ -25,7 +25,10 @@ MAX_LABELS_BYTES = 512 * 1024
 MAX_PROMOTION_BYTES = 256 * 1024
 """Largest accepted promotion."""
 LIVE_RELEASE = b"live"
-"""Key of the promotions on `releases` that workers follow."""
+"""Key of the promotions of rankers on `releases`."""
+LIVE_LABELLER = b"live-labeller"
+"""Key of the promotions of labellers there."""
+PROMOTION_KEYS = frozenset((LIVE_RELEASE, LIVE_LABELLER))
 MAX_FUTURE = 5 * 60 * 1000
 """How far an event time may be ahead of the broker's append time, ms."""
 
@@ -46,6 +49,7 @@ _labels_decoder = msgspec.json.Decoder(SaleLabels)
 _session_decoder = msgspec.json.Decoder(Session)
 _list_decoder = msgspec.json.Decoder(TopTen)
 _promotion_decoder = msgspec.json.Decoder(Promotion)
+_labeller_promotion_decoder = msgspec.json.Decoder(LabellerPromotion)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WHERE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _REASONS = (
@@ -59,7 +63,7 @@ _REASONS = (
 )
 
 
-def encode(fact: Event | Sale | SaleLabels | Session | TopTen | Promotion) -> bytes:
+def encode(fact: Event | Sale | SaleLabels | Session | TopTen | Live[Any]) -> bytes:
     """The JSON bytes of a fact."""
     return _encoder.encode(fact)
 
@@ -137,14 +141,30 @@ def decode_list(value: bytes) -> TopTen:
 
 
 def decode_promotion(key: bytes | None, value: bytes | None) -> Promotion | None:
-    """The promotion in a record of `releases`; None goes back to the built-in blend.
+    """The promotion of a ranker in a record of `releases`; None goes back to the built-in blend.
 
     Raises:
-        RefusedRecordError: the record cannot be read.
+        RefusedRecordError: the record cannot be read, or is no such promotion.
     """
-    if key != LIVE_RELEASE:
-        raise RefusedRecordError("wrong-key", f"the record's key must be {LIVE_RELEASE.decode()}")
-    return None if value is None else _decode_json(_promotion_decoder, value, MAX_PROMOTION_BYTES)
+    return _under(LIVE_RELEASE, key, value, _promotion_decoder)
+
+
+def decode_labeller_promotion(key: bytes | None, value: bytes | None) -> LabellerPromotion | None:
+    """The promotion of a labeller in a record of `releases`; None goes back to that of the settings.
+
+    Raises:
+        RefusedRecordError: the record cannot be read, or is no such promotion.
+    """
+    return _under(LIVE_LABELLER, key, value, _labeller_promotion_decoder)
+
+
+def _under(
+    wanted: bytes, key: bytes | None, value: bytes | None, decoder: msgspec.json.Decoder[T]
+) -> T | None:
+    """What is promoted under the key `wanted`; None if nothing is any more."""
+    if key != wanted:
+        raise RefusedRecordError("wrong-key", f"the record's key must be {wanted.decode()}")
+    return None if value is None else _decode_json(decoder, value, MAX_PROMOTION_BYTES)
 
 
 def _decode_json(decoder: msgspec.json.Decoder[T], value: bytes | None, max_bytes: int | None) -> T:

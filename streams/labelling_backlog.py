@@ -50,7 +50,7 @@ class PublishedSales(FeedToWaitFor):
 
     Attributes:
         by_id: the sales.
-        changed: set with every record of a sale.
+        changed: set with every record of a sale, and with another labeller.
         found: the end of each partition when the worker started, by number.
     """
 
@@ -126,7 +126,7 @@ class LabelledSales(FeedToWaitFor):
 class Retries:
     """When to ask again for the images of sales that could not be had, for a reason that may pass.
 
-    It forgets in a restart: then they are asked for again at once.
+    It forgets in a restart, and with another labeller: then they are asked for again at once.
     """
 
     def __init__(self) -> None:
@@ -157,6 +157,12 @@ class Backlog:
         self.sales = PublishedSales(kafka, topics.sales)
         self.labelled = LabelledSales(kafka, topics.sale_labels)
         self.retries = Retries()
+
+    def use(self, version: str) -> None:
+        """Ask for the labels of this version from now on: whatever it has not labelled is to be labelled."""
+        self.labelled.version = version
+        self.retries = Retries()
+        self.sales.changed.set()
 
     async def build(self) -> None:
         """Read both topics, the labels first: each is of a sale that was there before it."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.labelling.labeller import Labelled, Labeller
@@ -37,9 +38,10 @@ class Found(NamedTuple):
 
 
 class LabellingDesk:
-    """Labels sales with one labeller; decoding and the network run in threads, fetching goes on meanwhile.
+    """Labels sales, a batch with one labeller; decoding and the network run in threads, fetching goes on.
 
     Attributes:
+        labeller: labels from the next batch on; a batch that is under way is labelled as it began.
         steps: how many images were fetched, and times the network was asked, so far; grows as work proceeds.
     """
 
@@ -62,7 +64,7 @@ class LabellingDesk:
             patience: how long `label` waits for images, s; one that is not there by then is `too-slow`.
         """
         self.steps = 0
-        self._labeller = labeller
+        self.labeller = labeller
         self._fetch = fetch
         self._max_pixels = max_pixels
         self._clock = clock
@@ -70,20 +72,23 @@ class LabellingDesk:
 
     async def label(self, sales: Sequence[Sale]) -> list[Found]:
         """What is found in the images of `sales`, in their order."""
+        labeller = self.labeller
         urls = dict.fromkeys(url for sale in sales for url in sale.image_urls)
-        pictures, refused = await self._pictures(urls)
-        labelled = await self._look_at(list(pictures.values())) if pictures else None
+        pictures, refused = await self._pictures(urls, labeller.size)
+        labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
         row_of = {url: row for row, url in enumerate(pictures)}
         found = []
         for sale in sales:
             own = dict.fromkeys(sale.image_urls)
             rows = [row_of[url] for url in own if url in row_of]
-            labels = self._mean(sale, labelled, rows) if labelled and rows else self._record(sale)
+            labels = self._record(sale, labeller)
+            if labelled and rows:
+                labels = _with_mean(labels, labeller, labelled, rows)
             found.append(Found(sale, labels, {url: refused[url] for url in own if url in refused}))
         return found
 
     async def _pictures(
-        self, urls: Mapping[str, None]
+        self, urls: Mapping[str, None], size: tuple[int, int]
     ) -> tuple[dict[str, Picture], dict[str, ImageRefusedError]]:
         """The picture at each URL, or why there is none."""
         pictures: dict[str, Picture] = {}
@@ -92,7 +97,7 @@ class LabellingDesk:
         async def get(url: str) -> None:
             try:
                 data = await self._fetch(url)
-                pictures[url] = await asyncio.to_thread(decode, data, self._labeller.size, self._max_pixels)
+                pictures[url] = await asyncio.to_thread(decode, data, size, self._max_pixels)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal
@@ -106,46 +111,41 @@ class LabellingDesk:
             pass  # what is not there by now stays refused
         return pictures, refused
 
-    async def _look_at(self, pictures: Sequence[Picture]) -> Labelled:
+    async def _look_at(self, pictures: Sequence[Picture], labeller: Labeller) -> Labelled:
         """What the labeller recognises on each picture."""
         parts = []
         for start in range(0, len(pictures), PICTURES_AT_ONCE):
             batch = np.stack(pictures[start : start + PICTURES_AT_ONCE])
-            parts.append(await asyncio.to_thread(self._labeller.label, batch))
+            parts.append(await asyncio.to_thread(labeller.label, batch))
             self.steps += 1
         return Labelled(*(np.concatenate(one) for one in zip(*parts, strict=True)))
 
-    def _mean(self, sale: Sale, labelled: Labelled, rows: Sequence[int]) -> SaleLabels:
-        """The record of a sale: the mean over its images, which are these rows."""
-        scores, topics, embeddings = (one[rows].mean(axis=0, dtype=np.float64) for one in labelled)
-        best = np.argsort(-scores, kind="stable")[:SHOWN_LABELS]
-        length = float(np.linalg.norm(embeddings))
-        return self._record(
-            sale,
-            images=len(rows),
-            labels=tuple(_scored(self._labeller.classes[one], scores[one]) for one in best.tolist()),
-            topics=tuple(map(_scored, self._labeller.topic_names, topics.tolist())),
-            embedding=(embeddings / length).astype("<f4").tobytes() if length else b"",
-        )
-
-    def _record(
-        self,
-        sale: Sale,
-        images: int = 0,
-        labels: tuple[Scored, ...] = (),
-        topics: tuple[Scored, ...] = (),
-        embedding: bytes = b"",
-    ) -> SaleLabels:
+    def _record(self, sale: Sale, labeller: Labeller) -> SaleLabels:
+        """The record of a sale in whose images nothing was found."""
         return SaleLabels(
             sale_id=sale.sale_id,
-            labeller=self._labeller.version,
+            labeller=labeller.version,
             image_urls=sale.image_urls,
-            images=images,
-            labels=labels,
-            topics=topics,
-            embedding=embedding,
+            images=0,
+            labels=(),
+            topics=(),
+            embedding=b"",
             labelled_at=self._clock(),
         )
+
+
+def _with_mean(record: SaleLabels, labeller: Labeller, labelled: Labelled, rows: Sequence[int]) -> SaleLabels:
+    """The record of a sale: the mean over its images, which are these rows."""
+    scores, topics, embeddings = (one[rows].mean(axis=0, dtype=np.float64) for one in labelled)
+    best = np.argsort(-scores, kind="stable")[:SHOWN_LABELS]
+    length = float(np.linalg.norm(embeddings))
+    return replace(
+        record,
+        images=len(rows),
+        labels=tuple(_scored(labeller.classes[one], scores[one]) for one in best.tolist()),
+        topics=tuple(map(_scored, labeller.topic_names, topics.tolist())),
+        embedding=(embeddings / length).astype("<f4").tobytes() if length else b"",
+    )
 
 
 def _scored(name: str, share: float) -> Scored:

@@ -1,23 +1,20 @@
-"""Releases on the wire: what is live, how it is loaded, and how another becomes live."""
+"""Releases of rankers in workers: what a promotion makes of them, loaded and ready to serve."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from aiokafka.errors import KafkaError
-
 from models.blend import Blend
-from models.release_promotion import Promoted, Promotion, RankerName, promotion_of
+from models.release_manifest import RELEASE
+from models.release_promotion import Promoted, RankerName
 from models.releases import Release, load_release
 from models.text import FILE, TextModel
-from reco.errors import BrokerError, RefusedRecordError, ReleaseError
+from reco.errors import ReleaseError
 from reco.features import FEATURES
 from reco.parameters import Parameters
 from reco.ranker import Ranker
-from streams.codecs import LIVE_RELEASE, decode_promotion, encode
-from streams.delivery.outbox import Outbox
-from streams.reading import read_whole
-from streams.settings import Kafka
+from streams.codecs import LIVE_RELEASE, decode_promotion
+from streams.promotions import Kind
 
 
 @dataclass(frozen=True)
@@ -61,13 +58,9 @@ def load(promoted: Promoted) -> Served:
     Raises:
         ReleaseError: it is not whole, this version cannot serve it, or it is not what was promoted.
     """
-    release = verified(Path(promoted.path))
-    manifest = release.manifest
-    if (manifest.id, manifest.checksum) != (promoted.release_id, promoted.checksum):
-        raise ReleaseError(
-            f"{promoted.path}: holds the release {manifest.id} with checksum {manifest.checksum}, "
-            f"{promoted.release_id} with {promoted.checksum} was promoted; promote it again"
-        )
+    folder = Path(promoted.path)
+    release = verified(folder)
+    RELEASE.check_promoted(folder, release.manifest, (promoted.release_id, promoted.checksum))
     return _served(release, promoted.ranker)
 
 
@@ -98,58 +91,12 @@ def chosen(folder: Path, ranker: RankerName) -> Promoted:
     return Promoted(release.manifest.id, str(folder), release.manifest.checksum, ranker)
 
 
-class Rollback(NamedTuple):
-    """One step back.
-
-    Attributes:
-        promotion: what becomes live; None is the built-in blend.
-        broken: what was left out because it cannot be loaded any more, and why.
-    """
-
-    promotion: Promotion | None
-    broken: tuple[tuple[Promoted, ReleaseError], ...]
-
-
-def roll_back(live: Promotion, at: int) -> Rollback:
-    """Back to the newest of what was live before `live` and can still be loaded; at last to the blend."""
-    broken: list[tuple[Promoted, ReleaseError]] = []
-    for steps, earlier in enumerate(live.before, start=1):
-        try:
-            load(earlier)
-        except ReleaseError as error:
-            broken.append((earlier, error))
-        else:
-            return Rollback(promotion_of(earlier, live.before[steps:], at), tuple(broken))
-    return Rollback(None, tuple(broken))
-
-
-async def live_promotion(kafka: Kafka, topic: str) -> Promotion | None:
-    """The newest promotion on `topic` that can be read; None if the built-in blend is live.
-
-    Raises:
-        BrokerError: the broker cannot be reached, or does not have the topic.
-    """
-    live: Promotion | None = None
-    async for record in read_whole(kafka, topic):
-        try:
-            live = decode_promotion(record.key, record.value)
-        except RefusedRecordError:
-            continue
-    return live
-
-
-async def announce(kafka: Kafka, topic: str, promotion: Promotion | None) -> None:
-    """Tell all workers what is live; the broker has it when this returns.
-
-    Raises:
-        BrokerError: the broker did not take it.
-    """
-    outbox = Outbox(kafka)
-    try:
-        await outbox.start()
-        await outbox.send(topic, LIVE_RELEASE, None if promotion is None else encode(promotion))
-        await outbox.settle()
-    except (KafkaError, OSError) as error:
-        raise BrokerError(f"{topic}: the promotion did not arrive: {error}. Do the same again.") from error
-    finally:
-        await outbox.close()
+RANKERS = Kind(
+    word="release",
+    key=LIVE_RELEASE,
+    decode=decode_promotion,
+    check=load,
+    otherwise="the built-in blend",
+    command="tenfold releases",
+)
+"""Rankers of releases, as they are promoted."""

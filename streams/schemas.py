@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from models.release_promotion import Promotion
+from models.release_promotion import LabellerPromotion, Promotion
 from reco.events import Event, Sale
 from reco.labels import SaleLabels
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
-from streams.codecs import LIVE_RELEASE
+from streams.codecs import LIVE_LABELLER, LIVE_RELEASE
 from streams.settings import Topics
 from streams.topics import Topic, topic_set
 
@@ -32,34 +32,39 @@ Document: TypeAlias = dict[str, Any]
 
 
 class Content(NamedTuple):
-    """What a topic holds: the key of its records, what they are, and their type if they are JSON of ours."""
+    """What a topic holds: the key of its records, what they are, and their types if they are JSON of ours."""
 
     key: str
     summary: str
-    type: Any = None
+    types: tuple[Any, ...] = ()
     headers: tuple[str, ...] = ()
 
 
 CONTENTS = {
     "events": Content(
-        "visitor_id", "Clicks, carts, purchases and impressions, in each visitor's order.", Event
+        "visitor_id", "Clicks, carts, purchases and impressions, in each visitor's order.", (Event,)
     ),
-    "sales": Content("sale_id", "A sale as published or changed; without a value, it was withdrawn.", Sale),
+    "sales": Content(
+        "sale_id", "A sale as published or changed; without a value, it was withdrawn.", (Sale,)
+    ),
     "sale-labels": Content(
         "sale_id",
         "What was recognised in the images of a sale; without a value, it was taken back.",
-        SaleLabels,
+        (SaleLabels,),
     ),
-    "sessions": Content("visitor_id", "The newest session state; without a value, it was erased.", Session),
+    "sessions": Content(
+        "visitor_id", "The newest session state; without a value, it was erased.", (Session,)
+    ),
     "recommendations": Content(
         f"visitor_id, or {DEFAULT_VISITOR} for visitors not known yet",
         "The newest list of ten sales; without a value, it was erased.",
-        TopTen,
+        (TopTen,),
     ),
     "releases": Content(
-        LIVE_RELEASE.decode(),
-        "Which ranker of which release is live; without a value, the built-in blend.",
-        Promotion,
+        f"{LIVE_RELEASE.decode()}: of a ranker; {LIVE_LABELLER.decode()}: of a labeller",
+        "Which ranker of which release is live, without a value the built-in blend;"
+        " and which labeller is, without a value that of the settings.",
+        (Promotion, LabellerPromotion),
     ),
     "dead-letters": Content(
         "as it came",
@@ -69,9 +74,10 @@ CONTENTS = {
 }
 
 
-def json_schema(kind: Any) -> Document:
-    """The JSON Schema of the messages of type `kind`."""
-    (schema,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+def json_schema(*kinds: Any) -> Document:
+    """The JSON Schema of the messages of these types."""
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
     for component in components.values():
         component["description"] = inspect.cleandoc(component["description"])
     return {"$schema": DIALECT, **schema, "$defs": components}
@@ -115,7 +121,7 @@ def _message(topic: Topic, content: Content) -> Document:
             "kafka": {"key": {"type": "string", "description": content.key}, "bindingVersion": "0.5.0"}
         },
     }
-    if content.type is not None:
+    if content.types:
         message["payload"] = {
             "schemaFormat": SCHEMA_FORMAT,
             "schema": {"$ref": f"./{topic.name}.schema.json"},
@@ -140,8 +146,8 @@ def _config(name: str, value: str) -> str | int | list[str]:
 def documents() -> Iterator[tuple[str, str]]:
     """File name and text of every document."""
     for name, content in CONTENTS.items():
-        if content.type is not None:
-            yield f"{name}.schema.json", _text(json_schema(content.type))
+        if content.types:
+            yield f"{name}.schema.json", _text(json_schema(*content.types))
     yield "asyncapi.json", _text(asyncapi())
 
 

@@ -88,7 +88,7 @@ class Labelling(Struct, frozen=True, forbid_unknown_fields=True):
     """What looks at the images of sales.
 
     Attributes:
-        labeller: folder of the labeller, as `tenfold labels train` writes it.
+        labeller: folder of the labeller, as `tenfold labels train` writes it, until another is promoted.
     """
 
     labeller: str = ""
@@ -230,17 +230,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT"
     yield from _sasl_contradictions(kafka)
     yield from _tls_contradictions(kafka)
-    yield from _late_images(settings)
+    if settings.labelling.labeller:
+        yield from late_images(settings)
     for server in filter(None, (part.strip() for part in kafka.bootstrap_servers.split(","))):
         host, _, port = server.rpartition(":")
         if not host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
             yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
 
 
-def _late_images(settings: Settings) -> Iterator[str]:
-    """A worker that waits for images must not look as if it stood still."""
+def late_images(settings: Settings) -> Iterator[str]:
+    """What a labelling worker cannot work with: waiting for images, it must not look as if it stood still."""
     patience, stall = settings.images.timeout_seconds, settings.worker.stall_seconds
-    if settings.labelling.labeller and patience > stall / 2:
+    if patience > stall / 2:
         yield (
             f"[images] timeout_seconds = {patience:g}: must be at most half of [worker] stall_seconds"
             f" ({stall:g}); lower it, or raise that"

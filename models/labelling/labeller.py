@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.labelling.backbones import Backbone, load_backbone
 from models.labelling.head import Head
-from models.labelling.labeller_files import HEAD, MANIFEST, TOPICS, Manifest, read_files, read_manifest, seal
+from models.labelling.labeller_files import HEAD, LABELLER, TOPICS, Manifest
 from models.labelling.topics import Topics
-from models.release_files import digest, write
+from models.sealed import digest, write
 from reco.errors import LabellingError
 
 Floats = NDArray[np.float32]
@@ -143,12 +142,7 @@ def load_labeller(folder: Path) -> Labeller:
     Raises:
         LabellingError: it is not whole, or cannot be used; says what, where and what to do.
     """
-    manifest = read_manifest(folder)
-    if folder.resolve().name != manifest.id:
-        raise LabellingError(f"{folder}: holds the labeller {manifest.id}; name the folder like it")
-    files = read_files(folder, manifest)
-    head = _head(folder / HEAD, files[HEAD], manifest)
-    topics = _topics(folder / TOPICS, files[TOPICS], manifest) if TOPICS in files else None
+    manifest, head, topics = verify_labeller(folder)
     backbones = tuple(load_backbone(str(folder / stored.file)) for stored in manifest.backbones)
     for backbone, stored in zip(backbones, manifest.backbones, strict=True):
         if backbone.dimensions != stored.dimensions:
@@ -156,6 +150,27 @@ def load_labeller(folder: Path) -> Labeller:
             raise LabellingError(f"{folder / stored.file}: {finds}; train it again")
     same_size(backbones)
     return Labeller(manifest, Recognition(backbones, head, topics))
+
+
+class Verified(NamedTuple):
+    """A labeller without its networks: everything but them is read, and every byte of them is verified."""
+
+    manifest: Manifest
+    head: Head
+    topics: Topics | None
+
+
+def verify_labeller(folder: Path) -> Verified:
+    """Verify the labeller in `folder`, which neither takes TensorFlow nor its time.
+
+    Raises:
+        LabellingError: it is not whole; says what, where and what to do.
+    """
+    manifest = LABELLER.read_manifest(folder)
+    files = LABELLER.read_files(folder, manifest)
+    head = _head(folder / HEAD, files[HEAD], manifest)
+    topics = _topics(folder / TOPICS, files[TOPICS], manifest) if TOPICS in files else None
+    return Verified(manifest, head, topics)
 
 
 def same_size(backbones: Sequence[Backbone]) -> None:
@@ -195,8 +210,8 @@ def _write_files(folder: Path, recognition: Recognition, provenance: Provenance)
         "metrics": provenance.metrics,
         "files": {name: digest(value) for name, value in files.items()},
     }
-    manifest = seal(content)
-    write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    manifest = LABELLER.seal(content)
+    LABELLER.write_manifest(folder, manifest)
     return manifest
 
 

@@ -12,23 +12,23 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from faust.types import EventT
 
-from models.labelling.labeller import Labeller, load_labeller
+from models.labelling.labeller import Labeller
 from reco.errors import SettingsError
 from streams.clock import now
 from streams.delivery.batches import micro_batches
 from streams.delivery.consumer import LosslessApp
 from streams.faust_app import group, new_app, raw_topic
 from streams.images.fetching import PER_HOST, Fetcher
+from streams.labellers import LABELLERS, load, of_settings
 from streams.labelling_backlog import FIRST_PAUSE, Backlog, groups
 from streams.labelling_desk import Fetch, LabellingDesk
 from streams.labelling_way import LabellingWay
-from streams.settings import Settings
+from streams.release_feed import Promotions, ReleaseFeed
+from streams.settings import Settings, late_images
 from streams.topics import TopicSet, topic_set
 from streams.vitals import Positions, Vitals, Work
 
@@ -44,13 +44,16 @@ class LabellingApp:
     """The Faust application of the labelling agent, with what it knows, and the two ways to sales."""
 
     def __init__(self, settings: Settings, vitals: Vitals) -> None:
-        if not settings.labelling.labeller:
-            remedy = "name the folder that `tenfold labels train` wrote"
-            raise SettingsError([f"[labelling] labeller: none is set; {remedy}"])
+        if late := list(late_images(settings)):
+            raise SettingsError(late)
         self._settings = settings
         self.topics: TopicSet = topic_set(settings.topics)
         self.app = new_app(settings, "labelling")
         self.backlog = Backlog(settings.kafka, self.topics)
+        releases = ReleaseFeed(settings.kafka, self.topics.releases, LABELLERS, vitals)
+        self.promotions = Promotions(
+            releases, load, lambda: of_settings(settings.labelling), lambda: self.version
+        )
         self._counts = vitals.counts
         self._outboxes = self.app.outbox(settings.kafka), self.app.outbox(settings.kafka)
         self._ways: tuple[LabellingWay, ...] = ()
@@ -58,15 +61,20 @@ class LabellingApp:
         name, sales, labelled = group(settings, "labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
         own = Work(name, self._positions, (self.topics.sales,), name)
-        vitals.works += [own, sales.work, labelled.work]
+        vitals.works += [own, sales.work, labelled.work, releases.work]
         vitals.gauges["labelling_backlog"] = lambda: self._waiting
-        vitals.names["labeller"] = lambda: labelled.version
+        vitals.names["labeller"] = lambda: self.version
+
+    @property
+    def version(self) -> str:
+        """The labeller in use; empty before the first one is loaded."""
+        return self.backlog.labelled.version
 
     async def build(self) -> None:
         """Load the labeller, and learn what is there and what is labelled already."""
         images = self._settings.images
-        labeller = await asyncio.to_thread(_load, Path(self._settings.labelling.labeller))
-        self.backlog.labelled.version = labeller.version
+        labeller = await self.promotions.first()
+        self.backlog.use(labeller.version)
         await self.backlog.build()
         fetcher: Fetcher = await self.app.add_async_context(Fetcher(images))
         leisurely = _in_turn(fetcher.fetch, max(1, min(images.concurrency, PER_HOST) // 2))
@@ -79,6 +87,12 @@ class LabellingApp:
             LabellingWay(desk, outbox, self.backlog, self.topics, self._counts)
             for desk, outbox in zip(desks, self._outboxes, strict=True)
         )
+
+    async def use(self, labeller: Labeller) -> None:
+        """Label with another labeller from the next batches on; all sales are its backlog."""
+        self.backlog.use(labeller.version)
+        for way in self._ways:
+            way.desk.labeller = labeller
 
     def _positions(self) -> Positions:
         """How far the worker is: what it has acknowledged, and within that, the images of the present batch.
@@ -123,13 +137,6 @@ class LabellingApp:
         return {number: max(offset, found[number]) for (_, number), offset in acknowledged.items()}
 
 
-def _load(folder: Path) -> Labeller:
-    """The labeller, used once: TensorFlow prepares itself for the first picture, which takes seconds."""
-    labeller = load_labeller(folder)
-    labeller.label(np.zeros((1, *labeller.size, 3), np.uint8))
-    return labeller
-
-
 def _in_turn(fetch: Fetch, turns: int) -> Fetch:
     """`fetch`, at most `turns` at a time: new sales find turns left, also at the host of the backlog."""
     turn = asyncio.Semaphore(turns)
@@ -149,6 +156,8 @@ def labelling_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     app.alongside(sales.follow)
     app.alongside(labelling.backlog.labelled.follow)
     app.alongside(labelling.work_off)
+    app.alongside(labelling.promotions.feed.follow)
+    app.alongside(lambda: labelling.promotions.follow(labelling.use))
 
     @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
     async def take_over(*_: Any, **__: Any) -> None:

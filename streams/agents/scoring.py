@@ -21,7 +21,7 @@ from streams.feeds import CatalogueFeed
 from streams.label_feed import LabelFeed
 from streams.learning import Learning
 from streams.release_feed import Promotions, ReleaseFeed
-from streams.releases import BLEND
+from streams.releases import BLEND, RANKERS, Served, load
 from streams.restoring import restore_active
 from streams.scoring_desk import ScoringDesk
 from streams.settings import Settings
@@ -55,8 +55,8 @@ class ScoringApp:
             rules=settings.rules,
             vitals=vitals,
         )
-        releases = ReleaseFeed(settings.kafka, self.topics.releases, vitals)
-        self.promotions = Promotions(releases, self.desk, self.learning, vitals)
+        releases = ReleaseFeed(settings.kafka, self.topics.releases, RANKERS, vitals)
+        self.promotions = Promotions(releases, load, lambda: BLEND, lambda: self.desk.release)
         vitals.gauges |= {
             "knowledge_second": lambda: self.desk.knowledge.second,
             "live_sales": lambda: self.desk.live_sales,
@@ -73,10 +73,19 @@ class ScoringApp:
         gc.disable()
         await self.catalogue.build()
         await self.labels.build()
-        await self.promotions.build()
+        served = await self.promotions.first()
+        await self.learning.begin_with(served.basis)
+        await self.desk.serve(Serving(self.learning.knowledge, served.ranker))
         await self.learning.build()
         gc.freeze()
         gc.enable()
+
+    async def serve(self, served: Served) -> None:
+        """Swap ranker and knowledge as one; then emit the lists of active visitors again."""
+        learner = await self.learning.successor(served.basis)
+        await self.desk.serve(Serving(learner.knowledge, served.ranker))
+        self.learning.switch(learner)
+        await self.desk.refresh_overtaken()
 
     async def take_over(self) -> None:
         """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""
@@ -117,7 +126,7 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     app.alongside(scoring.labels.follow)
     app.alongside(scoring.learning.follow)
     app.alongside(scoring.promotions.feed.follow)
-    app.alongside(scoring.promotions.follow)
+    app.alongside(lambda: scoring.promotions.follow(scoring.serve))
     app.alongside(lambda: desk.follow(scoring.catalogue.changed, scoring.labels.changed))
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]

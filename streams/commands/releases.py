@@ -1,6 +1,5 @@
 """`tenfold releases`: which releases of rankers there are, how good they are, and which one is live."""
 
-import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from models.release_promotion import Promoted, Promotion, RankerName, promote
+from models.release_promotion import Live, Promoted, RankerName
 from reco.errors import BrokerError, ReleaseError
-from streams.clients import create_topics
-from streams.clock import now
-from streams.embedded import broker_for, reachable
+from streams.commands.promoting import go_back, live_of, make_live, say
+from streams.embedded import reachable
 from streams.settings import Settings, load
-from streams.topics import topic_set
 
 if TYPE_CHECKING:
     from models.release_manifest import Manifest
@@ -28,7 +25,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Releases of rankers: list them, look at one, make one live, go back."
 )
 
-BLEND = "the built-in blend"
 SHOWN_METRICS = 4
 """Metrics of a release in the list; `show` has all."""
 
@@ -40,7 +36,7 @@ ReleaseName = Annotated[str, typer.Argument(metavar="ID", help="A release, by th
 @app.command("list")
 def list_command() -> None:
     """List the releases in the folder, the newest first, and say which one is live."""
-    from models.release_manifest import read_manifest
+    from models.release_manifest import RELEASE
 
     settings = load()
     folders = sorted(_folders(settings.releases_dir()), reverse=True)
@@ -49,16 +45,16 @@ def list_command() -> None:
     table = _table("release", "trained on", "metrics", "")
     for folder in folders:
         try:
-            table.add_row(*_row(read_manifest(folder), live))
+            table.add_row(*_row(RELEASE.read_manifest(folder), live))
         except ReleaseError as error:
             broken.append(str(error))
             table.add_row(folder.name, "broken", style="red")
     if folders:
         _console.print(table)
     else:
-        _say(f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
+        say(f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
     for reason in broken:
-        _say(f"- {reason}", "yellow")
+        say(f"- {reason}", "yellow")
 
 
 @app.command("show")
@@ -79,13 +75,9 @@ def promote_command(
 
     It is loaded here first, as workers will, and refused if they would refuse it.
     """
-    from streams.releases import chosen
+    from streams.releases import RANKERS, chosen
 
-    settings = load()
-    promoted = chosen(_folder(settings, release_id), ranker)
-    with broker_for(settings) as reached:
-        before = asyncio.run(_promote(reached, promoted))
-    _say(f"{promoted.name} is live; before, it was {_name(before)}. `tenfold releases rollback` goes back.")
+    make_live(RANKERS, chosen(_folder(load(), release_id), ranker))
 
 
 @app.command("rollback")
@@ -96,48 +88,30 @@ def rollback_command() -> None:
     one rollback makes B live, the next one A, the next one the built-in blend. A release that can no longer
     be loaded is left out. To go forward again, promote.
     """
-    with broker_for(load()) as settings:
-        asyncio.run(_roll_back(settings))
+    from streams.releases import RANKERS
+
+    go_back(RANKERS)
 
 
-async def _promote(settings: Settings, chosen: Promoted) -> Promotion | None:
-    """Promote it; what was live before."""
-    from streams.releases import announce, live_promotion
-
-    topics = topic_set(settings.topics)
-    await create_topics(settings.kafka, topics)
-    live = await live_promotion(settings.kafka, topics.releases.name)
-    await announce(settings.kafka, topics.releases.name, promote(chosen, live, now()))
-    return live
-
-
-async def _roll_back(settings: Settings) -> None:
-    from streams.releases import announce, live_promotion, roll_back
-
-    topic = topic_set(settings.topics).releases.name
-    live = await live_promotion(settings.kafka, topic)
-    if live is None:
-        raise ReleaseError(f"{BLEND.capitalize()} is live; there is nothing before it to go back to.")
-    back = roll_back(live, now())
-    for earlier, error in back.broken:
-        _say(f"- {earlier.name} is left out: {error}", "yellow")
-    await announce(settings.kafka, topic, back.promotion)
-    _say(f"{_name(back.promotion)} is live again; before, it was {live.name}.")
-
-
-def _live_if_reachable(settings: Settings) -> Promotion | None:
-    """What is live, said on a line; without a broker only that it cannot be known."""
-    from streams.releases import live_promotion
+def _live_if_reachable(settings: Settings) -> Live[Promoted] | None:
+    """The ranker that is live, said on a line, and the labeller; without a broker, why it is not known."""
+    from streams.labellers import LABELLERS
+    from streams.releases import RANKERS
 
     try:
         reached = reachable(settings)
-        live = asyncio.run(live_promotion(reached.kafka, topic_set(settings.topics).releases.name))
+        ranker, labeller = live_of(reached, RANKERS), live_of(reached, LABELLERS)
     except BrokerError as error:
-        _say(f"Which one is live cannot be known: {error}", "yellow")
+        say(f"Which one is live cannot be known: {error}", "yellow")
         return None
-    at = f", since {_moment(live.promoted_at)}" if live else ""
-    _say(f"Live: {_name(live)}{at}.")
-    return live
+    say(f"Live: {RANKERS.name(ranker)}{_since(ranker)}.")
+    if labeller or settings.labelling.labeller:
+        say(f"Live labeller: {LABELLERS.name(labeller)}{_since(labeller)}.")
+    return ranker
+
+
+def _since(live: Live[Any] | None) -> str:
+    return f", since {_moment(live.promoted_at)}" if live else ""
 
 
 def _folders(releases: Path) -> Iterable[Path]:
@@ -153,9 +127,10 @@ def _folder(settings: Settings, release_id: str) -> Path:
     return settings.releases_dir() / release_id
 
 
-def _row(manifest: "Manifest", live: Promotion | None) -> tuple[str, str, str, str]:
+def _row(manifest: "Manifest", live: Live[Promoted] | None) -> tuple[str, str, str, str]:
     metrics = [f"{name} {value:.4g}" for name, value in manifest.metrics.items()][:SHOWN_METRICS]
-    mark = f"live: {live.ranker}" if live and live.checksum == manifest.checksum else ""
+    promoted = live.promoted if live else None
+    mark = f"live: {promoted.ranker}" if promoted and promoted.checksum == manifest.checksum else ""
     return manifest.id, _trained_on(manifest), ", ".join(metrics), mark
 
 
@@ -195,13 +170,5 @@ def _table(*columns: str) -> Table:
     return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
 
 
-def _name(promotion: Promotion | None) -> str:
-    return BLEND if promotion is None else promotion.name
-
-
 def _moment(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _say(text: str, style: str = "") -> None:
-    _console.print(Text(text, style=style))

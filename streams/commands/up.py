@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from streams.clients import create_topics
+from streams.commands.promoting import live_of
 from streams.embedded import broker_for
-from streams.settings import load
+from streams.settings import Settings, load
 from streams.supervisor import Supervisor
 from streams.topics import topic_set
 
@@ -23,7 +24,7 @@ def up(
     scoring: Annotated[int, typer.Option(min=0, help="Worker processes of the scoring agent.")] = 1,
     labelling: Annotated[
         int | None,
-        typer.Option(min=0, help="Worker processes of the labelling agent; 1 if a labeller is set."),
+        typer.Option(min=0, help="Worker processes of the labelling agent; 1 if a labeller is set or live."),
     ] = None,
 ) -> None:
     """Start a broker if none is configured, the topics and the workers; start again whatever ends."""
@@ -36,7 +37,7 @@ def up(
         console.print(f"broker  {settings.kafka.bootstrap_servers}")
         console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
         if labelling is None:
-            labelling = 1 if settings.labelling.labeller else 0
+            labelling = int(bool(settings.labelling.labeller) or _is_promoted(settings))
         processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labelling
         with Supervisor(settings, processes) as supervisor:
             supervisor.ready(READY_TIMEOUT, until=told_to_stop)
@@ -45,3 +46,10 @@ def up(
             console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")
+
+
+def _is_promoted(settings: Settings) -> bool:
+    """Whether a labeller is promoted."""
+    from streams.labellers import LABELLERS
+
+    return live_of(settings, LABELLERS) is not None

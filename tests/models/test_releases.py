@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from models.calibration import Isotonic, Sigmoid
-from models.release_files import MAX_FILE_BYTES, digest
-from models.release_manifest import Manifest, checksum_of, id_of, read_manifest
+from models.release_manifest import RELEASE, Manifest
 from models.releases import Learned, load_release, write_release
+from models.sealed import checksum_of, digest, id_of
 from reco.errors import ReleaseError
 from reco.parameters import Parameters
 from tests.models.small_models import TRAINED_AT, forest_text, learned, training
@@ -98,7 +98,7 @@ def test_a_ranker_that_a_release_does_not_hold_is_refused(folder: Path) -> None:
 
 
 def test_its_id_is_the_day_of_training_and_the_start_of_its_checksum(folder: Path) -> None:
-    assert folder.name == f"2025-11-24-{read_manifest(folder).checksum[:8]}"
+    assert folder.name == f"2025-11-24-{RELEASE.read_manifest(folder).checksum[:8]}"
 
 
 def test_the_same_training_is_the_same_release_and_another_is_another(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def piped(folder: Path) -> Path:
 
 def huge(folder: Path) -> Path:
     with (folder / "text.npz").open("r+b") as file:
-        file.truncate(MAX_FILE_BYTES + 1)
+        file.truncate(RELEASE.max_file_bytes + 1)
     return folder
 
 
@@ -323,7 +323,7 @@ def test_a_release_that_is_not_whole_is_refused_with_the_culprit(folder: Path, c
 
 def test_a_bit_that_is_flipped_anywhere_is_noticed(folder: Path) -> None:
     random = np.random.default_rng(7)
-    whole = read_manifest(folder)
+    whole = RELEASE.read_manifest(folder)
     for name in ("release.json", "mix.lgb.txt", "visits.lgb.txt", "text.npz"):
         path = folder / name
         value = path.read_bytes()
@@ -331,7 +331,7 @@ def test_a_bit_that_is_flipped_anywhere_is_noticed(folder: Path) -> None:
             flipped = bytearray(value)
             flipped[at // 8] ^= 1 << at % 8
             path.write_bytes(flipped)
-            assert is_refused(folder) or (name == "release.json" and read_manifest(folder) == whole)
+            assert is_refused(folder) or (name == "release.json" and RELEASE.read_manifest(folder) == whole)
         path.write_bytes(value)
     assert not is_refused(folder)
 
@@ -346,7 +346,7 @@ def is_refused(folder: Path) -> bool:
 
 def test_a_file_that_the_manifest_does_not_name_is_not_opened(folder: Path) -> None:
     os.mkfifo(folder / "notes")
-    assert load_release(folder, KNOWN).manifest == read_manifest(folder)
+    assert load_release(folder, KNOWN).manifest == RELEASE.read_manifest(folder)
 
 
 def test_a_release_of_a_later_version_with_more_fields_of_the_manifest_is_read(folder: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_release_of_a_later_version_with_more_fields_of_the_manifest_is_read(f
 
 def test_the_checksum_is_of_the_content_not_of_its_layout(folder: Path) -> None:
     path = folder / "release.json"
-    manifest = read_manifest(folder)
+    manifest = RELEASE.read_manifest(folder)
     path.write_bytes(msgspec.json.encode(msgspec.json.decode(path.read_bytes()), order="sorted"))
-    assert read_manifest(folder) == manifest
+    assert RELEASE.read_manifest(folder) == manifest
     assert isinstance(manifest, Manifest)

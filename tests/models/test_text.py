@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
-from models.text import FILE, LEAST_KNOWN, TextModel, text_of
+from models.text import LEAST_KNOWN, TextModel, text_of
 from reco.errors import ReleaseError
 from reco.events import Sale
 from tests.source_tree import ROOT
@@ -86,9 +85,8 @@ def test_texts_that_have_no_words_in_common_are_refused(few: list[str]) -> None:
         TextModel.fit(few)
 
 
-def test_it_is_the_same_when_read_again(model: TextModel, tmp_path: Path) -> None:
-    model.to_files(tmp_path)
-    again = TextModel.from_files(tmp_path)
+def test_it_is_the_same_when_read_again(model: TextModel) -> None:
+    again = TextModel.from_bytes(model.to_bytes())
     assert again.to_bytes() == model.to_bytes() == TextModel.fit(TEXTS, DIMENSIONS, seed=1).to_bytes()
     for text in TEXTS:
         first, second = model.vector(text), again.vector(text)
@@ -96,19 +94,14 @@ def test_it_is_the_same_when_read_again(model: TextModel, tmp_path: Path) -> Non
         assert first.tobytes() == second.tobytes()
 
 
-def test_it_is_applied_without_scikit_learn(model: TextModel, tmp_path: Path) -> None:
-    model.to_files(tmp_path)
+def test_it_is_applied_without_scikit_learn(model: TextModel) -> None:
     code = (
-        "import sys; from pathlib import Path; from models.text import TextModel;"
-        "assert TextModel.from_files(Path(sys.argv[1])).vector('beach') is not None;"
+        "import sys; from models.text import TextModel;"
+        "assert TextModel.from_bytes(sys.stdin.buffer.read()).vector('beach') is not None;"
         "sys.exit('sklearn' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False).returncode == 0
-
-
-def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match=FILE):
-        TextModel.from_files(tmp_path)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, input=model.to_bytes(), check=False)
+    assert ran.returncode == 0
 
 
 @given(st.binary())

@@ -93,6 +93,25 @@ def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() 
     ]
 
 
+@given(st.permutations([0, 1] * len(IDS)))
+def test_one_version_is_in_use_while_workers_change_their_labeller_at_different_moments(
+    turns: list[int],
+) -> None:
+    kept, waiting = LabelBook(partitions=2), []
+    for worker in (0, 1):
+        own = IDS[worker::2]
+        waiting.append([labels(one, [float(n), 1.0], labeller=f"v{n}") for n in (1, 2) for one in own])
+    taken = [0, 0]
+    for worker in turns:
+        kept.apply(waiting[worker][taken[worker]], worker, taken[worker])
+        taken[worker] += 1
+        assert kept.in_use is not None
+        assert {seen.version for one in IDS if (seen := kept.seen(one))} == {kept.in_use}
+    assert kept.in_use is not None
+    assert kept.in_use.labeller == "v2"
+    assert sorted(in_use(kept)) == sorted(IDS)
+
+
 def test_a_labeller_that_can_read_no_image_does_not_come_into_use() -> None:
     kept = book(
         [labels("bari"), labels("oslo"), *(labels(one, [], labeller="v2") for one in ("rome", "bari"))]

@@ -1,5 +1,6 @@
 """A small real labeller for tests, trained in seconds on drawn postcards; it errs often, which is no harm."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -30,8 +31,11 @@ def recognition() -> Recognition:
 
 
 def write(folder: Path, number: int = 1) -> Path:
-    """Write a labeller; another number makes another version."""
-    return write_labeller(folder, recognition(), Provenance(1_780_000_000_000 + number, {"number": number}))
+    """Write a labeller; another number makes another version, whose embeddings are others."""
+    shared = recognition()
+    head = replace(shared.head, mean=shared.head.mean + np.float32(0.1 * (number - 1)))
+    provenance = Provenance(1_780_000_000_000 + number, {"number": number})
+    return write_labeller(folder, replace(shared, head=head), provenance)
 
 
 def postcards(seeds: range) -> NDArray[np.uint8]:

@@ -1,17 +1,21 @@
 """A place for tests of labelling: a world, a site of postcards, and what is seen of labels."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from models.release_promotion import Live, PromotedLabeller, promote
 from reco.events import Sale
 from reco.labels import SaleLabels
 from streams.clock import now
 from streams.codecs import decode_labels, encode
 from streams.images.settings import Images
+from streams.labellers import LABELLERS
+from streams.promotions import announce
 from streams.settings import Labelling, Settings
 from tests.streams.postcard_site import HOST, PostcardSite, postcard_site
 from tests.streams.world import View, World
@@ -47,6 +51,45 @@ class Place:
 
     async def all_labelled(self, sales: Sequence[Sale]) -> dict[str, SaleLabels]:
         return await self.until(lambda found: all(one.sale_id in found for one in sales))
+
+    async def all_labelled_by(self, version: str, sales: Iterable[Sale]) -> dict[str, SaleLabels]:
+        """Wait until this version of the labeller has the last word on all of them."""
+        versions = {version}
+        ids = [one.sale_id for one in sales]
+        return await self.until(
+            lambda found: {found[one].labeller if one in found else "" for one in ids} == versions
+        )
+
+    async def promote(
+        self, labeller: PromotedLabeller, live: Live[PromotedLabeller] | None = None
+    ) -> Live[PromotedLabeller]:
+        """Make a labeller live."""
+        promotion = promote(labeller, live, now())
+        await self.announce(promotion)
+        return promotion
+
+    async def announce(self, promotion: Live[PromotedLabeller] | None) -> None:
+        await announce(self.world.settings.kafka, self.world.topics.releases.name, LABELLERS, promotion)
+
+    @asynccontextmanager
+    async def sales_arriving(self, kind: str) -> AsyncIterator[list[Sale]]:
+        """Publish ten sales a second for the length of the block, each with a postcard; those so far."""
+        sent: list[Sale] = []
+        ended = asyncio.Event()
+
+        async def publish() -> None:
+            while not ended.is_set():
+                sent.append(sale(f"arriving-{len(sent)}", self.site.postcard(kind, len(sent) % 9)))
+                await self.world.publish(sent[-1])
+                await asyncio.sleep(0.1)
+
+        publishing = asyncio.create_task(publish())
+        await self.until(lambda found: "arriving-0" in found)
+        try:
+            yield sent
+        finally:
+            ended.set()
+            await publishing
 
     async def all_before_is_done(self) -> None:
         """Publish a sale in each partition, with an image of another host, and wait for their labels."""

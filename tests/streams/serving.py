@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.release_promotion import Promotion, RankerName, promote
+from models.release_promotion import Live, Promoted, RankerName, promote
 from reco.lists import TopTen
 from streams.clock import now
 from streams.codecs import decode_list
-from streams.releases import announce, chosen
+from streams.promotions import announce
+from streams.releases import RANKERS, chosen
 from tests.streams.world import PATIENCE, Running, World, clicks, newest_lists, open_sales
 
 
@@ -19,10 +20,10 @@ async def start(world: World, sales: int = 40) -> Running:
 
 
 async def make_live(
-    world: World, folder: Path, ranker: RankerName = "mix", live: Promotion | None = None
-) -> Promotion:
+    world: World, folder: Path, ranker: RankerName = "mix", live: Live[Promoted] | None = None
+) -> Live[Promoted]:
     promotion = promote(chosen(folder, ranker), live, now())
-    await announce(world.settings.kafka, world.topics.releases.name, promotion)
+    await announce(world.settings.kafka, world.topics.releases.name, RANKERS, promotion)
     return promotion
 
 

@@ -9,19 +9,26 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from models.labelling.labeller import load_labeller
+from models.labelling.labeller import Labeller, load_labeller
+from models.labelling.labeller_files import HEAD
 from models.labelling.pictures import decode
 from reco.errors import SettingsError
-from streams.agents.labelling import labelling_app
+from reco.labels import SaleLabels
+from streams.agents.labelling import LabellingApp
 from streams.clients import create_topics
-from streams.codecs import encode
+from streams.clock import now
+from streams.codecs import LIVE_RELEASE, decode_labels, encode
 from streams.images.fetching import PER_HOST
+from streams.images.settings import Images
+from streams.labellers import LABELLERS, chosen
+from streams.promotions import roll_back
 from streams.settings import Kafka, Settings, Topics, Worker
 from streams.topics import topic_set
 from streams.vitals import Vitals
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import Place, place_in, sale, with_labeller
 from tests.streams.postcard_site import jpeg
+from tests.streams.serving import until
 from tests.streams.world import world_of
 
 pytestmark = pytest.mark.broker
@@ -32,9 +39,18 @@ TIMEOUT_SECONDS, STALL_SECONDS = 1.5, 4.0
 CITY, SLOPE, _ = KINDS
 
 
-def test_a_worker_without_a_labeller_says_what_to_set(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match=r"\[labelling\] labeller: none is set; name the folder"):
-        labelling_app(settings, Vitals())
+@pytest.mark.usefixtures("topics")
+async def test_a_worker_without_a_labeller_says_what_to_do(settings: Settings) -> None:
+    labelling = LabellingApp(settings, Vitals())
+    with pytest.raises(SettingsError, match=r"labeller: none is set and none is promoted; name the folder"):
+        await labelling.build()
+    await labelling.promotions.feed.close()
+
+
+def test_a_worker_that_would_look_as_if_it_stood_still_does_not_start(settings: Settings) -> None:
+    waiting = replace(settings, images=Images(timeout_seconds=20.0))
+    with pytest.raises(SettingsError, match=r"timeout_seconds = 20: must be at most half"):
+        LabellingApp(waiting, Vitals())
 
 
 def impatient(settings: Settings) -> Settings:
@@ -138,3 +154,50 @@ async def test_images_that_do_not_come_neither_hold_up_other_sales_nor_look_like
     assert [(found[one.sale_id].image_urls, found[one.sale_id].images) for one in slow] == [
         (one.image_urls, 16) for one in slow
     ]
+
+
+def is_whole(labels: SaleLabels, labeller: Labeller, picture: bytes) -> bool:
+    """Whether all of it is what this labeller finds in the picture."""
+    found = labeller.label(decode(picture, labeller.size)[None])
+    direction, share = labels.vector(), labels.labels[0].share
+    return (
+        labels.labeller == labeller.version
+        and direction is not None
+        and np.allclose(direction, found.embeddings[0], atol=1e-4)
+        and np.isclose(share, found.scores[0].max(), atol=1e-4).item()
+    )
+
+
+@SHARED
+async def test_a_promoted_labeller_takes_over_while_sales_arrive_a_broken_one_does_not_and_one_can_go_back(
+    busy_place: Place, tmp_path: Path
+) -> None:
+    place, world = busy_place, busy_place.world
+    (worker,) = world.workers
+    first = load_labeller(Path(world.settings.labelling.labeller))
+    second, broken = chosen(write(tmp_path, 2)), chosen(write(tmp_path, 3))
+
+    async with place.sales_arriving(CITY) as sent:
+        live = await place.promote(second)
+        await place.until(lambda found: any(one.labeller == second.labeller for one in found.values()))
+    await place.all_labelled_by(second.labeller, sent)
+
+    await world.send_raw(world.topics.releases, LIVE_RELEASE, b"{")  # rankers are no matter here
+    (Path(broken.path) / HEAD).write_bytes(b"?")
+    await place.promote(broken, live)
+    await until(worker, lambda health: health["counts"].get("releases_refused") == 1)
+    told = worker.log.read_text()
+    assert f"labeller {broken.name} is refused, {second.name} goes on serving" in told
+    assert "is no promotion" not in told
+    after = sale("after", place.site.postcard(CITY, 8))
+    assert (await place.labels_of(after)).labeller == second.labeller
+
+    await place.announce(roll_back(LABELLERS, live, now()).promotion)
+    await place.all_labelled_by(first.version, [*sent, after])
+
+    versions = {one.version: one for one in (first, load_labeller(Path(second.path)))}
+    picture = {place.site.postcard(CITY, seed): jpeg(CITY, seed) for seed in range(9)}
+    for record in [one for each in sent for one in place.history(each.sale_id)]:
+        labels = decode_labels(record.key, record.value)
+        assert isinstance(labels, SaleLabels)
+        assert is_whole(labels, versions[labels.labeller], picture[labels.image_urls[0]])

@@ -1,7 +1,9 @@
 """Images of sales are fetched side by side and labelled together; those that cannot be had are left out."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +110,24 @@ async def test_more_images_than_the_network_takes_at_once_are_each_those_of_thei
     embeddings = labeller.label(pictures(labeller, *cards)).embeddings
     for one, expected in zip(found, embeddings, strict=True):
         np.testing.assert_allclose(vector(one), expected, atol=1e-5)
+
+
+async def test_a_batch_that_is_under_way_ends_with_the_labeller_that_it_began_with(
+    labeller: Labeller, desk: LabellingDesk, site: PostcardSite, tmp_path: Path
+) -> None:
+    other = load_labeller(write(tmp_path, 2))
+    sales = [sale("held", site.held(SLOPE, 1))]
+    under_way = asyncio.create_task(desk.label(sales))
+    while not site.holding:
+        await asyncio.sleep(0.01)
+
+    desk.labeller = other
+    site.gate.set()
+
+    for one, expected in ((await under_way, labeller), (await desk.label(sales), other)):
+        assert one[0].labels.labeller == expected.version
+        embedding = expected.label(pictures(expected, (SLOPE, 1))).embeddings[0]
+        np.testing.assert_allclose(vector(one[0]), embedding, atol=1e-5)
 
 
 async def test_images_that_cannot_be_had_are_left_out_with_their_reason(

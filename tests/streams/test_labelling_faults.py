@@ -1,4 +1,4 @@
-"""Labelling workers are killed, restarted and given another labeller while sales arrive: none is lost."""
+"""Labelling workers are killed, and another labeller is promoted, while sales arrive: none is lost."""
 
 import asyncio
 import signal
@@ -7,9 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from reco.events import Sale
-from reco.labels import SaleLabels
+from streams.labellers import chosen
+from streams.settings import Labelling
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import Place, place_in, sale, with_labeller
 from tests.streams.world import PATIENCE, Running, World
@@ -17,7 +19,6 @@ from tests.streams.world import PATIENCE, Running, World
 pytestmark = [pytest.mark.broker, pytest.mark.faults]
 
 CITY, SLOPE, _ = KINDS
-UNSEEN = SaleLabels("unseen", "none", (), 0, (), (), b"", 0)
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,12 @@ async def counted(worker: Running, what: str) -> int:
     return int(health["counts"].get(what, 0))
 
 
-async def test_workers_share_the_load_and_one_that_is_killed_in_the_middle_of_it_loses_no_sale(
-    place: Place,
+async def test_workers_with_a_promoted_labeller_share_the_load_and_one_that_is_killed_in_it_loses_no_sale(
+    place: Place, labellers: tuple[Path, Path]
 ) -> None:
     world, site = place.world, place.site
+    world.settings = replace(world.settings, labelling=Labelling())
+    await place.promote(chosen(labellers[0]))
     one, other = world.start("labelling"), world.start("labelling")
     await asyncio.gather(one.ready(), other.ready())
     sent: list[Sale] = []
@@ -67,16 +70,8 @@ async def test_workers_share_the_load_and_one_that_is_killed_in_the_middle_of_it
     assert all(found[one.sale_id].images == 1 for one in held)
 
 
-async def publish_steadily(place: Place, sent: list[Sale], enough: asyncio.Event) -> None:
-    """Publish ten sales a second until `enough`."""
-    while not enough.is_set():
-        sent.append(sale(f"arriving-{len(sent)}", place.site.postcard(CITY, len(sent) % 9)))
-        await place.world.publish(sent[-1])
-        await asyncio.sleep(0.1)
-
-
 @pytest.mark.slow
-async def test_another_labeller_labels_all_again_live_and_newest_first_and_neither_loses_nor_delays_new_sales(
+async def test_a_promoted_labeller_labels_all_again_live_and_newest_first_and_neither_loses_nor_delays_others(
     place: Place, labellers: tuple[Path, Path]
 ) -> None:
     world, site = place.world, place.site
@@ -84,31 +79,20 @@ async def test_another_labeller_labels_all_again_live_and_newest_first_and_neith
     live = [sale(f"live-{n}", site.held(SLOPE, n), opened=n) for n in range(20)]
     closed = [sale(f"closed-{n}", site.held(CITY, n), opened=90, closes=-40) for n in range(20)]
     await world.publish(*closed, *live)
-    old = await world.start("labelling").ready()
+    await world.start("labelling").ready()
     await place.until(lambda found: len(found) == 40)
-    arriving: list[Sale] = []
-    enough = asyncio.Event()
-    publishing = asyncio.create_task(publish_steadily(place, arriving, enough))
-    await place.until(lambda found: "arriving-0" in found)
-
-    site.gate.clear()
-    site.asked.clear()
-    assert await old.end(signal.SIGTERM) == 0, old.log.read_text()
-    await world.start("labelling", settings=with_labeller(world.settings, labellers[1])).ready()
-    async with asyncio.timeout(PATIENCE):
-        while not site.holding:  # the backlog waits for images then
-            await asyncio.sleep(0.01)
-    urgent = await place.labels_of(sale("urgent", site.postcard(SLOPE, 950)))
-    assert urgent.labeller == labellers[1].name
-    assert {place.newest()[one.sale_id].labeller for one in [*live, *closed]} == {labellers[0].name}
-
-    enough.set()
-    await publishing
+    async with place.sales_arriving(CITY) as arriving:
+        site.gate.clear()
+        site.asked.clear()
+        await place.promote(chosen(labellers[1]))
+        async with asyncio.timeout(PATIENCE):
+            while not site.holding:  # the backlog waits for images then
+                await asyncio.sleep(0.01)
+        urgent = await place.labels_of(sale("urgent", site.postcard(SLOPE, 950)))
+        assert urgent.labeller == labellers[1].name
+        assert {place.newest()[one.sale_id].labeller for one in [*live, *closed]} == {labellers[0].name}
     site.gate.set()
-    everything = [*live, *closed, *arriving]
-    await place.until(
-        lambda found: all(found.get(one.sale_id, UNSEEN).labeller == urgent.labeller for one in everything)
-    )
+    await place.all_labelled_by(urgent.labeller, [*live, *closed, *arriving])
     order = {path: number for number, path in enumerate(site.asked)}
     when = {one.sale_id: order[urlsplit(one.image_urls[0]).path] for one in live + closed}
     assert max(when[one.sale_id] for one in live[:5]) < min(when[one.sale_id] for one in live[-5:])

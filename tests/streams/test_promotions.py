@@ -2,17 +2,34 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from models.release_promotion import MAX_BEFORE, Promoted, Promotion, promote
+from models.release_promotion import (
+    MAX_BEFORE,
+    Live,
+    P,
+    Promoted,
+    PromotedLabeller,
+    promote,
+    promotion_of,
+)
 from models.text import FILE
 from reco.errors import RefusedRecordError, ReleaseError
-from streams.codecs import LIVE_RELEASE, decode_promotion, encode
-from streams.releases import chosen, load, roll_back
+from streams.codecs import (
+    LIVE_LABELLER,
+    LIVE_RELEASE,
+    decode_labeller_promotion,
+    decode_promotion,
+    encode,
+)
+from streams.labellers import LABELLERS
+from streams.promotions import Kind, roll_back
+from streams.releases import RANKERS, chosen, load
 from streams.schemas import CONTENTS, json_schema
 from tests import facts
 from tests.models.described_sales import text_model
@@ -25,22 +42,33 @@ release_ids = st.builds("{}-{}".format, st.dates().map(str), hexadecimal.map(lam
 promoted = st.builds(
     Promoted, release_ids, facts.names, hexadecimal, st.sampled_from(("mix", "visits", "content"))
 )
-promotions: st.SearchStrategy[Promotion] = st.builds(
-    lambda one, **more: Promotion(one.release_id, one.path, one.checksum, one.ranker, **more),
-    promoted,
-    promoted_at=facts.times,
-    before=st.lists(promoted, max_size=3).map(tuple),
-)
+labellers = st.builds(PromotedLabeller, release_ids, facts.names, hexadecimal)
 
 
-@given(promotions)
-def test_a_promotion_is_read_as_it_was_written_and_fits_its_schema(promotion: Promotion) -> None:
+def promotions_of(one: st.SearchStrategy[P]) -> st.SearchStrategy[Live[P]]:
+    return st.builds(promotion_of, one, st.lists(one, max_size=3).map(tuple), facts.times)
+
+
+SCHEMA = Draft202012Validator(json_schema(*CONTENTS["releases"].types))
+
+
+@given(promotions_of(promoted))
+def test_a_promotion_is_read_as_it_was_written_and_fits_its_schema(promotion: Live[Promoted]) -> None:
     assert decode_promotion(LIVE_RELEASE, encode(promotion)) == promotion
-    Draft202012Validator(json_schema(CONTENTS["releases"].type)).validate(json.loads(encode(promotion)))
+    SCHEMA.validate(json.loads(encode(promotion)))
 
 
-def test_a_tombstone_goes_back_to_the_built_in_blend() -> None:
-    assert decode_promotion(LIVE_RELEASE, None) is None
+@given(promotions_of(labellers))
+def test_so_is_that_of_a_labeller_which_is_none_of_a_ranker(promotion: Live[PromotedLabeller]) -> None:
+    assert decode_labeller_promotion(LIVE_LABELLER, encode(promotion)) == promotion
+    SCHEMA.validate(json.loads(encode(promotion)))
+    with pytest.raises(RefusedRecordError, match=r"missing-field: .*`release_id`"):
+        decode_promotion(LIVE_RELEASE, encode(promotion))
+
+
+@pytest.mark.parametrize("kind", [RANKERS, LABELLERS])
+def test_a_tombstone_goes_back_to_what_is_used_without_a_promotion(kind: Kind[Any]) -> None:
+    assert kind.decode(kind.key, None) is None
 
 
 GIVEN = {
@@ -51,11 +79,19 @@ GIVEN = {
 }
 
 
+def test_a_promotion_that_was_written_before_labellers_were_promoted_is_read() -> None:
+    earlier = {name: value for name, value in GIVEN.items() if name != "promoted_at"} | {"ranker": "visits"}
+    live = decode_promotion(LIVE_RELEASE, json.dumps(GIVEN | {"before": [earlier]}).encode())
+    assert live is not None
+    assert [one.name for one in live.steps] == ["2025-11-24-1a2b3c4d/mix", "2025-11-24-1a2b3c4d/visits"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
         (b"life", json.dumps(GIVEN).encode(), "wrong-key"),
         (None, json.dumps(GIVEN).encode(), "wrong-key"),
+        (LIVE_LABELLER, json.dumps(GIVEN).encode(), "wrong-key"),
         (b"live", b"", "empty"),
         (b"live", b"{", "not-json"),
         (b"live", b"{}", "missing-field"),
@@ -79,8 +115,8 @@ def one(number: int) -> Promoted:
     return Promoted(f"2025-11-24-{number:08x}", f"/nowhere/{number}", "0" * 64)
 
 
-def promoted_in_turn(*steps: Promoted) -> Promotion:
-    live: Promotion | None = None
+def promoted_in_turn(*steps: Promoted) -> Live[Promoted]:
+    live: Live[Promoted] | None = None
     for at, step in enumerate(steps):
         live = promote(step, live, at)
     assert live is not None
@@ -101,23 +137,23 @@ def test_it_remembers_only_so_many_steps() -> None:
 
 def test_each_rollback_goes_one_step_further_back_and_ends_at_the_blend(tmp_path: Path) -> None:
     first, second, third = (chosen(release(tmp_path, seed), "mix") for seed in (1, 2, 3))
-    live: Promotion | None = promoted_in_turn(first, second, third)
+    live: Live[Promoted] | None = promoted_in_turn(first, second, third)
     for expected in (second, first):
         assert live is not None
-        live = roll_back(live, at=100).promotion
+        live = roll_back(RANKERS, live, at=100).promotion
         assert live is not None
         assert live.promoted == expected
         assert live.promoted_at == 100
     assert live is not None
-    assert roll_back(live, at=100).promotion is None
+    assert roll_back(RANKERS, live, at=100).promotion is None
 
 
 def test_a_rollback_leaves_out_what_cannot_be_loaded_any_more_and_says_so(tmp_path: Path) -> None:
     first, second, third = (chosen(release(tmp_path, seed), "mix") for seed in (1, 2, 3))
     (Path(second.path) / "mix.lgb.txt").unlink()
-    back = roll_back(promoted_in_turn(first, second, third), at=100)
+    back = roll_back(RANKERS, promoted_in_turn(first, second, third), at=100)
     assert back.promotion is not None
-    assert back.promotion.promoted == first
+    assert back.promotion.steps == (first,)
     ((left_out, error),) = back.broken
     assert left_out == second
     assert "mix.lgb.txt: is missing" in str(error)

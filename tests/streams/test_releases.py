@@ -13,8 +13,9 @@ from models.release_promotion import promote
 from reco.lists import DEFAULT_VISITOR
 from reco.parameters import DAY, Parameters, PopularityParameters
 from streams.clock import now
-from streams.codecs import LIVE_RELEASE, encode
-from streams.releases import BLEND, Basis, Served, announce, chosen, load
+from streams.codecs import LIVE_LABELLER, LIVE_RELEASE, encode
+from streams.promotions import announce
+from streams.releases import BLEND, RANKERS, Basis, Served, chosen, load
 from tests.models.small_models import release
 from tests.streams.recomputation import all_of, computed_again
 from tests.streams.serving import (
@@ -61,9 +62,9 @@ async def test_under_load_every_event_has_its_list_and_every_list_is_whole_of_on
     times = sorted(record.timestamp for record in records)
     assert max(after - before for before, after in pairwise(times)) < 2000
     lists = lists_in(records)
-    served = {BLEND.ranker.release: BLEND, promotion.name: load(promotion)}
+    served = {BLEND.ranker.release: BLEND, promotion.name: load(promotion.promoted)}
     assert await computed_again(world, lists, served) == lists
-    for mistaken in ({BLEND.ranker.release: load(promotion)}, {promotion.name: BLEND}):
+    for mistaken in ({BLEND.ranker.release: load(promotion.promoted)}, {promotion.name: BLEND}):
         other = await computed_again(world, lists, served | mistaken)
         assert sum(one.sales != top.sales for one, top in zip(other, lists, strict=True)) > 100
 
@@ -88,10 +89,10 @@ async def test_a_release_with_other_parameters_is_served_with_knowledge_of_those
     lists = lists_in(await until_all_name(world, set(newest), promotion.name))
     of_it = [top for top in lists if top.made_from.release == promotion.name]
     assert min(top.made_from.knowledge_second for top in of_it) >= appended
-    served = {BLEND.ranker.release: BLEND, promotion.name: load(promotion)}
-    assert load(promotion).basis.parameters == PATIENT
+    served = {BLEND.ranker.release: BLEND, promotion.name: load(promotion.promoted)}
+    assert load(promotion.promoted).basis.parameters == PATIENT
     assert await computed_again(world, lists, served) == lists
-    served[promotion.name] = Served(load(promotion).ranker, Basis())
+    served[promotion.name] = Served(load(promotion.promoted).ranker, Basis())
     assert await computed_again(world, lists, served) != lists
 
 
@@ -104,17 +105,20 @@ async def test_visitors_who_do_not_click_get_lists_of_the_new_release_too(
 
     promotion = await make_live(world, release(tmp_path, seed=1), "visits")
 
-    await until_all_name(world, visitors, f"{promotion.release_id}/visits")
+    await until_all_name(world, visitors, f"{promotion.promoted.release_id}/visits")
 
 
-async def test_a_broken_release_is_refused_and_the_old_one_serves_on(world: World, tmp_path: Path) -> None:
+async def test_a_broken_release_is_refused_labellers_are_no_matter_and_the_old_one_serves_on(
+    world: World, tmp_path: Path
+) -> None:
     worker = await start(world)
     first = await make_live(world, release(tmp_path, seed=1))
     await until_served(worker, first.name)
     broken = promote(chosen(release(tmp_path, seed=2), "mix"), first, now())
-    with (Path(broken.path) / "mix.lgb.txt").open("ab") as model:
+    with (Path(broken.promoted.path) / "mix.lgb.txt").open("ab") as model:
         model.write(b" ")
 
+    await world.send_raw(world.topics.releases, LIVE_LABELLER, b"{")
     await world.send_raw(world.topics.releases, LIVE_RELEASE, encode(broken))
     await world.send_raw(world.topics.releases, LIVE_RELEASE, b"{")
     await world.send_raw(world.topics.releases, b"life", encode(broken))
@@ -141,13 +145,13 @@ async def test_a_worker_begins_with_the_newest_release_that_loads_and_emits_agai
     await worker.end(signal.SIGKILL)
     first = await make_live(world, release(tmp_path, seed=1, parameters=PATIENT))
     gone = await make_live(world, release(tmp_path, seed=2), live=first)
-    shutil.rmtree(gone.path)
+    shutil.rmtree(gone.promoted.path)
 
     worker = await world.start("sessions", "scoring").ready()
 
     await until_served(worker, first.name)
     lists = lists_in(await until_all_name(world, visitors, first.name))
-    served = {BLEND.ranker.release: BLEND, first.name: load(first)}
+    served = {BLEND.ranker.release: BLEND, first.name: load(first.promoted)}
     assert await computed_again(world, lists, served) == lists
 
 
@@ -156,7 +160,7 @@ async def test_a_tombstone_brings_the_built_in_blend_back(world: World, tmp_path
     promotion = await make_live(world, release(tmp_path, seed=1, parameters=PATIENT))
     await until_served(worker, promotion.name)
 
-    await announce(world.settings.kafka, world.topics.releases.name, None)
+    await announce(world.settings.kafka, world.topics.releases.name, RANKERS, None)
 
     await until_served(worker, BLEND.ranker.release)
     await world.send(*clicks(5, 50))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from models.release_promotion import Promotion
+from models.release_promotion import Promoted
 from streams.cli import tenfold
-from streams.releases import live_promotion
+from streams.promotions import live_promotion
+from streams.releases import RANKERS
 from streams.settings import Settings
 from tests.models.small_models import READ, release
 from tests.streams.command_line import use
@@ -27,9 +28,10 @@ def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-def live_of(settings: Settings) -> Promotion | None:
+def live_of(settings: Settings) -> Promoted | None:
     topic = f"{settings.topics.prefix}releases"
-    return asyncio.run(live_promotion(settings.kafka, topic))
+    live = asyncio.run(live_promotion(settings.kafka, topic, RANKERS))
+    return None if live is None else live.promoted
 
 
 @pytest.mark.broker

@@ -62,7 +62,7 @@ async def test_lists_by_the_texts_of_sales_are_the_same_again_while_these_change
 
     lists = await lists_of(world)
     assert len({top.made_from.sales_offsets for top in lists}) > 10
-    live = load(promotion)
+    live = load(promotion.promoted)
     served = {BLEND.ranker.release: BLEND, promotion.name: live}
     assert await computed_again(world, lists, served) == lists
     served[promotion.name] = Served(live.ranker, Basis())
@@ -98,7 +98,10 @@ async def test_lists_by_images_are_the_same_again_while_sales_are_labelled_and_l
     ended.set()
     await clicking
 
-    lists, served = await lists_of(world), {promotion.name: load(promotion), BLEND.ranker.release: BLEND}
+    lists, served = (
+        await lists_of(world),
+        {promotion.name: load(promotion.promoted), BLEND.ranker.release: BLEND},
+    )
     assert not all(top.made_from.labels_offsets for top in lists)
     assert len({top.made_from.labels_offsets for top in lists}) > 20
     assert await computed_again(world, lists, served) == lists

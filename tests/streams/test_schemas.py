@@ -27,9 +27,9 @@ from tests.broken_events import broken_records
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "docs" / "schemas"
 VALIDATORS = {
-    name: Draft202012Validator(json_schema(content.type))
+    name: Draft202012Validator(json_schema(*content.types))
     for name, content in CONTENTS.items()
-    if content.type
+    if content.types
 }
 
 
@@ -52,7 +52,7 @@ def test_one_command_writes_all_schemas(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["events", "sales", "sale-labels", "sessions", "recommendations"])
 def test_every_schema_is_a_valid_one(name: str) -> None:
-    Draft202012Validator.check_schema(json_schema(CONTENTS[name].type))
+    Draft202012Validator.check_schema(json_schema(*CONTENTS[name].types))
 
 
 @given(facts.events)

@@ -18,7 +18,8 @@ from reco.features import FEATURES
 from reco.parameters import Parameters
 from streams.cli import tenfold
 from streams.importing import Options
-from streams.releases import live_promotion
+from streams.promotions import live_promotion
+from streams.releases import RANKERS
 from streams.settings import Settings
 from streams.topics import TopicSet
 from tests.models.shop_logs import SALES, START, shop_log
@@ -155,10 +156,10 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
         await asyncio.to_thread(command, "train", "--target", "click", sets=QUICK)
     await run_import(settings, log, Options(publish_items=True, restart=True))
     done = await asyncio.to_thread(command, "train", "--target", "click", "--promote", sets=QUICK)
-    live = await live_promotion(settings.kafka, topics.releases.name)
+    live = await live_promotion(settings.kafka, topics.releases.name, RANKERS)
     assert live is not None
-    assert f"{live.release_id}/mix is live" in done.output
-    assert load_release(settings.releases_dir() / live.release_id, FEATURES).rankers.keys() == {
+    assert f"{live.promoted.release_id}/mix is live" in done.output
+    assert load_release(settings.releases_dir() / live.promoted.release_id, FEATURES).rankers.keys() == {
         "mix",
         "visits",
     }

@@ -23,10 +23,9 @@ from models.labelling.labeller import (
     same_size,
     write_labeller,
 )
-from models.labelling.labeller_files import HEAD, MANIFEST, TOPICS
+from models.labelling.labeller_files import HEAD, LABELLER, TOPICS
 from models.labelling.topics import TopicOptions, Topics, fit_topics
-from models.release_files import digest
-from models.release_manifest import checksum_of, id_of
+from models.sealed import checksum_of, digest, id_of
 from reco.errors import LabellingError
 
 CLASSES = ("beach", "castle", "desert", "harbour", "island", "jungle")
@@ -88,12 +87,12 @@ def copied(written: Path, tmp_path: Path) -> Path:
 
 def resealed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     """The labeller as one would write it who knows how checksums are made: the folder under its new name."""
-    content = json.loads((folder / MANIFEST).read_text())
+    content = json.loads((folder / LABELLER.file).read_text())
     change(content)
     content["files"] = {name: digest((folder / name).read_bytes()) for name in content["files"]}
     content["checksum"] = checksum_of(content)
     content["id"] = id_of(content["created_at"], content["checksum"])
-    (folder / MANIFEST).write_text(json.dumps(content))
+    (folder / LABELLER.file).write_text(json.dumps(content))
     return folder.rename(folder.parent / content["id"])
 
 
@@ -162,16 +161,16 @@ def test_a_file_with_one_other_bit_is_refused(copied: Path, name: str) -> None:
         load_labeller(copied)
 
 
-@pytest.mark.parametrize("name", ["backbone-2.keras", HEAD, TOPICS, MANIFEST])
+@pytest.mark.parametrize("name", ["backbone-2.keras", HEAD, TOPICS, LABELLER.file])
 def test_a_missing_file_is_refused(copied: Path, name: str) -> None:
     (copied / name).unlink()
-    with pytest.raises(LabellingError, match=f"{name}: there is no such file"):
+    with pytest.raises(LabellingError, match=f"{name}: is missing; copy the labeller again"):
         load_labeller(copied)
 
 
 def test_an_altered_manifest_is_refused(copied: Path) -> None:
-    text = (copied / MANIFEST).read_text()
-    (copied / MANIFEST).write_text(text.replace('"beach"', '"brothel"'))
+    text = (copied / LABELLER.file).read_text()
+    (copied / LABELLER.file).write_text(text.replace('"beach"', '"brothel"'))
     with pytest.raises(LabellingError, match="it was altered"):
         load_labeller(copied)
 

@@ -1,0 +1,32 @@
+"""`tenfold labels promote` and `rollback`: another labeller goes live while sales arrive; and back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.commands.promoting import go_back, make_live
+
+
+def promote(
+    labeller: Annotated[Path, typer.Argument(metavar="LABELLER", help="The folder of a labeller.")],
+) -> None:
+    """Make a labeller live: running labelling workers load it, change over, and label all sales again.
+
+    Every byte of it is verified here first. It must be at the same place for all workers, and wins over the
+    one in their settings; a worker that cannot load it says so, and goes on with the one before.
+    """
+    from streams.labellers import LABELLERS, chosen
+
+    make_live(LABELLERS, chosen(labeller))
+
+
+def rollback() -> None:
+    """Go back to the labeller that was live before.
+
+    Each rollback goes one step further back, and what it leaves is forgotten; before the first promotion it
+    was the labeller of the settings. One that is not whole any more is left out.
+    """
+    from streams.labellers import LABELLERS
+
+    go_back(LABELLERS)

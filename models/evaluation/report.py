@@ -11,47 +11,12 @@ from rich.text import Text
 
 from models.evaluation.intervals import RESAMPLES, Estimate
 from models.evaluation.results import Fact, Results, Row, Slice, Summary
+from models.page import write_page
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --card: #f5f7f9;
-  --page: #fff; --accent: #0072b2; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e3e7ec; --soft: #9aa5b3; --line: #333b46;
-  --card: #1e242c; --page: #14181d; --accent: #56b4e9; }} figure svg {{ filter: brightness(1.25); }} }}
-body {{ margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem; background: var(--page);
-  color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }}
-h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }}
-h2 {{ font-size: 1.2rem; margin: 3rem 0 .6rem; }}
-.lead {{ font-size: 1.12rem; }}
-.cards {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.6rem 0; }}
-.cards div {{ flex: 1 1 11rem; padding: .8rem 1rem; border-radius: .5rem; background: var(--card); }}
-.cards b {{ display: block; font-size: 1.6rem; line-height: 1.3; }}
-p {{ max-width: 54rem; }}
-small {{ font-weight: 400; }}
-small, .cards span, figcaption, .note {{ color: var(--soft); font-size: .85rem; }}
-.scroll {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: baseline; white-space: nowrap; }}
-td small {{ margin-left: .4em; }}
-.facts td {{ white-space: normal; overflow-wrap: anywhere; }}
-th {{ color: var(--soft); font-weight: 600; }}
-tr.ranker td {{ font-weight: 600; color: var(--accent); }}
-tr.published td {{ font-style: italic; }}
-figure {{ margin: 1rem 0 0; }}
-figure svg {{ max-width: 100%; height: auto; display: block; }}
-pre {{ padding: .8rem 1rem; border-radius: .5rem; background: var(--card); overflow-x: auto; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
+_STYLE = """
+th, td { white-space: nowrap; }
+tr.ranker td { font-weight: 600; color: rgb(var(--blue)); }
+tr.published td { font-style: italic; }
 """
 
 
@@ -59,9 +24,9 @@ def write_report(results: Results, path: Path) -> None:
     """Write the report of `results` to `path`: one file that needs nothing else, no network either."""
     about = results.about
     title = f"{about.data_set}, {about.protocol}: how good the rankings are"
-    parts = [f"<h1>{escape(title)}</h1>", _opening(results.summary), _all_scorers(results.summary)]
+    parts = [_opening(results.summary), _all_scorers(results.summary)]
     parts += [_slices(results.summary), *_plots(results), _how(results.summary)]
-    path.write_text(_PAGE.format(title=escape(title), body="\n".join(filter(None, parts))), encoding="utf-8")
+    write_page(path, title, parts, _STYLE)
 
 
 def terminal_table(summary: Summary) -> Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.labelling.thumbnails import data_url, small_jpeg
+from models.page import write_page
 from reco.labels import Scored
 
 THUMBNAIL = 180, 240
@@ -13,85 +14,62 @@ THUMBNAIL = 180, 240
 SHOWN = 4
 """Labels, and topics, that stand at a sale: those with the largest shares."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
+_HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
   style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --card: #f5f7f9;
-  --page: #fff; --label: 0, 114, 178; --topic: 0, 158, 115; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e3e7ec; --soft: #9aa5b3; --line: #333b46;
-  --card: #1e242c; --page: #14181d; --label: 86, 180, 233; }} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 90rem; background: var(--page);
-  color: var(--ink); font: 16px/1.45 system-ui, sans-serif; }}
-h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }}
-p {{ max-width: 54rem; }}
-.note, h3, form {{ color: var(--soft); font-size: .85rem; }}
-form {{ position: sticky; top: 0; z-index: 1; padding: .6rem 0; background: var(--page); }}
-input {{ width: min(28rem, 100%); margin-right: .8rem; padding: .45rem .7rem; border-radius: .4rem;
+"""
+_STYLE = """
+:root { --label: var(--blue); --topic: 0, 158, 115; }
+* { box-sizing: border-box; }
+body { max-width: 90rem; line-height: 1.45; }
+h3, form { color: var(--soft); font-size: .85rem; }
+form { position: sticky; top: 0; z-index: 1; padding: .6rem 0; background: var(--page); }
+input { width: min(28rem, 100%); margin-right: .8rem; padding: .45rem .7rem; border-radius: .4rem;
   border: 1px solid var(--line); background: var(--card); color: var(--ink);
-  font: inherit; font-size: 1rem; }}
-main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem;
-  align-items: start; margin-top: .6rem; }}
-article {{ border-radius: .6rem; overflow: hidden; background: var(--card); scroll-margin-top: 4rem;
-  content-visibility: auto; contain-intrinsic-size: auto 34rem; }}
-article:target {{ outline: 3px solid rgb(var(--label)); }}
-article[hidden] {{ display: none; }}
-article > div {{ padding: .8rem 1rem 1rem; }}
-h2 {{ font-size: 1rem; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }}
-h2 + p {{ margin: 0; overflow-wrap: anywhere; }}
-h3 {{ margin: .8rem 0 .2rem; font-weight: 600; }}
-.picture {{ display: block; aspect-ratio: 4 / 3; background: var(--line) center / cover;
-  color: var(--soft); }}
-.none {{ display: flex; flex-direction: column; justify-content: center; padding: 1rem; font-size: .85rem;
-  text-align: center; overflow: hidden; overflow-wrap: anywhere; }}
-ul {{ list-style: none; margin: 0; padding: 0; }}
-.shares li {{ display: flex; justify-content: space-between; gap: .6rem; margin-top: .2rem;
+  font: inherit; font-size: 1rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem;
+  align-items: start; margin-top: .6rem; }
+article { border-radius: .6rem; overflow: hidden; background: var(--card); scroll-margin-top: 4rem;
+  content-visibility: auto; contain-intrinsic-size: auto 34rem; }
+article:target { outline: 3px solid rgb(var(--label)); }
+article[hidden] { display: none; }
+article > div { padding: .8rem 1rem 1rem; }
+h2 { font-size: 1rem; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }
+h2 + p { margin: 0; overflow-wrap: anywhere; }
+h3 { margin: .8rem 0 .2rem; font-weight: 600; }
+.picture { display: block; aspect-ratio: 4 / 3; background: var(--line) center / cover;
+  color: var(--soft); }
+.none { display: flex; flex-direction: column; justify-content: center; padding: 1rem; font-size: .85rem;
+  text-align: center; overflow: hidden; overflow-wrap: anywhere; }
+ul { list-style: none; margin: 0; padding: 0; }
+.shares li { display: flex; justify-content: space-between; gap: .6rem; margin-top: .2rem;
   padding: .1rem .4rem; border-radius: .2rem; font-size: .85rem; font-variant-numeric: tabular-nums;
-  background: linear-gradient(to right, rgba(var(--tint), .35) var(--share), rgba(var(--tint), .08) 0); }}
-.shares b {{ font-weight: 400; white-space: nowrap; }}
-.labels {{ --tint: var(--label); }}
-.topics {{ --tint: var(--topic); }}
-.near {{ display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }}
-.near a {{ color: var(--soft); font-size: .8rem; text-decoration: none; font-variant-numeric: tabular-nums; }}
-.near .picture {{ border-radius: .25rem; }}
-.near .none {{ display: block; padding: .2rem; font-size: .7rem; line-height: 1.25; }}
-</style>
-<style>
-{pictures}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{lead}
-<form role="search"><input type="search" id="filter" aria-label="Show only sales with these words"
-  placeholder="Words of a title, label or topic"><output id="count" for="filter"></output></form>
-<main>
-{cards}
-</main>
-<script>
+  background: linear-gradient(to right, rgba(var(--tint), .35) var(--share), rgba(var(--tint), .08) 0); }
+.shares b { font-weight: 400; white-space: nowrap; }
+.labels { --tint: var(--label); }
+.topics { --tint: var(--topic); }
+.near { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
+.near a { color: var(--soft); font-size: .8rem; text-decoration: none; font-variant-numeric: tabular-nums; }
+.near .picture { border-radius: .25rem; }
+.near .none { display: block; padding: .2rem; font-size: .7rem; line-height: 1.25; }
+"""
+_FILTER = """<form role="search"><input type="search" id="filter"
+  aria-label="Show only sales with these words" placeholder="Words of a title, label or topic">
+<output id="count" for="filter"></output></form>"""
+_SCRIPT = """<script>
 const box = document.getElementById("filter"), count = document.getElementById("count");
 const cards = [...document.querySelectorAll("article")].map(card => [card, card.textContent.toLowerCase()]);
-function filter() {{
+function filter() {
   const words = box.value.toLowerCase().split(/\\s+/);
   for (const [card, text] of cards) card.hidden = !words.every(word => text.includes(word));
-  count.value = `${{cards.filter(([card]) => !card.hidden).length}} of ${{cards.length}} sales`;
-}}
+  count.value = `${cards.filter(([card]) => !card.hidden).length} of ${cards.length} sales`;
+}
 box.addEventListener("input", filter);
 box.form.addEventListener("submit", event => event.preventDefault());
-document.querySelector("main").addEventListener("click", event => {{
-  if (event.target.closest(".near a")) {{ box.value = ""; filter(); }}
-}});
+document.querySelector("main").addEventListener("click", event => {
+  if (event.target.closest(".near a")) { box.value = ""; filter(); }
+});
 filter();
-</script>
-</body>
-</html>
-"""
+</script>"""
 
 
 class Card(NamedTuple):
@@ -149,13 +127,10 @@ def write_gallery(cards: Iterable[Card], lead: str, path: Path) -> None:
         for one in ordered.values()
         if one.picture is not None
     )
-    page = _PAGE.format(
-        title="What the images of the live sales show",
-        pictures="\n".join(pictures),
-        lead=f"<p>{escape(lead)}</p>",
-        cards="\n".join(_card(card, ordered, numbers) for card in ordered.values()),
-    )
-    path.write_text(page, encoding="utf-8")
+    shown = (_card(card, ordered, numbers) for card in ordered.values())
+    parts = [f"<p>{escape(lead)}</p>", _FILTER, "<main>", *shown, "</main>", _SCRIPT]
+    style = "\n".join((_STYLE, *pictures))
+    write_page(path, "What the images of the live sales show", parts, style, _HEAD)
 
 
 def _place(card: Card) -> tuple[bool, str, float, str, str]:

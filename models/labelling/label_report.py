@@ -12,6 +12,7 @@ from models.evaluation.intervals import RESAMPLES, Estimate
 from models.evaluation.results import Calibration
 from models.labelling.judging import TOP, Judgement
 from models.labelling.thumbnails import data_url, small_jpeg
+from models.page import write_page
 
 WORST_CLASSES = 10
 WORST_PICTURES = 24
@@ -22,47 +23,14 @@ THUMBNAIL = 128
 NAMED_LABELS = 3
 """Most probable labels that stand below a picture."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --card: #f5f7f9;
-  --page: #fff; --right: 0, 114, 178; --wrong: 213, 94, 0; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e3e7ec; --soft: #9aa5b3; --line: #333b46;
-  --card: #1e242c; --page: #14181d; --right: 86, 180, 233; }} figure svg {{ filter: brightness(1.25); }} }}
-body {{ margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem; background: var(--page);
-  color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }}
-h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }}
-h2 {{ font-size: 1.2rem; margin: 3rem 0 .6rem; }}
-.lead {{ font-size: 1.12rem; }}
-.cards {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.6rem 0; }}
-.cards div {{ flex: 1 1 11rem; padding: .8rem 1rem; border-radius: .5rem; background: var(--card); }}
-.cards b {{ display: block; font-size: 1.6rem; line-height: 1.3; }}
-p {{ max-width: 54rem; }}
-.cards span, figcaption, .note {{ color: var(--soft); font-size: .85rem; }}
-.scroll {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .28rem 1rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: bottom; }}
-th {{ color: var(--soft); font-weight: 600; }}
-.confusion td {{ padding: .28rem .6rem; text-align: right; }}
-.confusion thead th {{ writing-mode: vertical-rl; transform: rotate(180deg); padding: .4rem .28rem; }}
-.facts td {{ overflow-wrap: anywhere; }}
-.pictures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1.2rem 1rem; }}
-.pictures figure {{ margin: 0; font-size: .85rem; }}
-.pictures img {{ width: 100%; aspect-ratio: 1; border-radius: .5rem; display: block; }}
-figure {{ margin: 1rem 0 0; }}
-figure svg {{ max-width: 100%; height: auto; display: block; }}
-pre {{ padding: .8rem 1rem; border-radius: .5rem; background: var(--card); overflow-x: auto; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
+_STYLE = """
+:root { --right: var(--blue); --wrong: 213, 94, 0; }
+th, td { vertical-align: bottom; }
+.confusion td { padding: .28rem .6rem; text-align: right; }
+.confusion thead th { writing-mode: vertical-rl; transform: rotate(180deg); padding: .4rem .28rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1.2rem 1rem; }
+.pictures figure { margin: 0; font-size: .85rem; }
+.pictures img { width: 100%; aspect-ratio: 1; border-radius: .5rem; display: block; }
 """
 
 
@@ -80,7 +48,6 @@ def write_label_report(
     """
     title = f"Scene labels of {facts.get('labeller', 'a labeller')}: how good they are"
     parts = [
-        f"<h1>{escape(title)}</h1>",
         _opening(judgement),
         _confusion(judgement),
         _pictures(judgement, pictures),
@@ -88,7 +55,7 @@ def write_label_report(
         _all_classes(judgement),
         _how(judgement, facts, command),
     ]
-    path.write_text(_PAGE.format(title=escape(title), body="\n".join(filter(None, parts))), encoding="utf-8")
+    write_page(path, title, parts, _STYLE)
 
 
 def _opening(judgement: Judgement) -> str:

@@ -65,11 +65,16 @@ def per_second(work: Callable[[], int], rounds: int) -> tuple[float, ...]:
 
 def arguments(description: str, **defaults: int) -> argparse.Namespace:
     """The arguments of a benchmark: its numbers, each an option with a default, and `--json FILE`."""
-    parser = argparse.ArgumentParser(description=description)
+    return parser(description, **defaults).parse_args()
+
+
+def parser(description: str, **defaults: int) -> argparse.ArgumentParser:
+    """What reads the `arguments`, for a benchmark that adds some of its own."""
+    reads = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
-    parser.add_argument("--json", type=Path, help="file to write the report to")
-    return parser.parse_args()
+        reads.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    reads.add_argument("--json", type=Path, help="file to write the report to")
+    return reads
 
 
 def publish(report: Report, file: Path | None) -> None:

@@ -12,9 +12,7 @@ of each topic, beside the same labels grouped at random.
 import argparse
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +21,7 @@ from rich.table import Table
 from sklearn.metrics import adjusted_mutual_info_score
 
 from benchmarks.machine import machine
+from benchmarks.networks import builder
 from models.labelling.pictures import decode
 from models.labelling.scenes import Scenes, read_scenes
 from models.labelling.topics import (
@@ -48,13 +47,9 @@ Score = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 def network(file: Path, name: str) -> tuple[Score, tuple[str, ...]]:
     """The label scores of the network `name` that the Python file `file` builds, and its labels."""
-    spec = spec_from_file_location("backbones_given", file)
-    if spec is None or spec.loader is None:
-        raise SystemExit(f"{file}: is no Python file")
-    builder: Any = module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    model = builder.load(name)
-    return lambda images: np.asarray(model(images)["labels"], np.float32), tuple(builder.labels())
+    given = builder(file)
+    model = given.load(name)
+    return lambda images: np.asarray(model(images)["labels"], np.float32), tuple(given.labels())
 
 
 def scores_of(scenes: Scenes, score: Score) -> NDArray[np.float32]:

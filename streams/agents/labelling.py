@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from faust.types import EventT
+from threadpoolctl import threadpool_limits
 
 from models.labelling.labeller import Labeller
 from reco.errors import SettingsError
@@ -73,6 +74,7 @@ class LabellingApp:
     async def build(self) -> None:
         """Load the labeller, and learn what is there and what is labelled already."""
         images = self._settings.images
+        _share_the_machine()
         labeller = await self.promotions.first()
         self.backlog.use(labeller.version)
         await self.backlog.build()
@@ -135,6 +137,12 @@ class LabellingApp:
         """Up to where the backlog goes in each partition of this worker; beyond are new sales."""
         acknowledged, found = self.app.positions(), self.backlog.sales.found
         return {number: max(offset, found[number]) for (_, number), offset in acknowledged.items()}
+
+
+def _share_the_machine() -> None:
+    """Leave processors to the network, before it is loaded."""
+    # The threads of NumPy's library spin after each product of the head, on the processors of the network.
+    threadpool_limits(1, user_api="blas")
 
 
 def _in_turn(fetch: Fetch, turns: int) -> Fetch:

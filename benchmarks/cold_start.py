@@ -1,0 +1,184 @@
+"""How well tours that nobody has visited are found by what they say of themselves.
+
+    python -m benchmarks.cold_start ../shared/data/slantour
+
+Visitors, tours and cut are those of `benchmarks.agency_offline`. One list is asked for a visitor, of nothing
+but tours without a single visit; sought are those among them that the visitor looked at after the cut, and
+had not looked at before. Twice:
+
+- new: the tours on sale in the test that are in no history. They are few, and two of them are most of what is
+  sought, which intervals over visitors cannot tell.
+- held out: each tour on sale is made new once, a tenth of them at a time: its visits are taken out of all
+  histories.
+
+Content is what the product computes of all that the visitor looked at before the cut: cosines of texts, and
+shares of country and tags; ties count against it. Popularity knows nothing of such tours; the nearest that it
+has to say are the visits of all visitors to other tours with the same country, or the same tags. Its ties are
+broken by lot, and chance is nothing but lots; both are means over many.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.agency_offline import CUT, SLOW, Agency, catalogue_of, figures, on_sale, read, session_of
+from benchmarks.machine import machine
+from models.evaluation.intervals import by_cluster, resample
+from models.sale_content import content_of
+from reco.catalogue import Catalogue
+from reco.knowledge import Knowledge
+
+CONTENT = (
+    "similarity.text_profile",
+    "similarity.text_centroid",
+    "similarity.text_best",
+    "similarity.text_last",
+    "attributes.same_country",
+    "attributes.tag_overlap",
+)
+"""The evidence that knows a sale without visits."""
+BASELINES = ("chance", "popularity of the country", "popularity of the tags")
+SCORERS = (*BASELINES, *CONTENT)
+PARTS = 10
+"""Tours are made new a tenth at a time, so that a list chooses among some eighty."""
+DRAWS = 100
+"""Lists drawn by lot for each question."""
+SEED = 0
+
+
+class Question(NamedTuple):
+    """A list to be asked for: who, what they had looked at, and the tours without visits, some sought."""
+
+    visitor: str
+    looked: Sequence[str]
+    candidates: Sequence[str]
+    sought: Collection[str]
+
+
+class Answers(NamedTuple):
+    """What was found, in the order of `SCORERS`: float64[n_scorers, n_questions]; and who was asked for."""
+
+    hits: NDArray[np.float64]
+    reciprocal_ranks: NDArray[np.float64]
+    visitors: NDArray[np.int64]
+
+
+def never_visited(agency: Agency) -> set[str]:
+    """Tours on sale in the test that are in no history."""
+    return on_sale(agency.tours) - set(chain.from_iterable(agency.before.values()))
+
+
+def parts(agency: Agency, seed: int = SEED) -> list[set[str]]:
+    """The tours on sale, each in one of `PARTS` parts, drawn by lot."""
+    tours = np.random.default_rng(seed).permutation(sorted(on_sale(agency.tours))).tolist()
+    return [set(tours[part::PARTS]) for part in range(PARTS)]
+
+
+def questions(agency: Agency, new: set[str]) -> Iterator[Question]:
+    """One for each visitor who looked at `new` tours for the first time, and at others before."""
+    candidates = sorted(new)
+    for visitor, after in sorted(agency.after.items()):
+        sought = (after & new).difference(agency.before[visitor])
+        looked = [tour for tour in agency.before[visitor] if tour not in new]
+        if sought and looked:
+            yield Question(visitor, looked, candidates, sought)
+
+
+class Scorers:
+    """What all scorers say about tours without visits."""
+
+    def __init__(self, agency: Agency, catalogue: Catalogue) -> None:
+        self._knowledge = Knowledge(SLOW, content=content_of(catalogue, SEED)[0])
+        self._everything = self._knowledge.candidates(catalogue.live(CUT))
+        self._place = {tour: place for place, tour in enumerate(self._everything.live.ids)}
+        self._sales = {sale.sale_id: sale for sale in catalogue.sales()}
+        self._visits = Counter(chain.from_iterable(agency.before.values()))
+        self._random = np.random.default_rng(SEED)
+
+    def answers(self, asked: Iterable[Question]) -> Answers:
+        """What each scorer finds."""
+        found = [(self._found(one), int(one.visitor)) for one in asked]
+        hits, reciprocal_ranks = np.moveaxis(np.array([both for both, _ in found]), 2, 0)
+        return Answers(hits.T, reciprocal_ranks.T, np.array([visitor for _, visitor in found]))
+
+    def _found(self, question: Question) -> list[tuple[float, float]]:
+        """Of each scorer: whether a tour that is sought is among the first ten, and 1 / rank of the first."""
+        sought = [place for place, tour in enumerate(question.candidates) if tour in question.sought]
+        lots = self._random.random((DRAWS, len(question.candidates)))
+        by_lot = [
+            _mean(_first(lot + known, sought) for lot in lots) for known in (0, *self._popularities(question))
+        ]
+        return by_lot + [_first(scores, sought) for scores in self._content(question)]
+
+    def _content(self, question: Question) -> NDArray[np.float32]:
+        """float32[n_features, n_candidates]: the evidence of `CONTENT`."""
+        places = np.array([self._place[tour] for tour in question.candidates], np.int32)
+        session = session_of(question.visitor, question.looked)
+        query = self._knowledge.query(session, self._everything, CUT)
+        return self._knowledge.describe(query.only(places), CONTENT)
+
+    def _popularities(self, question: Question) -> Iterator[NDArray[np.float64]]:
+        """float64[n_candidates]: visits to other tours with the same country; and with each tag, the mean."""
+        new = set(question.candidates)
+        sales = [self._sales[tour] for tour in question.candidates]
+        countries, tags = Counter[str | None](), Counter[str]()
+        for tour in self._visits.keys() - new:
+            if sale := self._sales.get(tour):
+                countries[sale.country] += self._visits[tour]
+                tags.update(dict.fromkeys(sale.tags, self._visits[tour]))
+        yield np.array([countries[sale.country] for sale in sales], np.float64)
+        yield np.array([np.mean([tags[tag] for tag in sale.tags] or [0]) for sale in sales])
+
+
+def _first(scores: NDArray[np.floating], sought: Sequence[int]) -> tuple[float, float]:
+    reciprocal_rank, _ = figures(scores, sought)
+    return float(reciprocal_rank >= 1 / 10), reciprocal_rank
+
+
+def _mean(found: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    hits, reciprocal_ranks = zip(*found, strict=True)
+    return float(np.mean(hits)), float(np.mean(reciprocal_ranks))
+
+
+def shown(title: str, asked: Sequence[Question], answers: Answers) -> Table:
+    """The figures of all scorers with 95 % intervals over visitors, also over the last of the baselines."""
+    sizes = np.mean([len(one.candidates) for one in asked])
+    tours = len(set(chain.from_iterable(one.sought for one in asked)))
+    people = len(np.unique(answers.visitors))
+    sample = f"{len(asked)} lists of {people} visitors, who sought {tours} tours, each among {sizes:.0f}"
+    table = Table("scorer", "HR@10", "MRR", *_OVER, title=f"{title}: {sample}")
+    drawn = [resample(one, by_cluster(answers.visitors)) for one in answers[:2]]
+    for number, scorer in enumerate(SCORERS):
+        own = [one.estimate(number) for one in drawn]
+        over = [one.difference(number, len(BASELINES) - 1) for one in drawn]
+        cells = [f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in own]
+        table.add_row(scorer, *cells, *(f"{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in over))
+    return table
+
+
+_OVER = tuple(f"{figure} over {BASELINES[-1]}" for figure in ("HR@10", "MRR"))
+
+
+def main() -> None:
+    """Ask all questions, and print two tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    agency = read(parser.parse_args().folder)
+    scorers, console = Scorers(agency, catalogue_of(agency.tours)), Console(width=150)
+    cases: Mapping[str, list[set[str]]] = {"New": [never_visited(agency)], "Held out": parts(agency)}
+    for title, made_new in cases.items():
+        asked = [question for new in made_new for question in questions(agency, new)]
+        console.print(shown(title, asked, scorers.answers(asked)))
+    console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -35,7 +35,7 @@ LEAST_COSINE, MOST_APART = 0.999, 0.02
 """Of the embeddings of a sale, and between the probabilities of a label, on the card and without it."""
 HIDDEN: Mapping[str, str] = {"CUDA_VISIBLE_DEVICES": "-1"}
 SHARED: Mapping[str, str] = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-"""Worker and baseline share the card; by default TensorFlow takes all of its memory."""
+"""The baseline leaves the worker its part of the card, as the worker does by itself."""
 QUERY = ("nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits")
 EVERY = ("--loop-ms=500",)
 

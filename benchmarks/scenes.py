@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks import networks
 from benchmarks.machine import machine
 from models.evaluation.intervals import Resampled, by_cluster, resample
-from models.image_index import ImageIndex
+from models.image_index import FlatIndex
 from models.labelling.head import HeadOptions
 from models.labelling.judging import TOP, Judgement, judge, ranks
 from models.labelling.training_labels import Split, side_by_side, train_and_test, train_labels
@@ -62,20 +62,23 @@ def agreement(asked: Pictures, among: Pictures | None) -> NDArray[np.float64]:
     """float64[n_neighbours, n]: the share of the nearest 1, 5, 10 pictures that show the same, and of all.
 
     Args:
-        asked: embeddings of the pictures whose neighbours are looked for.
+        asked: embeddings, of length 1, of the pictures whose neighbours are looked for.
         among: those that they are looked for among; None for `asked` itself, where none is its own neighbour.
     """
-    shown = asked if among is None else among
-    ids = [f"{number:09}" for number in range(len(shown.labels))]
-    index, most = ImageIndex(ids, shown.rows), max(NEIGHBOURS)
-    found = [
-        [id_ for id_, _ in index.nearest(ids[number] if among is None else row, most)]
-        for number, row in enumerate(asked.rows)
-    ]
-    same = shown.labels[np.array(found, np.int64)] == asked.labels[:, None]
-    own = among is None
+    own, shown = among is None, asked if among is None else among
+    index = FlatIndex(shown.rows)
+    found = [_nearest(index, shown.rows, row, place if own else None) for place, row in enumerate(asked.rows)]
+    same = shown.labels[np.array(found)] == asked.labels[:, None]
     of_all = (np.bincount(shown.labels)[asked.labels] - own) / (len(shown.labels) - own)
     return np.stack([*(same[:, :k].mean(axis=1) for k in NEIGHBOURS), of_all])
+
+
+def _nearest(index: FlatIndex, rows: Floats, direction: Floats, but: int | None) -> NDArray[np.int64]:
+    """int64[n]: places of the nearest of `rows`, best first, of which `but` is none."""
+    near = np.sort(index.near(direction, max(NEIGHBOURS) + 1))
+    near = near[near != but]
+    best: NDArray[np.int64] = near[np.argsort(-(rows[near] @ direction), kind="stable")]
+    return best[: max(NEIGHBOURS)]
 
 
 def of_labels(judgement: Judgement, other: Floats) -> Table:

@@ -9,6 +9,7 @@ sale; one that two workers label for a moment ends as one of them says.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -140,9 +141,11 @@ class LabellingApp:
 
 
 def _share_the_machine() -> None:
-    """Leave processors to the network, before it is loaded."""
-    # The threads of NumPy's library spin after each product of the head, on the processors of the network.
+    """Leave processors to the network, and a card to other workers too; before TensorFlow is imported."""
+    # The threads of NumPy's library spin after each product of the head.
     threadpool_limits(1, user_api="blas")
+    # TensorFlow takes all memory of a card by default.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def _in_turn(fetch: Fetch, turns: int) -> Fetch:

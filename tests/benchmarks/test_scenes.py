@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.scenes import NEIGHBOURS, Pictures, agreement, measure, probe
@@ -17,8 +18,13 @@ SHARED = Path(__file__).parents[3] / "shared"
 def clusters(each: int, seed: int) -> Pictures:
     """Three classes, each around a direction of its own."""
     labels = np.repeat(np.arange(3, dtype=np.int32), each)
-    noise = np.random.default_rng(seed).normal(size=(3 * each, 8)).astype(np.float32)
-    return Pictures(4 * np.eye(8, dtype=np.float32)[labels] + noise, labels)
+    noise = np.random.default_rng(seed).normal(size=(3 * each, 8))
+    return Pictures(of_length_one(4 * np.eye(8)[labels] + noise), labels)
+
+
+def of_length_one(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    unit: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 def test_neighbours_among_others_and_among_themselves_show_the_same() -> None:
@@ -38,7 +44,7 @@ def test_no_picture_is_its_own_neighbour() -> None:
 
 def test_neighbours_of_directions_drawn_by_lot_are_of_the_same_class_by_chance() -> None:
     drawn = np.random.default_rng(3)
-    asked = Pictures(drawn.normal(size=(600, 16)).astype(np.float32), np.arange(600, dtype=np.int32) % 4)
+    asked = Pictures(of_length_one(drawn.normal(size=(600, 16))), np.arange(600, dtype=np.int32) % 4)
     found = agreement(asked, None)
     np.testing.assert_allclose(found[2].mean(), found[3].mean(), atol=0.02)
 

@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.kernels import FLOAT64_ROWS, INT64S, NOTHING, compiled
 from reco.lists import Reason
 
 MAX_REASONS = 4
@@ -88,8 +87,9 @@ def explain(
     everything else -4.0 None
     """
     names, numbers = _kinds(features)
-    totals = np.zeros((len(contributions), len(names)))
-    _add_up(np.ascontiguousarray(contributions), numbers, totals)
+    # One feature after the other, so that sums keep their order and with it their last bit.
+    added = [np.bincount(numbers, own, len(names)) for own in contributions[:, :-1]]
+    totals = np.array(added, np.float64).reshape(len(contributions), len(names))
     order = np.argsort(-np.abs(totals), axis=1, kind="stable")
     strengths = np.take_along_axis(totals, order, axis=1).tolist()
     explained = []
@@ -129,13 +129,3 @@ def _kinds(features: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64
 def _reason(name: str, log_odds: float, place: int, sources: Mapping[str, Sequence[str | None]]) -> Reason:
     like = sources[name][place] if log_odds > 0 and name in sources else None
     return Reason(name, log_odds, like)
-
-
-@compiled(NOTHING(FLOAT64_ROWS, INT64S, FLOAT64_ROWS))
-def _add_up(
-    contributions: NDArray[np.float64], numbers: NDArray[np.int64], totals: NDArray[np.float64]
-) -> None:
-    """Add the contributions of each feature to the total of its kind, one after the other."""
-    for sale in range(len(contributions)):
-        for feature in range(len(numbers)):
-            totals[sale, numbers[feature]] += contributions[sale, feature]

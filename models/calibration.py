@@ -12,6 +12,8 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from reco.kernels import FLOAT64S, NOTHING, compiled
+
 Floats: TypeAlias = NDArray[np.float64]
 MAX_KNOTS = 100_000
 """Most blocks of a calibration; a fit on a million rows has some hundred."""
@@ -67,9 +69,9 @@ class Isotonic(Struct, frozen=True, tag_field="kind", tag="isotonic"):
 
     def probabilities(self, raw: Floats) -> Floats:
         """float64[n] from float64[n] raw scores."""
-        x, log_odds = _line(self)
-        beyond = raw - np.clip(raw, x[0], x[-1])
-        return expit(np.interp(raw, x, log_odds) + beyond)
+        probabilities = np.empty(len(raw))
+        _follow(*_line(self), np.ascontiguousarray(raw, np.float64), probabilities)
+        return probabilities
 
 
 Calibration: TypeAlias = Isotonic | Sigmoid
@@ -79,6 +81,21 @@ Calibration: TypeAlias = Isotonic | Sigmoid
 def _line(calibration: Isotonic) -> tuple[Floats, Floats]:
     """The raw scores of the centres, and their log odds; kept, since every list is calibrated."""
     return np.array(calibration.x), logit(np.array(calibration.y))
+
+
+@compiled(NOTHING(FLOAT64S, FLOAT64S, FLOAT64S, FLOAT64S))
+def _follow(x: Floats, log_odds: Floats, raw: Floats, probabilities: Floats) -> None:
+    """Write the probabilities of raw scores along the line through the points (x, log_odds)."""
+    for place in range(len(raw)):
+        within = min(max(raw[place], x[0]), x[-1])
+        after = np.searchsorted(x, within)
+        odds = log_odds[after]
+        if within < x[after]:
+            share = (within - x[after - 1]) / (x[after] - x[after - 1])
+            odds = min(odds, log_odds[after - 1] + share * (odds - log_odds[after - 1]))
+        odds += raw[place] - within
+        rare = math.exp(-abs(odds))
+        probabilities[place] = (1.0 if odds > 0 else rare) / (1.0 + rare)
 
 
 def expit(log_odds: Floats) -> Floats:

@@ -57,6 +57,15 @@ def test_a_calibration_is_read_as_it_was_written(calibration: Calibration) -> No
     assert msgspec.json.decode(msgspec.json.encode(calibration), type=Isotonic | Sigmoid) == calibration
 
 
+@given(calibrations().filter(lambda one: isinstance(one, Isotonic)), scores)
+def test_an_isotonic_calibration_is_that_of_a_plain_interpolation(
+    calibration: Isotonic, raw: NDArray[np.float64]
+) -> None:
+    x, log_odds = np.array(calibration.x), logit(np.array(calibration.y))
+    plain = expit(np.interp(raw, x, log_odds) + raw - np.clip(raw, x[0], x[-1]))
+    assert calibration.probabilities(raw) == pytest.approx(plain, rel=1e-9)
+
+
 def test_an_isotonic_calibration_joins_the_centres_by_straight_lines_of_log_odds() -> None:
     calibration = Isotonic((-1.0, 1.0), (0.2, 0.6))
     raw = np.array([-1.0, 1.0, 0.0, -3.0, 2.5])

@@ -177,3 +177,35 @@ async def test_a_worker_whose_event_loop_is_blocked_while_there_is_work_ends_its
     assert status == STALLED
     await world.start("sessions").ready()
     await expect_exact_sessions(world, clicks(20, 100))
+
+
+LATE_FLOW_WORKER = """
+from streams import worker
+from streams.delivery.consumer import LosslessConsumer
+from streams.settings import load
+
+hand_over = LosslessConsumer._hand_over
+
+async def before_the_flow_is_resumed(self, tp, fetched):
+    LosslessConsumer._hand_over = hand_over
+    self.stop_flow()
+    await hand_over(self, tp, fetched)
+    self.resume_flow()
+
+LosslessConsumer._hand_over = before_the_flow_is_resumed
+worker.run(["sessions"], load())
+"""
+
+
+async def test_records_that_come_before_the_flow_is_resumed_are_taken_though_nothing_follows(
+    world: World,
+) -> None:
+    patient = replace(world.settings, worker=replace(world.settings.worker, stall_seconds=300.0))
+    (only,) = clicks(1, 1)
+    await world.send(only)
+    process = subprocess.Popen([sys.executable, "-c", LATE_FLOW_WORKER], env=environment_of(patient))
+    try:
+        await expect_exact_sessions(world, [only])
+    finally:
+        process.kill()
+        process.wait()

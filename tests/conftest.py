@@ -1,5 +1,6 @@
-"""What tests share: one real broker for the whole run, and settings of its own for each test."""
+"""What tests share: one real broker for each process of the run, and settings of its own for each test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -11,10 +12,19 @@ from streams.clients import create_topics
 from streams.settings import Kafka, Settings, Topics, Worker
 from streams.topics import TopicSet, topic_set
 
+# The processes of the run, and those that they start, share the cores: threads that wait for each other would
+# wait for tests, too. And what Java's optimising compiler gains, it takes seconds to gain.
+for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# The size of a terminal that the processes do not have; the readline library leaves it in their environment.
+for variable in ("COLUMNS", "LINES"):
+    os.environ.pop(variable, None)
+
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A real Kafka broker, started once and stopped with the test run."""
+    """A real Kafka broker, started once in each process of the test run and stopped with it."""
     data_dir = tmp_path_factory.mktemp("broker")
     yield start(data_dir, detached=False)
     stop(data_dir)
@@ -22,7 +32,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def kafka(broker: Broker) -> Kafka:
-    """How to reach the broker of the test run."""
+    """How to reach the broker of this process."""
     return Kafka(bootstrap_servers=broker.bootstrap_servers)
 
 

@@ -15,9 +15,9 @@ from reco.policy import UNRESTRICTED, Rules
 from reco.rules import rules_in_force
 from reco.sessions import Session
 from reco.top_ten import Serving, top_ten
-from streams.codecs import decode_event, decode_labels, decode_sale, decode_session
+from streams.codecs import decode_event, decode_labels, decode_sale
 from streams.releases import Served
-from tests.streams.world import World
+from tests.streams.world import World, session_in
 
 Seconds = Mapping[int, list[tuple[int, int, Event]]]
 Facts = Sequence[tuple[int, int, SaleFact]]
@@ -104,7 +104,7 @@ async def computed_again(
 ) -> list[TopTen]:
     """The same lists, by the release that each one names, from the topics up to what it was made from."""
     log = log or await log_of(world)
-    found = map(decode_session, (one.value for one in await all_of(world, world.topics.sessions)))
+    found = map(session_in, (one.value for one in await all_of(world, world.topics.sessions)))
     sessions = {(one.visitor_id, one.offset): one for one in found}
     again = {}
     for release, one in served.items():

@@ -8,10 +8,9 @@ from typing import Any
 from models.release_promotion import Live, Promoted, RankerName, promote
 from reco.lists import TopTen
 from streams.clock import now
-from streams.codecs import decode_list
 from streams.promotions import announce
 from streams.releases import RANKERS, chosen
-from tests.streams.world import PATIENCE, Running, World, clicks, newest_lists, open_sales
+from tests.streams.world import PATIENCE, Running, World, clicks, list_in, newest_lists, open_sales
 
 
 async def start(world: World, sales: int = 40) -> Running:
@@ -50,7 +49,7 @@ async def until_all_name(world: World, visitors: set[str], name: str) -> list[An
 
 
 def lists_in(records: list[Any]) -> list[TopTen]:
-    return [decode_list(record.value) for record in records]
+    return [list_in(record.value) for record in records]
 
 
 async def clicks_under_way(world: World, per_second: int, ended: asyncio.Event) -> None:

@@ -73,11 +73,19 @@ async def test_diginetica_imports_with_made_up_times(settings: Settings, topics:
     assert all(positions == list(range(len(positions))) for positions in sessions.values())
 
 
-@pytest.mark.parametrize(("log", "visitors"), [("slantour", 8_000), ("retailrocket_buyers", 2_000)])
+@pytest.mark.parametrize(
+    ("log", "rows", "visitors"),
+    [
+        ("slantour", 4_000, 1_500),
+        ("retailrocket_buyers", 4_000, 150),
+        pytest.param("slantour", None, 8_000, marks=pytest.mark.slow),
+        pytest.param("retailrocket_buyers", None, 2_000, marks=pytest.mark.slow),
+    ],
+)
 async def test_the_visitors_of_an_imported_log_have_lists_of_its_sales(
-    world: World, log: str, visitors: int
+    world: World, log: str, rows: int | None, visitors: int
 ) -> None:
-    await run_import(world.settings, DATA / log, Options(publish_items=True))
+    await run_import(world.settings, DATA / log, Options(publish_items=True, limit=rows))
     await world.start("sessions", "scoring").ready()
 
     lists = await expect_lists_after_the_last_event(world)

@@ -1,7 +1,9 @@
 """A broker that asks for a password or for TLS is a matter of settings: workers run on it as on any other."""
 
 import base64
+import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,9 +71,15 @@ def configuration(ports: Mapping[str, int], pem: Path) -> dict[str, str]:
     return kafka_node.CONFIGURATION | own
 
 
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections at the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
-def running(folder: Path, properties: Mapping[str, str], port: int) -> Iterator[None]:
-    """A real node with this configuration."""
+def running(folder: Path, properties: Mapping[str, str], ports: Mapping[str, int]) -> Iterator[None]:
+    """A real node with this configuration, once it listens at all `ports`, which it opens one by one."""
     (folder / "server.properties").write_text(
         "".join(f"{key}={value}\n" for key, value in properties.items())
     )
@@ -86,8 +94,9 @@ def running(folder: Path, properties: Mapping[str, str], port: int) -> Iterator[
             kafka_node.java("kafka.Kafka", "server.properties"), cwd=folder, stdout=log, stderr=log
         )
     try:
-        while not kafka_node.answers(port):
+        while not (kafka_node.answers(ports["CLIENT"]) and all(map(listens, ports.values()))):
             assert node.poll() is None, (folder / "broker.log").read_text()
+            time.sleep(0.02)
         yield
     finally:
         node.terminate()
@@ -100,7 +109,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     folder = tmp_path_factory.mktemp("secured")
     ports = {name: free_port() for name in ("CLIENT", "CONTROLLER", *PROTOCOLS)}
     pem = certificate(folder)
-    with running(folder, configuration(ports, pem), ports["CLIENT"]):
+    with running(folder, configuration(ports, pem), ports):
         yield ports, folder / "cert.pem"
 
 

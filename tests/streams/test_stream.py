@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from reco.events import Cart, Impression, Purchase, Sale, Shown
 from reco.lists import DEFAULT_VISITOR
 from streams.clock import now
-from streams.codecs import decode_list, encode
+from streams.codecs import encode
 from tests.broken_events import broken_events
-from tests.streams.world import World, clicks, count_of, newest_lists, newest_sessions, open_sales
+from tests.streams.world import World, clicks, count_of, list_in, newest_lists, newest_sessions, open_sales
 
 pytestmark = pytest.mark.broker
 
@@ -198,7 +198,7 @@ async def test_a_sale_that_closes_leaves_the_lists_at_its_time_and_one_that_open
     )
 
     for record in view.records:
-        top = decode_list(record.value)
+        top = list_in(record.value)
         assert {one.sale_id for one in top.sales} <= (new if top.at >= soon else old)
         assert top.at >= soon or record.timestamp < soon + 1000
 

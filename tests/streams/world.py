@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,9 @@ from streams.topics import Topic, TopicSet
 
 PATIENCE = 60.0
 """Longest wait for anything to happen, s."""
+
+session_in, list_in = cache(decode_session), cache(decode_list)
+"""Decoded once, however often a view is looked at while it grows."""
 
 
 class Running:
@@ -169,7 +173,7 @@ def newest_sessions(records: list[Any]) -> dict[str, Session]:
     """The state of each visitor that includes most."""
     newest: dict[str, Session] = {}
     for record in records:
-        session = decode_session(record.value)
+        session = session_in(record.value)
         known = newest.get(session.visitor_id)
         if known is None or session.offset >= known.offset:
             newest[session.visitor_id] = session
@@ -178,7 +182,7 @@ def newest_sessions(records: list[Any]) -> dict[str, Session]:
 
 def newest_lists(records: list[Any]) -> dict[str, TopTen]:
     """The last list of each visitor."""
-    return {top.visitor_id: top for top in map(decode_list, (one.value for one in records if one.value))}
+    return {top.visitor_id: top for top in map(list_in, (one.value for one in records if one.value))}
 
 
 def clicks(visitors: int, count: int, sales: int = 100, start: int = 0) -> list[Click]:

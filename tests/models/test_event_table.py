@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.event_log import EventLog
@@ -102,7 +102,6 @@ def test_it_is_told_how_much_of_the_file_is_read(tmp_path: Path) -> None:
     assert 0.5 < told[0] <= 1
 
 
-@settings(deadline=None)
 @given(st.lists(facts.events, max_size=20))
 def test_every_action_comes_out_as_it_went_in(events: list[Event]) -> None:
     table = table_of(events)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.sale_content import SaleContent, content_of
@@ -65,7 +65,6 @@ def newest(history: Sequence[Sale | str]) -> list[Sale]:
     return list(sales.values())
 
 
-@settings(deadline=None)
 @given(histories, st.randoms(use_true_random=False))
 def test_it_is_the_same_followed_and_built_afterwards_in_any_order(
     history: Sequence[Sale | str], random: Random
@@ -75,7 +74,6 @@ def test_it_is_the_same_followed_and_built_afterwards_in_any_order(
     assert seen(followed(history).content, IDS) == seen(built.content, IDS)
 
 
-@settings(deadline=None)
 @given(states)
 def test_a_sale_has_the_vector_that_the_text_model_makes_of_its_words(sale: Sale) -> None:
     content = followed([sale]).content
@@ -111,7 +109,6 @@ def labelled(content: Content) -> dict[str, list[list[float]]]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(states | st.sampled_from(IDS) | label_facts, max_size=16), st.randoms(use_true_random=False))
 def test_with_labels_it_is_the_same_followed_and_built_afterwards(
     history: Sequence[Sale | str | LabelsFact], random: Random

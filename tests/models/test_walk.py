@@ -73,7 +73,7 @@ def changed(table: EventTable, first: int, sales: list[int], kinds: list[int]) -
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     histories(length=12, span=20 * MINUTE),
     st.booleans(),
@@ -98,7 +98,7 @@ def test_no_question_sees_anything_of_its_own_future(
     assert asked.session == again.session
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(histories(length=12, span=20 * MINUTE), st.booleans())
 def test_every_answer_is_that_of_a_worker_that_was_fed_what_happened_before(
     table: EventTable,

@@ -1,7 +1,7 @@
 """Diversity marks down what is like a sale before it, and changes nothing when it is off."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.caps import CappedGroups, Room
@@ -32,7 +32,6 @@ def test_at_diversity_0_the_formula_gives_the_plain_order(scores: list[float], d
     assert listed == order[:LIST_LENGTH].tolist()
 
 
-@settings(deadline=None)
 @given(shops(), st.floats(0, 1))
 def test_the_best_sale_stands_first_at_any_diversity(some: Shop, diversity: float) -> None:
     assert some.listed(Rules(diversity=diversity))[:1] == some.listed(Rules())[:1]

@@ -5,7 +5,7 @@ from math import isclose, sqrt
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.exploration import last_place
@@ -50,13 +50,11 @@ def test_a_list_that_is_drawn_at_a_small_share_is_drawn_alike_at_a_greater_one()
     assert all(place == more for place, more in drawn)
 
 
-@settings(deadline=None)
 @given(shops(), all_rules, st.text())
 def test_the_same_list_is_drawn_again(some: Shop, rules: Rules, list_id: str) -> None:
     assert some.choice(rules, list_id) == some.choice(rules, list_id)
 
 
-@settings(deadline=None)
 @given(shops(), st.text())
 def test_only_the_last_place_of_a_full_list_is_drawn(some: Shop, list_id: str) -> None:
     plain, drawn = some.listed(Rules()), some.choice(Rules(exploration=MAX_EXPLORATION), list_id)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ def plain_ranks(row: list[float]) -> list[float]:
     return [math.nan if math.isnan(value) else sum(other > value for other in positive) for value in row]
 
 
-@settings(deadline=None)
 @given(score_rows)
 def test_they_are_those_of_the_plain_reference(rows: NDArray[np.float32]) -> None:
     jobs = np.array([[row, form] for row in range(3) for form in (ALONE, SHARE, RANK)], np.int32)

@@ -65,7 +65,6 @@ def answers(
     return {name: row.tobytes() for name, row in described(knowledge, VISIT).items()}
 
 
-@settings(deadline=None)
 @given(logs, st.randoms(use_true_random=False))
 def test_the_order_in_which_a_second_is_handed_over_changes_no_bit(log: Log, random: Random) -> None:
     seconds = appended(log)
@@ -73,7 +72,6 @@ def test_the_order_in_which_a_second_is_handed_over_changes_no_bit(log: Log, ran
     assert answers(shuffled) == answers(seconds)
 
 
-@settings(deadline=None)
 @given(logs)
 def test_reading_in_between_changes_no_bit(log: Log) -> None:
     assert answers(appended(log), read_between=True) == answers(appended(log))
@@ -103,7 +101,6 @@ def test_learning_in_large_portions_gives_what_learning_each_at_once_gives() -> 
     )
 
 
-@settings(deadline=None)
 @given(logs)
 def test_within_a_second_events_are_learned_by_event_time_partition_and_offset(log: Log) -> None:
     knowledge, in_order = small_knowledge(), dict[str, Action]()
@@ -170,7 +167,6 @@ def test_candidates_are_found_anew_when_sales_open_or_become_known() -> None:
     assert knowledge.candidates(open_sales(["s2"])).live.ids == ("s2",)
 
 
-@settings(deadline=None)
 @given(logs)
 def test_all_that_was_learned_of_can_be_asked_for_as_if_it_were_live(log: Log) -> None:
     knowledge = small_knowledge(max_sales=8)
@@ -211,7 +207,7 @@ def test_features_stand_in_the_rows_asked_for() -> None:
         knowledge.describe(query, ("astrology.sign",))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(logs, st.lists(st.integers(NOON - HOUR, NOON + DAY), min_size=1, max_size=3), st.permutations(MIXED))
 def test_what_is_kept_for_the_next_visitor_is_what_would_be_found_anew(
     log: Log, moments: list[int], features: list[str]

@@ -71,7 +71,7 @@ class BothPairs:
         return [float(score) for score in scores.values()]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(stories, st.integers(1, 4))
 def test_they_are_those_of_the_plain_reference_bit_for_bit(
     story: list[Link | Forget], n_neighbours: int

@@ -81,7 +81,7 @@ def test_finite_scores_of_sales_that_were_not_bought_do_not_change(
             assert now == before
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(shops(), all_rules, st.text())
 def test_a_list_is_what_the_rules_make_it_sale_by_sale(some: Shop, rules: Rules, list_id: str) -> None:
     chosen = some.choice(rules, list_id)
@@ -89,7 +89,6 @@ def test_a_list_is_what_the_rules_make_it_sale_by_sale(some: Shop, rules: Rules,
     assert got == plain_choice(some, rules, list_id)
 
 
-@settings(deadline=None)
 @given(shops(), all_rules)
 def test_a_list_holds_ten_distinct_sales_or_all_that_are_not_excluded(some: Shop, rules: Rules) -> None:
     listed = some.listed(rules)
@@ -102,7 +101,6 @@ def test_a_list_holds_ten_distinct_sales_or_all_that_are_not_excluded(some: Shop
     assert set(listed).isdisjoint(excluded)
 
 
-@settings(deadline=None)
 @given(shops(), all_rules)
 def test_what_was_bought_stands_behind_all_others(some: Shop, rules: Rules) -> None:
     was_bought = [sale_id in some.bought for sale_id in some.listed(rules)]
@@ -113,7 +111,6 @@ def test_what_was_bought_stands_behind_all_others(some: Shop, rules: Rules) -> N
         assert was_bought.count(False) == len([one for one in others if not traits(one) & excluded[1]])
 
 
-@settings(deadline=None)
 @given(shops(), st.builds(Rules, exploration=explorations, **exclusions))
 def test_without_caps_and_diversity_the_best_come_first_and_ties_stand_by_id(
     some: Shop, rules: Rules
@@ -122,7 +119,6 @@ def test_without_caps_and_diversity_the_best_come_first_and_ties_stand_by_id(
         assert (-better.score, better.position) < (-worse.score, worse.position)
 
 
-@settings(deadline=None)
 @given(shops(), caps, diversities, explorations)
 def test_caps_hold_if_enough_other_sales_are_there(
     some: Shop, limits: dict[str, int], diversity: float, exploration: float

@@ -194,7 +194,7 @@ def largest_encoded_session() -> int:
     return MAX_RECENT * touch + MAX_MEMORY * remembered + context + rest
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(1, 3000), st.sampled_from(("x", "\0", "é", "𝄞")), st.randoms(use_true_random=False))
 def test_a_crawler_cannot_make_the_state_grow(size: int, letter: str, chance: Random) -> None:
     session: Session | None = None

@@ -5,7 +5,7 @@ from math import fsum
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -116,7 +116,6 @@ def broken(top: TopTen, catalogue: Catalogue, rules: Rules = UNRESTRICTED) -> li
     return list(broken_rules(top, catalogue, rules))
 
 
-@settings(deadline=None)
 @given(catalogues(), logs, own_actions, rankers, st.integers(NOON - 3 * MINUTE, NOON + 6 * MINUTE))
 def test_every_list_obeys_the_rules_of_lists(
     catalogue: Catalogue, log: Sequence[Sequence[Action]], own: list[Action], ranker: Ranker, at: int
@@ -129,7 +128,6 @@ def test_every_list_obeys_the_rules_of_lists(
     assert listed(session_of(own), knowledge, catalogue, ranker, at) == top
 
 
-@settings(deadline=None)
 @given(catalogues(), own_actions, rankers)
 def test_a_bought_sale_is_listed_only_behind_all_others(
     catalogue: Catalogue, own: list[Action], ranker: Ranker
@@ -232,7 +230,6 @@ def test_a_list_says_by_which_rules_of_the_shop_it_was_cut() -> None:
     assert len({top.list_id for top in tops}) == 3
 
 
-@settings(deadline=None)
 @given(catalogues(), own_actions, rankers, all_rules, st.sets(st.sampled_from(MANY), max_size=30))
 def test_every_list_obeys_the_rules_of_the_shop(
     catalogue: Catalogue, own: list[Action], ranker: Ranker, rules: Rules, excluded: set[str]
@@ -242,7 +239,6 @@ def test_every_list_obeys_the_rules_of_the_shop(
     assert broken(top, catalogue, rules) == []
 
 
-@settings(deadline=None)
 @given(catalogues(), logs, own_actions)
 def test_reasons_add_up_to_the_log_odds_and_name_touched_sales_only(
     catalogue: Catalogue, log: Sequence[Sequence[Action]], own: list[Action]

@@ -1,7 +1,7 @@
 """Running visits: which sales were looked at before in the same visit, and bought before."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Purchase
@@ -28,7 +28,6 @@ def followed(visits: RunningVisits, batch: list[Action]) -> list[Step]:
     return [Step(*row) for row in zip(*columns, strict=True)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(actions, max_size=8), max_size=8))
 def test_they_are_those_of_the_plain_reference_however_the_actions_are_cut(
     batches: list[list[Action]],

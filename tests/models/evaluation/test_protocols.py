@@ -36,7 +36,7 @@ from tests.models.histories import (
 )
 
 frozen_or_not = pytest.mark.parametrize("frozen", [True, False])
-REPLAYED = settings(deadline=None, max_examples=30)
+REPLAYED = settings(max_examples=30)
 A_PACE = ("abc", 0, MINUTE)
 """A session with a gap that is not its last one, so that there is one to draw from."""
 
@@ -101,7 +101,6 @@ def test_the_sessions_of_a_log_are_taken_as_they_are_if_it_names_them_all() -> N
 
 
 @frozen_or_not
-@settings(deadline=None)
 @given(table=session_histories())
 def test_the_last_of_the_first_clicks_of_each_session_is_to_be_found(table: EventTable, frozen: bool) -> None:  # noqa: FBT001
     assume(max(len(rows) for rows in rows_by_session(table).values()) > 2)
@@ -117,7 +116,6 @@ def test_the_last_of_the_first_clicks_of_each_session_is_to_be_found(table: Even
 
 
 @frozen_or_not
-@settings(deadline=None)
 @given(table=session_histories(span=5 * DAY))
 def test_questions_are_split_by_the_day_and_counted_by_the_hour_of_the_start_of_their_session(
     table: EventTable,
@@ -161,7 +159,6 @@ def test_streaming_everything_before_the_second_of_the_question_is_known_and_not
         assert known == set(ids_of(table, [one for one in kept if seconds[one] < now]))
 
 
-@settings(deadline=None)
 @given(session_histories(), st.integers(0, 9))
 def test_only_the_last_gaps_are_drawn_anew_from_gaps_that_are_none(table: EventTable, seed: int) -> None:
     by_session = [rows for rows in rows_by_session(table).values() if len(rows) > 1]
@@ -221,7 +218,6 @@ def test_the_session_of_a_question_holds_every_click_before_the_one_to_be_found_
 
 
 @frozen_or_not
-@settings(deadline=None)
 @given(table=session_histories(), shares=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)))
 def test_every_click_but_the_first_of_the_newest_sessions_is_asked_for(
     table: EventTable,
@@ -241,7 +237,6 @@ def test_every_click_but_the_first_of_the_newest_sessions_is_asked_for(
 
 
 @frozen_or_not
-@settings(deadline=None)
 @given(table=session_histories())
 def test_sessions_are_walked_one_after_the_other_and_learned_no_sooner_than_they_are_over(
     table: EventTable,
@@ -303,14 +298,12 @@ def plain_next_purchase(table: EventTable, row: int, window: int) -> int:
     return int(table.sales[bought]) if soon else NOTHING_BOUGHT
 
 
-@settings(deadline=None)
 @given(histories(), st.sampled_from((0, MINUTE, HOUR, DAY)))
 def test_what_is_bought_next_is_that_of_the_plain_reference(table: EventTable, window: int) -> None:
     expected = [plain_next_purchase(table, row, window) for row in range(len(table))]
     assert next_purchases(table, window).tolist() == expected
 
 
-@settings(deadline=None)
 @given(session_histories())
 def test_what_is_clicked_next_is_the_next_row_of_the_session(table: EventTable) -> None:
     targets = next_clicks(table)
@@ -325,7 +318,6 @@ def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
     assert next_purchases(table, 2 * HOUR).tolist() == [3, 3, 3, -1]
 
 
-@settings(deadline=None)
 @given(histories(span=30 * HOUR), st.sampled_from((MINUTE, HOUR, 5 * HOUR)))
 def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_reaches_into_the_test(
     table: EventTable, window: int

@@ -150,7 +150,7 @@ def test_folds_are_even_and_so_is_each_class_in_them(given_labels: list[int], fo
         assert sizes.max() - sizes.min() <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.2, 5), st.integers(0, 99))
 def test_the_temperature_undoes_a_factor_of_the_logits(factor: float, seed: int) -> None:
     random = np.random.default_rng(seed)

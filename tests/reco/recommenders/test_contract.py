@@ -51,7 +51,7 @@ CONCERNING_ONE_SALE = ("covisitation", "session_knn", "revisits")
 """Families that say the same about a sale, whichever the other candidates are."""
 
 every_recommender = pytest.mark.parametrize("name", NAMES)
-PATIENCE = settings(deadline=None, max_examples=15)
+PATIENCE = settings(max_examples=15)
 VISIT = session_of([act("s1", NOON - MINUTE), act("s3", NOON - MINUTE + 1), act("s2", NOON)])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Cart, Purchase
@@ -46,7 +46,6 @@ def led_to(
     return dict(zip(ids, row.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(histories, own_actions)
 def test_it_is_that_of_the_plain_reference_bit_for_bit(log: list[Action], own: list[Action]) -> None:
     assert_equals_plain(log, own, sorted(SALES))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.catalogue import Catalogue
@@ -44,7 +44,6 @@ def told(session: Session | None, shop: list[Sale], at: int = NOON) -> Described
     return {name.partition(".")[2]: row for name, row in rows.items()}
 
 
-@settings(deadline=None)
 @given(st.lists(actions, max_size=20), st.lists(sales, min_size=1, max_size=5), st.integers(0, DAY))
 def test_it_is_that_of_the_plain_reference(own: list[Action], shop: list[Sale], later: int) -> None:
     named = [Sale(f"s{place}", sale.title, sale.opens_at, sale.closes_at) for place, sale in enumerate(shop)]

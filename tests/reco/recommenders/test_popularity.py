@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Cart, Purchase
@@ -46,7 +46,6 @@ def said(feature: str, log: list[Action], ids: tuple[str, ...] = SALES, at: int 
     return described(learned(log), None, live, [name], at)[name].tolist()  # type: ignore[no-any-return]
 
 
-@settings(deadline=None)
 @given(histories, st.just(PopularityParameters()) | parameters, st.integers(0, 3 * DAY))
 def test_it_is_that_of_the_plain_reference(log: list[Action], some: PopularityParameters, later: int) -> None:
     knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(popularity=some)))

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Cart, Purchase
@@ -36,7 +36,6 @@ def said(feature: str, own: list[Action], at: int = NOON, ids: tuple[str, ...] =
     return dict(zip(ids, row.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(
     st.lists(actions, min_size=1, max_size=100, unique_by=lambda action: action.event_id),
     st.integers(NOON - DAY, NOON + DAY),

@@ -1,7 +1,7 @@
 """Popularity by segment: shares and lifts, by their laws and by the plain reference."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Purchase
@@ -47,7 +47,6 @@ def assert_equals_plain(log: list[Action], visitor: str, ids: list[str]) -> None
         assert got[f"segments.{feature}"].tolist() == pytest.approx(plain[feature], rel=1e-5, abs=1e-20)
 
 
-@settings(deadline=None)
 @given(histories, st.sampled_from((*CONTEXTS, "nobody knows")))
 def test_it_is_that_of_the_plain_reference(log: list[Action], visitor: str) -> None:
     assert_equals_plain(log, visitor, sorted(SALES))

@@ -86,7 +86,7 @@ def assert_equals_plain(
         assert got[f"session_knn.{feature}"].tolist() == votes, feature
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(histories, own_actions, parameters, st.integers(-DAY, DAY))
 def test_it_is_that_of_the_plain_reference(
     log: list[Action], own: list[Action], some: SessionKnnParameters, later: int
@@ -190,7 +190,6 @@ def test_a_visit_keeps_its_newest_sales() -> None:
     assert {sale for sale, vote in zip(ids, votes, strict=True) if vote == 0} == {"sale-0"}
 
 
-@settings(deadline=None)
 @given(histories, own_actions, st.integers(1, 6), st.integers(1, 20))
 def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
     log: list[Action], own: list[Action], max_visits: int, batch: int

@@ -318,7 +318,7 @@ async def test_waiting_for_its_turn_makes_no_image_too_slow(site: Site) -> None:
 
 
 @given(st.text() | st.text("htps:/.@[]%0127?#\\ a-", max_size=40).map("http://".__add__))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_whatever_is_asked_for_breaks_the_fetcher(text: str) -> None:
     async def ask() -> None:
         async with Fetcher(Images(), resolver=Names({}), permitted=lambda _: False) as web_fetcher:
@@ -353,7 +353,7 @@ PIECES += [
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=9), max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_response_whatever_it_is_breaks_the_fetcher(parts: list[bytes]) -> None:
     async def ask() -> None:
         async with raw_site(*parts) as at, fetcher(timeout_seconds=2) as web_fetcher:

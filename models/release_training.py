@@ -153,8 +153,7 @@ def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, pla
     for, so that rates hold. Otherwise the list is to lead to the visitor's next click of the session.
     """
     window = round(plan.window * HOUR)
-    clicks, purchases = next_clicks(table), next_purchases(table, window)
-    sought = clicks if target == "click" else purchases
+    sought = next_clicks(table) if target == "click" else next_purchases(table, window)
     late = table.appended >= np.quantile(table.appended, WARM_UP)
     if target != "click":
         late &= _settled(table.appended, window)
@@ -166,7 +165,7 @@ def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, pla
     grades = np.ones(len(table), np.float32)
     if target == "graded":
         grades[sought == NOTHING_BOUGHT] = purchases_per_click(table)
-        sought = np.where(sought == NOTHING_BOUGHT, clicks, sought)
+        sought = np.where(sought == NOTHING_BOUGHT, next_clicks(table), sought)
     asked = led if target == "click" else led | others
     return Moments(after_each(table, sought, catalogue).only(asked), grades, weights)
 

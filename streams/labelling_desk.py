@@ -40,6 +40,8 @@ class Found(NamedTuple):
 class LabellingDesk:
     """Labels sales, a batch with one labeller; decoding and the network run in threads, fetching goes on.
 
+    Of batches that are labelled at the same time, one is with the network while others are being fetched.
+
     Attributes:
         labeller: labels from the next batch on; a batch that is under way is labelled as it began.
         steps: how many images were fetched, and times the network was asked, so far; grows as work proceeds.
@@ -69,13 +71,15 @@ class LabellingDesk:
         self._max_pixels = max_pixels
         self._clock = clock
         self._patience = patience
+        self._network = asyncio.Lock()
 
     async def label(self, sales: Sequence[Sale]) -> list[Found]:
         """What is found in the images of `sales`, in their order."""
         labeller = self.labeller
         urls = dict.fromkeys(url for sale in sales for url in sale.image_urls)
         pictures, refused = await self._pictures(urls, labeller.size)
-        labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
+        async with self._network:
+            labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
         row_of = {url: row for row, url in enumerate(pictures)}
         found = []
         for sale in sales:

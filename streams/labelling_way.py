@@ -1,5 +1,6 @@
 """A way from sales to their labels: some are labelled together, and what was found is sent."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,14 +29,17 @@ class LabellingWay:
         self._backlog = backlog
         self._topics = topics
         self._counts = counts
+        self._sending = asyncio.Lock()
 
     async def label(self, sales: Sequence[Sale]) -> None:
         """Label sales, and send what was found, unless a sale has other images by now."""
-        for found in await self.desk.label(sales):
-            published = self._backlog.sales.by_id.get(found.sale.sale_id)
-            if published and published.sale.image_urls == found.sale.image_urls:
-                await self._send(published, found)
-        await self._settle()
+        labelled = await self.desk.label(sales)
+        async with self._sending:  # what is settled is one's own
+            for found in labelled:
+                published = self._backlog.sales.by_id.get(found.sale.sale_id)
+                if published and published.sale.image_urls == found.sale.image_urls:
+                    await self._send(published, found)
+            await self._settle()
 
     async def take_back(self, sale_ids: Iterable[str]) -> None:
         """Send tombstones for the labels of these sales."""

@@ -75,9 +75,9 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def _pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    # A JPEG can be decoded at 1/2, 1/4 or 1/8 for a fraction of the work; twice the wanted size is left, so
-    # that the resampling below still decides how it looks.
-    image.draft("RGB", (2 * max(size), 2 * max(size)))
+    # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is what a
+    # worker does beside its network.
+    image.draft("RGB", (max(size), max(size)))
     image.load()
     upright = _upright(_rgb(image), image)
     height, width = size

@@ -11,7 +11,7 @@ sale; one that two workers label for a moment ends as one of them says.
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from models.labelling.labeller import Labeller
 from reco.errors import SettingsError
+from reco.events import Sale
 from streams.clock import now
-from streams.delivery.batches import micro_batches
+from streams.delivery.batches import micro_batches, overlapping
 from streams.delivery.consumer import LosslessApp
 from streams.faust_app import group, new_app, raw_topic
 from streams.images.fetching import PER_HOST, Fetcher
@@ -38,6 +39,8 @@ NEW_SALES_AT_ONCE = 8
 """New sales that are labelled together, at most; they are acknowledged together."""
 OLD_IMAGES_AT_ONCE = 16
 """Images of the backlog that are labelled together, about."""
+BATCHES_AT_ONCE = 2
+"""While the network looks at the images of one batch, those of the next are fetched and decoded."""
 STEPS = ("images of new sales", 0)
 """Stands where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
 
@@ -121,18 +124,22 @@ class LabellingApp:
         way, changed = self._ways[1], self.backlog.sales.changed
         while True:
             changed.clear()
-            reached = self._reached()
-            await way.take_back(self.backlog.withdrawn(reached))
-            lacking = self.backlog.lacking(reached, now(), time.monotonic())
-            self._waiting = len(lacking)
-            for some in groups(lacking, OLD_IMAGES_AT_ONCE):
-                await way.label(some)
-                self._waiting -= len(some)
-                if changed.is_set():
-                    break
-            else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), FIRST_PAUSE)
+            await way.take_back(self.backlog.withdrawn(self._reached()))
+            await overlapping(self._lacking(), way.label, self._labelled, BATCHES_AT_ONCE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), FIRST_PAUSE)
+
+    async def _lacking(self) -> AsyncIterator[list[Sale]]:
+        """The backlog, in groups, until a sale changes: then it has to be looked at anew."""
+        lacking = self.backlog.lacking(self._reached(), now(), time.monotonic())
+        self._waiting = len(lacking)
+        for some in groups(lacking, OLD_IMAGES_AT_ONCE):
+            yield some
+            if self.backlog.sales.changed.is_set():
+                return
+
+    def _labelled(self, some: Sequence[Sale]) -> None:
+        self._waiting -= len(some)
 
     def _reached(self) -> dict[int, int]:
         """Up to where the backlog goes in each partition of this worker; beyond are new sales."""
@@ -177,8 +184,7 @@ def labelling_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     @app.agent(raw_topic(app, labelling.topics.sales.name), concurrency=1)  # type: ignore[untyped-decorator]
     async def label(published: Any) -> None:
         """Label every sale that is published, or published with other images."""
-        async for batch in micro_batches(published, NEW_SALES_AT_ONCE):
-            await labelling.take(batch)
-            app.consumer.acknowledge(batch)
+        batches = micro_batches(published, NEW_SALES_AT_ONCE)
+        await overlapping(batches, labelling.take, app.consumer.acknowledge, BATCHES_AT_ONCE)
 
     return app

@@ -4,24 +4,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SMALLEST_CROP = 0.75
-"""Least share of height and width that a crop leaves; scenes lose their meaning in smaller ones."""
+LEAST_AREA = 0.5
+"""Least share of a picture that a crop leaves; scenes lose their meaning in smaller ones."""
+STRETCHED = 4 / 3
+"""A crop is stretched or squeezed by up to this factor."""
 LIGHT = 0.2
 """Brightness and contrast change by up to this share, each colour by up to half of it."""
 
 
-def augmented(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """One variation of `picture`, uint8[h, w, 3], of the same shape; drawn from `random` only."""
-    cropped = _cropped(picture, random)
+def augmented(picture: Image.Image, size: tuple[int, int], random: np.random.Generator) -> NDArray[np.uint8]:
+    """uint8[height, width, 3]: one variation of an RGB picture in `size`; drawn from `random` only."""
+    cropped = _cropped(picture, size, random)
     return _relit(cropped[:, ::-1] if random.random() < 1 / 2 else cropped, random)
 
 
-def _cropped(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    kept = random.uniform(SMALLEST_CROP, 1)
-    left, top = random.uniform(0, 1 - kept, 2) * (width, height)
-    box = (left, top, left + kept * width, top + kept * height)
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, box))
+def _cropped(picture: Image.Image, size: tuple[int, int], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A part of some area, shape and place, within the picture (Szegedy et al., CVPR 2015, section 6)."""
+    area = random.uniform(LEAST_AREA, 1) * picture.width * picture.height
+    shape = size[1] / size[0] * STRETCHED ** random.uniform(-1, 1)
+    width, height = min((area * shape) ** 0.5, picture.width), min((area / shape) ** 0.5, picture.height)
+    left, top = random.uniform(0, 1, 2) * (picture.width - width, picture.height - height)
+    box = (left, top, left + width, top + height)
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BICUBIC, box))
 
 
 def _relit(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

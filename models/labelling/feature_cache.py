@@ -19,14 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.labelling.augmentation import augmented
 from models.labelling.backbones import BATCH, Backbone, Progress
-from models.labelling.pictures import decode
+from models.labelling.pictures import middle, whole
 from models.labelling.scenes import Scenes
 from reco.errors import ImageRefusedError, LabellingError
 
-FORMAT = 1
+FORMAT = 2
 """Of the cache, and of the way in which pictures are decoded and augmented: a change makes features anew."""
 NAMED_REFUSALS = 10
 """Most pictures that an error names."""
@@ -148,20 +149,20 @@ def _decode(paths: Sequence[Path], size: tuple[int, int], wanted: Sequence[_Want
     refused: list[str] = []
     for picture, copies in groupby(wanted, key=lambda one: one.picture):
         try:
-            image = decode(_bytes(paths[picture]), size)
+            image = whole(_bytes(paths[picture]), size)
         except ImageRefusedError as error:
             refused.append(f"{paths[picture]}: {error}")
             continue
         for one in copies:
             rows.append(one)
-            images.append(_copy(image, one))
+            images.append(_copy(image, size, one))
     return _Batch(rows, np.array(images, np.uint8).reshape(-1, *size, 3), refused)
 
 
-def _copy(image: NDArray[np.uint8], wanted: _Wanted) -> NDArray[np.uint8]:
+def _copy(picture: Image.Image, size: tuple[int, int], wanted: _Wanted) -> NDArray[np.uint8]:
     if wanted.copy == 0:
-        return image
-    return augmented(image, np.random.default_rng(np.frombuffer(wanted.key, np.uint32)))
+        return middle(picture, size)
+    return augmented(picture, size, np.random.default_rng(np.frombuffer(wanted.key, np.uint32)))
 
 
 def _read(folder: Path, keys: Sequence[bytes], found: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -6,6 +6,8 @@ an `ImageRefusedError`, never as anything else.
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,30 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """The upright middle of a picture, as large as fits into `size`.
 
+    Args:
+        data: as `whole` takes it.
+        size: height and width, pixels.
+        max_pixels: refuse a picture that claims more, before it is decoded.
+
+    Returns:
+        uint8[height, width, 3], RGB.
+
+    Raises:
+        ImageRefusedError: as by `whole`.
+    """
+    with _refusals(data):
+        return middle(_whole(data, size, max_pixels), size)
+
+
+def middle(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """uint8[height, width, 3]: the middle of an RGB picture, as large as fits into `size`."""
+    height, width = size
+    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC))
+
+
+def whole(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """An upright picture as RGB, in few pixels, but no fewer than are needed to look at it in `size`.
+
     Transparent parts are white, as on a page. Of a moving picture the first frame counts. Safe in threads,
     and lets other threads run meanwhile.
 
@@ -46,16 +72,18 @@ def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> 
         size: height and width, pixels.
         max_pixels: refuse a picture that claims more, before it is decoded.
 
-    Returns:
-        uint8[height, width, 3], RGB.
-
     Raises:
         ImageRefusedError: `not-an-image`, `broken-image` or `too-many-pixels`.
     """
+    with _refusals(data):
+        return _whole(data, size, max_pixels)
+
+
+@contextmanager
+def _refusals(data: bytes) -> Iterator[None]:
+    """Whatever goes wrong with a picture, as a refusal."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, max_pixels)
-            return _pixels(image, size)
+        yield
     except ImageRefusedError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -67,21 +95,21 @@ def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> 
         raise ImageRefusedError("broken-image", f"{type(error).__name__}: {error}") from error
 
 
+def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(image, max_pixels)
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is
+        # what a worker does beside its network.
+        image.draft("RGB", (max(size), max(size)))
+        image.load()
+        return _upright(_rgb(image), image)
+
+
 def _check_size(image: Image.Image, max_pixels: int) -> None:
     pixels = image.width * image.height
     if pixels > max_pixels:
         claims = f"{image.width} x {image.height} pixels"
         raise ImageRefusedError("too-many-pixels", f"{claims}, at most {max_pixels:,} are decoded")
-
-
-def _pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is what a
-    # worker does beside its network.
-    image.draft("RGB", (max(size), max(size)))
-    image.load()
-    upright = _upright(_rgb(image), image)
-    height, width = size
-    return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

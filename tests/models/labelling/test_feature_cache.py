@@ -193,10 +193,20 @@ def test_a_picture_that_has_gone_is_named(backbone: Counting, tmp_path: Path) ->
         features_of(scenes_of([tmp_path / "gone.png"]), backbone)
 
 
-def test_an_augmented_copy_is_another_view_of_the_same_picture() -> None:
-    ramp = np.linspace(40, 200, 24 * 24 * 3).reshape(24, 24, 3).astype(np.uint8)
-    random = np.random.default_rng(0)
-    copies = [augmented(ramp, random) for _ in range(20)]
-    assert {(copy.shape, copy.dtype) for copy in copies} == {((24, 24, 3), np.dtype(np.uint8))}
-    assert len({copy.tobytes() for copy in copies}) == 20
-    assert all(np.corrcoef(copy.mean((1, 2)), ramp.mean((1, 2)))[0, 1] > 0.95 for copy in copies)
+def test_augmented_copies_are_other_views_of_the_whole_picture() -> None:
+    height, width, size = 60, 120, (24, 20)
+    downwards, rightwards = np.mgrid[40 : 200 : height * 1j, 40 : 200 : width * 1j]
+    ramps = np.stack([downwards, rightwards, downwards], axis=2).astype(np.uint8)
+    picture, random = Image.fromarray(ramps), np.random.default_rng(0)
+
+    copies = [augmented(picture, size, random) for _ in range(50)]
+
+    assert {(copy.shape, copy.dtype) for copy in copies} == {((*size, 3), np.dtype(np.uint8))}
+    assert len({copy.tobytes() for copy in copies}) == 50
+    assert all(np.diff(copy[:, :, 0].mean(axis=1)).min() > 0 for copy in copies)
+    turned = [np.sign(np.diff(copy[:, :, 1].mean(axis=0))) for copy in copies]
+    assert {tuple(one) for one in turned} == {(1,) * 19, (-1,) * 19}
+    # The middle alone, as large as fits, never shows a third of this picture.
+    seen = [copy[:, [0, -1], 1].mean(axis=0) / copy[:, :, 1].mean() for copy in copies]
+    assert min(one.min() for one in seen) < 0.6
+    assert max(one.max() for one in seen) > 1.4

@@ -18,6 +18,8 @@ from streams.topics import TopicSet, topic_set
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Bytecode is kept, or each process that tests start would compile the packages that it imports, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The size of a terminal that the processes do not have; the readline library leaves it in their environment.
 for variable in ("COLUMNS", "LINES"):
     os.environ.pop(variable, None)

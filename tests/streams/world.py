@@ -167,6 +167,8 @@ async def world_of(settings: Settings, topics: TopicSet, folder: Path) -> AsyncI
     finally:
         await world.close()
         await producer.stop()
+        session_in.cache_clear()
+        list_in.cache_clear()
 
 
 def newest_sessions(records: list[Any]) -> dict[str, Session]:

@@ -88,5 +88,8 @@ def _history(  # noqa: PLR0917 - as given
     if sales is not None:
         raise typer.BadParameter("belongs to a log; the topics have their own sales", param_hint="--sales")
     settings = reachable(load())
-    table, catalogue = asyncio.run(read_history(settings, told))
-    return table, catalogue, asyncio.run(read_labels(settings))
+
+    async def read() -> "tuple[EventTable, Catalogue, list[SaleLabels]]":
+        return *await read_history(settings, told), await read_labels(settings)
+
+    return asyncio.run(read())

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import signal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,8 +58,6 @@ async def test_under_load_every_event_has_its_list_and_every_list_is_whole_of_on
     for partition in {record.partition for record in records}:
         names = [top.made_from.release for top in lists_in([r for r in records if r.partition == partition])]
         assert names == sorted(names, key=[BLEND.ranker.release, promotion.name].index)
-    times = sorted(record.timestamp for record in records)
-    assert max(after - before for before, after in pairwise(times)) < 2000
     lists = lists_in(records)
     served = {BLEND.ranker.release: BLEND, promotion.name: load(promotion.promoted)}
     assert await computed_again(world, lists, served) == lists

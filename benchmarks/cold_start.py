@@ -20,6 +20,7 @@ broken by lot, and chance is nothing but lots; both are means over many.
 import argparse
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +60,7 @@ class Question(NamedTuple):
 
     visitor: str
     looked: Sequence[str]
-    candidates: Sequence[str]
+    candidates: tuple[str, ...]
     sought: Collection[str]
 
 
@@ -84,7 +85,7 @@ def parts(agency: Agency, seed: int = SEED) -> list[set[str]]:
 
 def questions(agency: Agency, new: set[str]) -> Iterator[Question]:
     """One for each visitor who looked at `new` tours for the first time, and at others before."""
-    candidates = sorted(new)
+    candidates = tuple(sorted(new))
     for visitor, after in sorted(agency.after.items()):
         sought = (after & new).difference(agency.before[visitor])
         looked = [tour for tour in agency.before[visitor] if tour not in new]
@@ -102,6 +103,7 @@ class Scorers:
         self._sales = {sale.sale_id: sale for sale in catalogue.sales()}
         self._visits = Counter(chain.from_iterable(agency.before.values()))
         self._random = np.random.default_rng(SEED)
+        self._popularities = lru_cache(1)(self._counted)
 
     def answers(self, asked: Iterable[Question]) -> Answers:
         """What each scorer finds."""
@@ -114,7 +116,8 @@ class Scorers:
         sought = [place for place, tour in enumerate(question.candidates) if tour in question.sought]
         lots = self._random.random((DRAWS, len(question.candidates)))
         by_lot = [
-            _mean(_first(lot + known, sought) for lot in lots) for known in (0, *self._popularities(question))
+            _mean(_first(lot + known, sought) for lot in lots)
+            for known in (0, *self._popularities(question.candidates))
         ]
         return by_lot + [_first(scores, sought) for scores in self._content(question)]
 
@@ -125,17 +128,19 @@ class Scorers:
         query = self._knowledge.query(session, self._everything, CUT)
         return self._knowledge.describe(query.only(places), CONTENT)
 
-    def _popularities(self, question: Question) -> Iterator[NDArray[np.float64]]:
+    def _counted(self, candidates: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """float64[n_candidates]: visits to other tours with the same country; and with each tag, the mean."""
-        new = set(question.candidates)
-        sales = [self._sales[tour] for tour in question.candidates]
+        new = set(candidates)
+        sales = [self._sales[tour] for tour in candidates]
         countries, tags = Counter[str | None](), Counter[str]()
         for tour in self._visits.keys() - new:
             if sale := self._sales.get(tour):
                 countries[sale.country] += self._visits[tour]
                 tags.update(dict.fromkeys(sale.tags, self._visits[tour]))
-        yield np.array([countries[sale.country] for sale in sales], np.float64)
-        yield np.array([np.mean([tags[tag] for tag in sale.tags] or [0]) for sale in sales])
+        return (
+            np.array([countries[sale.country] for sale in sales], np.float64),
+            np.array([np.mean([tags[tag] for tag in sale.tags] or [0]) for sale in sales]),
+        )
 
 
 def _first(scores: NDArray[np.floating], sought: Sequence[int]) -> tuple[float, float]:

@@ -13,13 +13,18 @@ from streams.promotions import Kind
 from streams.settings import Labelling
 
 
-def load(promoted: PromotedLabeller) -> Labeller:
-    """The labeller that was promoted, ready to label.
+def load(promoted: PromotedLabeller, in_use: Labeller | None = None) -> Labeller:
+    """The labeller that was promoted, ready to label; the one in use if that is it.
 
     Raises:
         LabellingError: it is not whole, cannot be used here, or is not what was promoted.
     """
-    labeller = _ready(Path(promoted.path))
+    folder = Path(promoted.path)
+    if in_use and (in_use.version, in_use.manifest.checksum) == (promoted.labeller, promoted.checksum):
+        verify(promoted)
+        return in_use
+    _check(promoted, LABELLER.read_manifest(folder))  # before the networks, which take seconds
+    labeller = _ready(folder)
     _check(promoted, labeller.manifest)
     return labeller
 
@@ -32,9 +37,14 @@ def of_settings(settings: Labelling) -> Labeller:
         LabellingError: it is not whole, or cannot be used here.
     """
     if not settings.labeller:
-        remedy = "name the folder that `tenfold labels train` wrote, or `tenfold labels promote` it"
-        raise SettingsError([f"[labelling] labeller: none is set and none is promoted; {remedy}"])
+        raise no_labeller()
     return _ready(Path(settings.labeller))
+
+
+def no_labeller() -> SettingsError:
+    """What is wrong where a labelling worker is wanted, and there is nothing for it to label with."""
+    remedy = "name the folder that `tenfold labels train` wrote, or `tenfold labels promote` it"
+    return SettingsError([f"[labelling] labeller: none is set and none is promoted; {remedy}"])
 
 
 def verify(promoted: PromotedLabeller) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from reco.errors import SettingsError
+from reco.errors import SettingsError, TenfoldError
 from streams import logs
 from streams.delivery.consumer import LosslessApp
 from streams.faust_app import faust_worker
@@ -76,4 +76,7 @@ def run(names: Sequence[str], settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:], load())
+    try:
+        run(sys.argv[1:], load())
+    except TenfoldError as mistake:
+        sys.exit(str(mistake))

@@ -57,7 +57,10 @@ class LabellingApp:
         self.backlog = Backlog(settings.kafka, self.topics)
         releases = ReleaseFeed(settings.kafka, self.topics.releases, LABELLERS, vitals)
         self.promotions = Promotions(
-            releases, load, lambda: of_settings(settings.labelling), lambda: self.version
+            releases,
+            lambda promoted: load(promoted, self._labeller),
+            lambda: of_settings(settings.labelling),
+            lambda: self.version,
         )
         self._counts = vitals.counts
         self._outboxes = self.app.outbox(settings.kafka), self.app.outbox(settings.kafka)
@@ -74,6 +77,11 @@ class LabellingApp:
     def version(self) -> str:
         """The labeller in use; empty before the first one is loaded."""
         return self.backlog.labelled.version
+
+    @property
+    def _labeller(self) -> Labeller | None:
+        """What new sales are labelled with; None before the first one is loaded."""
+        return self._ways[0].desk.labeller if self._ways else None
 
     async def build(self) -> None:
         """Load the labeller, and learn what is there and what is labelled already."""

@@ -36,9 +36,8 @@ def up(
         created = asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
         console.print(f"broker  {settings.kafka.bootstrap_servers}")
         console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
-        if labelling is None:
-            labelling = int(bool(settings.labelling.labeller) or _is_promoted(settings))
-        processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labelling
+        labellers = _labelling_workers(settings, labelling)
+        processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labellers
         with Supervisor(settings, processes) as supervisor:
             supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             for one in supervisor.workers:
@@ -48,8 +47,15 @@ def up(
             console.print("stopping")
 
 
-def _is_promoted(settings: Settings) -> bool:
-    """Whether a labeller is promoted."""
-    from streams.labellers import LABELLERS
+def _labelling_workers(settings: Settings, wanted: int | None) -> int:
+    """How many labelling workers to run; without a wish, one if there is a labeller.
 
-    return live_of(settings, LABELLERS) is not None
+    Raises:
+        SettingsError: some are wanted, and there is no labeller.
+    """
+    from streams.labellers import LABELLERS, no_labeller
+
+    there = bool(settings.labelling.labeller) or live_of(settings, LABELLERS) is not None
+    if wanted and not there:
+        raise no_labeller()
+    return int(there) if wanted is None else wanted

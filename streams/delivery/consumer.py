@@ -19,7 +19,7 @@ from faust.types import TP, EventT
 from faust.types.transports import ConsumerCallback
 from mode.utils.futures import notify
 
-from reco.errors import DeliveryError
+from reco.errors import DeliveryError, TenfoldError
 from streams.delivery.books import Books, Verdict
 from streams.delivery.outbox import Outbox
 from streams.settings import Kafka
@@ -235,12 +235,20 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         return {} if self._consumer is None else dict(self._consumer.acknowledged)
 
     async def on_start(self) -> None:
-        """Open, build, and start what runs alongside."""
+        """Open, build, and start what runs alongside.
+
+        Raises:
+            SystemExit: what had to be done before raised an error on purpose. Faust would log any other error
+                with its traceback; of this one, the text says all.
+        """
         await super().on_start()
         for outbox in self._outboxes:
             await outbox.start()
-        for task in self._before:
-            await task()
+        try:
+            for task in self._before:
+                await task()
+        except TenfoldError as error:
+            raise SystemExit(str(error)) from error
         self._running = [self.add_future(task()) for task in self._beside]
 
     async def on_stop(self) -> None:

@@ -43,7 +43,7 @@ def test_what_is_sought_is_new_also_to_the_visitor_whose_other_visits_are_known(
         ("0", ["20"], {"40"}),
         ("20", ["20"], {"40"}),
     ]
-    assert all(one.candidates == sorted(held_out) for one in asked)
+    assert all(one.candidates == tuple(sorted(held_out)) for one in asked)
 
 
 def test_content_finds_the_country_of_the_visitor_and_popularity_does_not() -> None:

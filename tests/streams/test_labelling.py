@@ -1,5 +1,6 @@
 """A published sale is labelled soon, once for its images, by a real worker; images may be refused or late."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.labeller_files import HEAD
 from models.labelling.pictures import decode
-from reco.errors import SettingsError
+from reco.errors import LabellingError, SettingsError
 from reco.labels import SaleLabels
 from streams.agents.labelling import LabellingApp
 from streams.clients import create_topics
@@ -20,11 +21,13 @@ from streams.clock import now
 from streams.codecs import LIVE_RELEASE, decode_labels, encode
 from streams.images.fetching import PER_HOST
 from streams.images.settings import Images
-from streams.labellers import LABELLERS, chosen
+from streams.labellers import LABELLERS, chosen, load, no_labeller
 from streams.promotions import roll_back
 from streams.settings import Kafka, Settings, Topics, Worker
+from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
+from tests.streams.command_line import TENFOLD
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import Place, place_in, sale, with_labeller
 from tests.streams.postcard_site import jpeg
@@ -40,11 +43,35 @@ CITY, SLOPE, _ = KINDS
 
 
 @pytest.mark.usefixtures("topics")
-async def test_a_worker_without_a_labeller_says_what_to_do(settings: Settings) -> None:
-    labelling = LabellingApp(settings, Vitals())
-    with pytest.raises(SettingsError, match=r"labeller: none is set and none is promoted; name the folder"):
-        await labelling.build()
-    await labelling.promotions.feed.close()
+@pytest.mark.parametrize(
+    "command",
+    [("worker", "labelling"), ("up", "--sessions", "0", "--scoring", "0", "--labelling", "1")],
+    ids=["worker", "up"],
+)
+def test_without_a_labeller_there_is_no_labelling_but_one_message_that_says_what_to_do(
+    settings: Settings, command: tuple[str, ...]
+) -> None:
+    ended = subprocess.run(
+        (*TENFOLD, *command),
+        env=environment_of(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = [line for line in ended.stderr.splitlines() if not line.startswith(("broker ", "topics "))]
+    assert ended.returncode == 1
+    assert said == str(no_labeller()).splitlines()
+
+
+def test_the_labeller_in_use_is_not_loaded_again_and_refused_as_any_other(tmp_path: Path) -> None:
+    promoted = chosen(write(tmp_path))
+    in_use = load(promoted)
+    assert load(promoted, in_use) is in_use
+    assert load(chosen(write(tmp_path, number=2)), in_use) is not in_use
+    (Path(promoted.path) / HEAD).write_bytes(b"damaged")
+    with pytest.raises(LabellingError, match=HEAD):
+        load(promoted, in_use)
 
 
 def test_a_worker_that_would_look_as_if_it_stood_still_does_not_start(settings: Settings) -> None:

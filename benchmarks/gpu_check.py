@@ -27,6 +27,7 @@ from rich.console import Console
 
 from benchmarks import networks
 from benchmarks.machine import Report, table
+from models.labelling.networks import RANDOM
 from reco.labels import SaleLabels
 
 DIFFERENT, NO_CARD = 1, 3
@@ -143,7 +144,7 @@ def _difference(one: SaleLabels, other: SaleLabels) -> str:
 def main() -> int:
     """Check, print, and give the exit status."""
     reads = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    networks.add_arguments(reads, backbone="MobileNet", weights=networks.RANDOM)
+    networks.add_arguments(reads, backbone="MobileNet", weights=RANDOM)
     given, others = reads.parse_known_args()
     console = Console(soft_wrap=True, highlight=False)
     if (card := device({})) == networks.CPU:

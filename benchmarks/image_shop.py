@@ -20,6 +20,7 @@ from demo.postcards.album import QUALITY
 from models.labelling.backbones import Backbone
 from models.labelling.head import HeadOptions, train_head
 from models.labelling.labeller import Provenance, Recognition, write_labeller
+from models.labelling.networks import RANDOM
 from models.labelling.pictures import decode
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.events import Sale
@@ -100,7 +101,7 @@ def main() -> None:
     """Make a labeller."""
     reads = argparse.ArgumentParser(description=__doc__)
     reads.add_argument("folder", type=Path)
-    networks.add_arguments(reads, backbone="MobileNet", weights=networks.RANDOM)
+    networks.add_arguments(reads, backbone="MobileNet", weights=RANDOM)
     given = reads.parse_args()
     print(labeller(given.folder, networks.load(given)))
 

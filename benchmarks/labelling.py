@@ -34,6 +34,7 @@ from benchmarks.installation import cpu_seconds, installation, producing, readin
 from benchmarks.machine import Figure, Report, machine, parser, publish
 from models.labelling.backbones import Backbone
 from models.labelling.labeller import load_labeller
+from models.labelling.networks import RANDOM
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.events import Sale
@@ -236,7 +237,7 @@ def figures(rounds: Rounds, latencies: Latencies) -> tuple[Figure, ...]:
 def main() -> None:
     """Measure, print, and write the report."""
     reads = parser(__doc__, sales=48, images=4, rounds=5, rate=4, seconds=25)
-    networks.add_arguments(reads, backbone="MobileNet", weights=networks.RANDOM)
+    networks.add_arguments(reads, backbone="MobileNet", weights=RANDOM)
     reads.add_argument("--labeller", type=Path, help="folder of a labeller, instead of one on these networks")
     reads.add_argument("--labels", type=Path, help="file to write what was recognised to, as JSON Lines")
     given = reads.parse_args()

@@ -1,15 +1,11 @@
-"""The networks of benchmarks of images: one of Keras by name, a `.keras` file, or built by a Python file."""
+"""The networks of benchmarks of images, as their command lines name them, and what computes them."""
 
 import argparse
 from collections.abc import Sequence
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from typing import Any
 
-from models.labelling.backbones import OWN, Backbone, load_backbone
+from models.labelling.backbones import OWN, Backbone
+from models.labelling.networks import IMAGENET, RANDOM, Network, holds_weights, load_network
 
-RANDOM = "random"
-"""Weights that need no download: as fast as others, and as ignorant as can be."""
 CPU = "CPU"
 """What TensorFlow computes on where it sees no card."""
 
@@ -25,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser, backbone: str, weights: str) 
     parser.add_argument(
         "--weights",
         default=weights,
-        metavar=f"imagenet|{RANDOM}|FILE",
+        metavar=f"{IMAGENET}|{RANDOM}|FILE",
         help=f"of networks of Keras; default {weights}",
     )
     parser.set_defaults(default_backbone=backbone)
@@ -42,24 +38,9 @@ def load(given: argparse.Namespace) -> list[Backbone]:
     Raises:
         LabellingError: there is no such network, or it cannot be used.
     """
-    return [_load(name, given.weights) for name in names(given)]
-
-
-def _load(name: str, weights: str) -> Backbone:
-    file, _, built = name.rpartition(":")
-    if file.endswith(".py"):
-        return Backbone(builder(Path(file)).load(built))
-    return load_backbone(name, None if weights == RANDOM or name.endswith(OWN) else weights)
-
-
-def builder(file: Path) -> Any:
-    """The module in `file`, whose `load(name)` builds a Keras model, and whose `labels()` name its scores."""
-    spec = spec_from_file_location("backbones_given", file)
-    if not file.is_file() or spec is None or spec.loader is None:
-        raise SystemExit(f"{file}: is no Python file")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return [
+        load_network(Network(name, None if holds_weights(name) else given.weights)) for name in names(given)
+    ]
 
 
 def device() -> str:

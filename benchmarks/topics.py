@@ -21,7 +21,7 @@ from rich.table import Table
 from sklearn.metrics import adjusted_mutual_info_score
 
 from benchmarks.machine import machine
-from benchmarks.networks import builder
+from models.labelling.networks import builder
 from models.labelling.pictures import decode
 from models.labelling.scenes import Scenes, read_scenes
 from models.labelling.topics import (

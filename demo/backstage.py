@@ -1,8 +1,10 @@
 """What a performance needs behind it: worker processes, and for images their server and labelling."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo.image_process import Urls
+from demo.kinds import KINDS, Kind
 from demo.labelling import Labelling, State
 from streams.supervisor import Supervisor
 
@@ -15,11 +17,13 @@ class Backstage:
         workers: those that a list needs.
         images: the URLs of images by kind; None if sales have none.
         labelling: None if sales have no images.
+        kinds: what sales are about.
     """
 
     workers: Supervisor
     images: Urls | None = None
     labelling: Labelling | None = None
+    kinds: Sequence[Kind] = KINDS
 
     @property
     def restarts(self) -> int:
@@ -30,3 +34,8 @@ class Backstage:
     def labelling_state(self) -> State:
         """What labelling has come to."""
         return self.labelling.state if self.labelling else "off"
+
+    @property
+    def trained(self) -> float:
+        """How much of the labeller's training is done, 0 to 1."""
+        return self.labelling.trained if self.labelling else 0.0

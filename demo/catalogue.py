@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from itertools import islice, product
+from itertools import cycle, islice, product
 from random import Random
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from demo.kinds import KINDS, Kind
 from reco.events import Millis, Sale
 
 SALES = 204
-"""Sales in the catalogue: 17 of each kind."""
+"""Sales in the catalogue: 17 of each of twelve kinds; a few less where they cannot be shared out evenly."""
 TURNOVER_EVERY = 4_000
 """One sale closes, and half of this later another one opens, so often, ms."""
 TURNOVERS = 45
@@ -53,20 +53,30 @@ class DemoSale:
         return opened and not closed and (self.withdrawn_at is None or at < self.withdrawn_at)
 
 
-def travel_catalogue(seed: int, start: Millis, slower: int = 1) -> tuple[DemoSale, ...]:
-    """The sales of a demo that starts at `start`; the same for the same `seed` and `start`.
+def images_of_a_kind(kinds: int) -> int:
+    """How many images the sales of one of so many kinds have together, at most."""
+    return SALES // kinds * MOST_IMAGES
+
+
+def travel_catalogue(
+    seed: int, start: Millis, slower: int = 1, kinds: Sequence[Kind] = KINDS
+) -> tuple[DemoSale, ...]:
+    """The sales of a demo that starts at `start`; the same for the same `seed`, `start` and `kinds`.
 
     `TURNOVERS` sales close after the start, as many open, and `WITHDRAWALS` of the others are withdrawn;
     the rest stays open for days. All of this happens `slower` times as slowly as while somebody watches.
     """
     random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
-    sales = [_sale(number, offer, start, random) for number, offer in enumerate(_offers(random))]
+    sales = [_sale(number, offer, start, random) for number, offer in enumerate(_offers(random, kinds))]
     return tuple(_scheduled(number, sale, start, slower) for number, sale in enumerate(sales))
 
 
 def illustrated(sales: Sequence[DemoSale], urls: Mapping[str, Sequence[str]]) -> tuple[DemoSale, ...]:
-    """The sales with two or three images each, dealt out from the `urls` of their kinds, none twice."""
-    left = {kind: iter(of_kind) for kind, of_kind in urls.items()}
+    """The sales with two or three images each, dealt out from the `urls` of their kinds.
+
+    No image is dealt out twice before all of its kind are.
+    """
+    left = {kind: cycle(of_kind) for kind, of_kind in urls.items()}
     return tuple(
         changed(
             one, sale=replace(one.sale, image_urls=tuple(islice(left[one.kind], MOST_IMAGES - number % 2)))
@@ -82,12 +92,12 @@ class _Offer(NamedTuple):
     stay: str
 
 
-def _offers(random: Random) -> list[_Offer]:
+def _offers(random: Random, kinds: Sequence[Kind]) -> list[_Offer]:
     """Every kind as often as the others, each place and stay at most once, in random order."""
     offers: list[_Offer] = []
-    for kind in KINDS:
+    for kind in kinds:
         choices = [_Offer(kind, *where, stay) for where, stay in product(kind.places, kind.stays)]
-        offers += random.sample(choices, SALES // len(KINDS))
+        offers += random.sample(choices, SALES // len(kinds))
     random.shuffle(offers)
     return offers
 

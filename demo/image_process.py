@@ -1,19 +1,21 @@
 """The server of the demo's images, in a process of its own: drawing must not slow down what is measured.
 
-`python -m demo.image_process COUNT` prints, as JSON, the URLs of so many images of each kind, and serves them
-until its standard input ends: so it never outlives the demo.
+`python -m demo.image_process COUNT` reads a line with photographs, as JSON, or null for so many postcards of
+each kind. It prints the URLs of the images of each kind, as JSON, and serves them until its standard input
+ends: so it never outlives the demo.
 """
 
 import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Self
 
 import msgspec
 
 from demo.image_server import ImageServer
-from demo.postcards import KINDS
+from demo.photographs import Photographs
 from reco.errors import TenfoldError
 
 Urls = Mapping[str, tuple[str, ...]]
@@ -23,14 +25,19 @@ Urls = Mapping[str, tuple[str, ...]]
 class ImageProcess:
     """The process, from entering the context until leaving it; it gets ready while others start."""
 
-    def __init__(self, per_kind: int) -> None:
+    def __init__(self, per_kind: int, photographs: Photographs | None = None) -> None:
         self._per_kind = per_kind
+        self._photographs = photographs
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "demo.image_process", str(self._per_kind)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603
+        if self._process.stdin:
+            with suppress(BrokenPipeError):  # it ended; `urls` says so
+                self._process.stdin.write(msgspec.json.encode(self._photographs) + b"\n")
+                self._process.stdin.flush()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,9 +56,9 @@ class ImageProcess:
 
 
 async def _serve(per_kind: int) -> None:
-    async with ImageServer() as server:
-        urls = {kind: [server.url(kind, seed) for seed in range(per_kind)] for kind in KINDS}
-        print(msgspec.json.encode(urls).decode(), flush=True)  # noqa: T201 - the demo reads it
+    photographs = msgspec.json.decode(sys.stdin.readline(), type=Photographs | None)
+    async with ImageServer(photographs) as server:
+        print(msgspec.json.encode(server.urls(per_kind)).decode(), flush=True)  # noqa: T201 - the demo reads it
         await asyncio.to_thread(sys.stdin.read)
 
 

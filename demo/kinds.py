@@ -1,6 +1,8 @@
 """The dozen kinds of places that the demo's sales are about: where, what one stays in, what it costs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 
 @dataclass(frozen=True)
@@ -207,3 +209,25 @@ KINDS = (
     ),
 )
 """Twelve kinds; each has 24 combinations of a place and a stay."""
+
+
+def kinds_of(classes: Sequence[str]) -> tuple[Kind, ...]:
+    """A kind for each class of photographs, such as `art_gallery`: sales of it may be anywhere."""
+    places = tuple(place for kind in KINDS for place in kind.places)
+    return tuple(
+        Kind(
+            name=name,
+            places=places,
+            stays=(_title(name),),
+            scene="at its best",
+            nightly=like.nightly,
+            tags=("weekend", "family", "couples", "city break"),
+        )
+        for name, like in zip(classes, cycle(KINDS), strict=False)
+    )
+
+
+def _title(name: str) -> str:
+    """The name of a class as a title has it: `art_gallery` is `Art gallery`."""
+    words = " ".join(name.replace("_", " ").split()) or name
+    return words[0].upper() + words[1:]

@@ -3,12 +3,16 @@
 import logging
 import subprocess
 import sys
+import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import IO, Literal, Self, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
+from demo.labeller import Said, Task
 from streams.settings import Settings
 from streams.supervisor import Supervisor
 
@@ -24,14 +28,17 @@ LAST_WORDS = 2000
 class Labelling:
     """A process that trains the labeller, then a worker that uses it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, labellers: Path) -> None:
+    def __init__(self, settings: Settings, task: Task) -> None:
         self._settings = settings
-        self._labellers = labellers
-        self._training: subprocess.Popen[str]
+        self._task = task
+        self._training: subprocess.Popen[bytes]
+        self._errors: IO[bytes]
         self._worker: Supervisor | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="labeller", daemon=True)
         self.state: State = "training"
+        self.trained = 0.0
+        """How much of the training is done, 0 to 1."""
 
     @property
     def restarts(self) -> int:
@@ -39,10 +46,12 @@ class Labelling:
         return self._worker.restarts if self._worker else 0
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "demo.labeller", str(self._labellers)]
-        pipe = subprocess.PIPE
+        command, pipe = [sys.executable, "-m", "demo.labeller"], subprocess.PIPE
+        self._errors = (
+            tempfile.TemporaryFile()
+        )  # not a pipe: TensorFlow says much, and nobody reads it meanwhile
         self._training = subprocess.Popen(  # noqa: S603
-            command, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, start_new_session=True
         )
         self._thread.start()
         return self
@@ -51,6 +60,7 @@ class Labelling:
         self._ending.set()
         self._training.terminate()
         self._thread.join()
+        self._errors.close()
         if self._worker is not None:
             self._worker.__exit__(None, None, None)
 
@@ -60,18 +70,33 @@ class Labelling:
 
     def _follow(self) -> None:
         """Wait for the training, and start the worker; in a thread."""
-        folder, said = self._training.communicate()
+        labeller = self._train()
         if self._ending.is_set():
             return
-        if folder:
-            self._worker = Supervisor(with_labeller(self._settings, Path(folder.strip())), [("labelling",)])
+        if labeller:
+            self._worker = Supervisor(with_labeller(self._settings, Path(labeller)), [("labelling",)])
             self._worker.__enter__()
             self.state = "at work"
         else:
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace").strip()
             log.warning(
                 "The labeller could not be trained, sales stay without labels:\n%s", said[-LAST_WORDS:]
             )
             self.state = "failed"
+
+    def _train(self) -> str | None:
+        """Follow the training to its end; the folder of the labeller, None if there is none."""
+        labeller = None
+        with self._training as training:
+            if training.stdin and training.stdout:
+                with suppress(BrokenPipeError):  # it has ended already
+                    training.stdin.write(msgspec.json.encode(self._task))
+                    training.stdin.close()
+                for line in training.stdout:
+                    said = msgspec.json.decode(line, type=Said)
+                    self.trained, labeller = said.done, said.labeller
+        return labeller
 
 
 def with_labeller(settings: Settings, labeller: Path) -> Settings:

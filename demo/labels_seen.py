@@ -35,6 +35,7 @@ class LabelsSeen:
 
     Attributes:
         state: what labelling has come to.
+        trained: how much of the labeller's training is done, 0 to 1.
         labeller: the version that labelled last; None if none has.
         sales: sales of which an image could be labelled.
         right: those of them whose strongest label is their kind.
@@ -42,17 +43,21 @@ class LabelsSeen:
     """
 
     state: State
+    trained: float = 0.0
     labeller: str | None = None
     sales: int = 0
     right: int = 0
     examples: tuple[Example, ...] = ()
 
 
-def labels_seen(state: State, labels: Iterable[SaleLabels], kinds: Mapping[str, str]) -> LabelsSeen:
+def labels_seen(
+    state: State, labels: Iterable[SaleLabels], kinds: Mapping[str, str], trained: float = 0.0
+) -> LabelsSeen:
     """What `labels`, the newest last, say about sales of these `kinds`."""
     labelled = [one for one in labels if one.images]
     return LabelsSeen(
         state,
+        trained,
         labelled[-1].labeller if labelled else None,
         len(labelled),
         sum(one.labels[0].name == kinds[one.sale_id] for one in labelled),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from demo.backstage import Backstage
-from demo.labels_seen import labels_seen
+from demo.labels_seen import LabelsSeen, labels_seen
 from demo.observer import Observer
 from demo.plan import Plan
 from demo.report import Figures
@@ -54,8 +54,14 @@ class Performance:
             live_sales=len(observer.sales.newest.live(now()).ids),
             restarts=self._backstage.restarts,
             click_to_list=observer.latency(),
-            labels=labels_seen(self._backstage.labelling_state, observer.labels.values(), site.kinds),
+            labels=self.labels(),
         )
+
+    def labels(self) -> LabelsSeen:
+        """What labelling has come to."""
+        stage = self._backstage
+        labels = self.observer.labels.values()
+        return labels_seen(stage.labelling_state, labels, self.site.kinds, stage.trained)
 
 
 Draw = Callable[[Performance], Coroutine[Any, Any, None]]
@@ -73,7 +79,7 @@ async def perform(settings: Settings, plan: Plan, backstage: Backstage, draw: Dr
     kafka = settings.kafka
     async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
         consumer.assign(clients.partitions(*observer.reads))
-        site = Site(producer, topics, observer, plan, images=backstage.images)
+        site = Site(producer, topics, observer, plan, images=backstage.images, kinds=backstage.kinds)
         await site.publish()
         performance = Performance(site, observer, backstage)
         watching = observer.follow(consumer, time.perf_counter)

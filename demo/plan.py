@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from models.labelling.networks import Network
+
 
 class Plan(Struct, frozen=True):
     """The plan of a demo.
@@ -12,6 +14,8 @@ class Plan(Struct, frozen=True):
         rate: events per second of all of them together.
         seed: the same one gives the same sales and visitors.
         images: whether sales have images, and a labelling worker looks at them.
+        photographs: labelled scenes that the images are of; None for postcards that the demo draws.
+        networks: what looks at them, side by side; without any, a small one that is trained on postcards.
     """
 
     seconds: float | None
@@ -19,3 +23,5 @@ class Plan(Struct, frozen=True):
     rate: float
     seed: int
     images: bool = True
+    photographs: str | None = None
+    networks: tuple[Network, ...] = ()

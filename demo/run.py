@@ -5,17 +5,21 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict, replace
+import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
 from demo.backstage import Backstage
-from demo.catalogue import MOST_IMAGES, SALES
+from demo.catalogue import images_of_a_kind
 from demo.image_process import ImageProcess
-from demo.kinds import KINDS
+from demo.kinds import KINDS, kinds_of
+from demo.labeller import Task
 from demo.labelling import Labelling
 from demo.performance import perform
+from demo.photographs import Photographs, choose
 from demo.plan import Plan
 from demo.report import report
 from demo.screen import drawn_on, summary, told_on
@@ -27,8 +31,8 @@ from streams.topics import topic_set
 
 WORKERS = (("sessions",), ("scoring",))
 """The worker processes of a demo."""
-IMAGES = SALES // len(KINDS) * MOST_IMAGES
-"""Images of each kind."""
+IMAGES = images_of_a_kind(len(KINDS))
+"""Postcards of each kind."""
 GETTING_READY = 90.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
 
@@ -39,8 +43,9 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
     Raises:
         TenfoldError: the broker or a worker does not start, or an event could not be delivered.
     """
+    photographs = _photographs(plan, console)
     with ExitStack() as world:
-        server = world.enter_context(ImageProcess(IMAGES)) if plan.images else None
+        server = world.enter_context(ImageProcess(IMAGES, photographs)) if plan.images else None
         with console.status("Starting the broker"):
             own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
             asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
@@ -50,12 +55,30 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
             workers.ready(GETTING_READY)
         backstage = Backstage(workers)
         if server is not None:
-            labelling = world.enter_context(Labelling(own, settings.data_dir() / "labellers"))
-            backstage = Backstage(workers, server.urls(), labelling)
+            task = Task(str(settings.data_dir()), plan.networks, photographs)
+            labelling = world.enter_context(Labelling(own, task))
+            kinds = kinds_of(photographs.kinds) if photographs else KINDS
+            backstage = Backstage(workers, server.urls(), labelling, kinds)
         draw = told_on(console) if headless else drawn_on(console)
         figures = asyncio.run(perform(own, plan, backstage, draw))
     console.print(summary(figures))
-    return report(figures, parameters(settings, plan))
+    return report(figures, parameters(settings, plan) | {"kinds": [kind.name for kind in backstage.kinds]})
+
+
+def _photographs(plan: Plan, console: Console) -> Photographs | None:
+    """The photographs that the plan asks for, and what is scarce about them said aloud.
+
+    Raises:
+        LabellingError: there are none that a demo can use.
+    """
+    if plan.photographs is None:
+        return None
+    with console.status("Choosing photographs"):
+        photographs = choose(Path(plan.photographs), plan.seed)
+    console.print(f"Sales are about {', '.join(photographs.kinds)}.", highlight=False)
+    for remark in photographs.remarks:
+        console.print(remark, highlight=False)
+    return photographs
 
 
 @contextmanager
@@ -93,7 +116,8 @@ async def _remove_topics(kafka: Kafka, beginnings: tuple[str, ...]) -> None:
 
 def parameters(settings: Settings, plan: Plan) -> dict[str, Any]:
     """What the figures of a report depend on."""
-    return asdict(plan) | {
+    fields: dict[str, Any] = msgspec.to_builtins(plan)
+    return fields | {
         "workers": ["+".join(agents) for agents in WORKERS] + ["labelling"] * plan.images,
         "partitions": settings.topics.partitions,
         "broker": settings.kafka.bootstrap_servers or "embedded",

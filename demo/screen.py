@@ -31,6 +31,8 @@ RATE_WINDOW = 3.0
 
 FRAME = 0.5
 """Seconds between two pictures."""
+STEPS = 4
+"""So often, the progress of the labeller's training is told where there is no screen."""
 FRAMES_A_LIST = 3
 """One of the lists on the screen gives way to a newer one so many pictures later."""
 
@@ -79,10 +81,18 @@ def drawn_on(console: Console) -> Draw:
 
 
 def told_on(console: Console) -> Draw:
-    """What only tells `console` that a performance began."""
+    """What only tells `console` that a performance began, and how far the labeller is."""
 
-    async def tell(_: Performance) -> None:
+    async def tell(performance: Performance) -> None:
         console.print("Visitors click. Ctrl-C ends it.")
+        told = ("off", 0)
+        while True:
+            labels = performance.labels()
+            step = (labels.state, int(labels.trained * STEPS))
+            if step != told:
+                console.print(f"Labeller: {_state(labels)}.", highlight=False)
+            told = step
+            await asyncio.sleep(FRAME)
 
     return tell
 
@@ -122,7 +132,7 @@ def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
     }
     if figures.labels.state != "off":
         values["labelled sales"] = f"{figures.labels.sales}"
-        values["labeller"] = figures.labels.labeller or figures.labels.state
+        values["labeller"] = figures.labels.labeller or _state(figures.labels)
     wrong = {
         "wrong lists": figures.lists_invalid,
         "dead letters": figures.dead_letters,
@@ -181,6 +191,13 @@ def _labels(seen: LabelsSeen) -> str:
     if seen.labeller:
         return f"{seen.sales:,} sales by labeller {seen.labeller}, {seen.right:,} as their kind"
     return _NO_LABELS[seen.state]
+
+
+def _state(seen: LabelsSeen) -> str:
+    """What labelling has come to, in two words."""
+    if seen.state == "training" and seen.trained:
+        return f"training, {seen.trained:.0%}"
+    return seen.state
 
 
 _NO_LABELS: Mapping[State, str] = {

@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from demo.catalogue import DemoSale, illustrated, travel_catalogue
+from demo.kinds import KINDS, Kind
 from demo.observer import Observer
 from demo.plan import Plan
 from demo.visitors import Crowd
@@ -30,6 +31,7 @@ class Site:
     Args:
         producer, topics, observer, plan, clock: what it works with.
         images: URLs by kind, for the images of its sales; None for sales without.
+        kinds: what its sales are about.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Site:
         plan: Plan,
         *,
         images: Mapping[str, Sequence[str]] | None = None,
+        kinds: Sequence[Kind] = KINDS,
         clock: Callable[[], Millis] = now,
     ) -> None:
         self._producer = producer
@@ -47,11 +50,12 @@ class Site:
         self._observer = observer
         self._rate = plan.rate
         self._clock = clock
-        plain = travel_catalogue(plan.seed, clock())
+        plain = travel_catalogue(plan.seed, clock(), kinds=kinds)
         self._sales = illustrated(plain, images) if images else plain
         self.kinds: Mapping[str, str] = {one.sale.sale_id: one.kind for one in plain}
         """What each sale is about, which only the simulation knows."""
-        self._crowd = Crowd(self._sales, plan.visitors, round(plan.rate * THINKING), plan.seed)
+        active = round(plan.rate * THINKING)
+        self._crowd = Crowd(self._sales, plan.visitors, active, plan.seed, kinds=kinds)
         self._failure: BaseException | None = None
         self.stop = asyncio.Event()
         """Set it to send the visitors home."""

@@ -14,7 +14,7 @@ from random import Random
 from typing import TypedDict
 
 from demo.catalogue import DemoSale
-from demo.kinds import KINDS
+from demo.kinds import KINDS, Kind
 from reco.events import Action, Cart, Click, Context, Event, Impression, Millis, Purchase, Shown
 from reco.lists import TopTen
 
@@ -129,16 +129,23 @@ class _Facts(TypedDict):
 class Crowd:
     """The visitors on the site; a visit that ends makes room for another visitor.
 
-    `number` visitors exist, numbered from `first`, and `active` of them are on a visit at any time. The same
-    seed and the same lists shown give the same events.
+    `number` visitors exist, numbered from `first`, with tastes for some of `kinds`, and `active` of them are
+    on a visit at any time. The same seed and the same lists shown give the same events.
     """
 
     def __init__(
-        self, sales: Sequence[DemoSale], number: int, active: int, seed: int, *, first: int = 0
+        self,
+        sales: Sequence[DemoSale],
+        number: int,
+        active: int,
+        seed: int,
+        *,
+        first: int = 0,
+        kinds: Sequence[Kind] = KINDS,
     ) -> None:
         self._random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
         self._sales = {one.sale.sale_id: one for one in sales}
-        self._idle = [_visitor(place, sales, self._random) for place in range(first, first + number)]
+        self._idle = [_visitor(place, sales, kinds, self._random) for place in range(first, first + number)]
         self.visitors = {visitor.visitor_id: visitor for visitor in self._idle}
         """All of them, by id."""
         self._visits_begun = 0
@@ -209,8 +216,8 @@ class Crowd:
         return self._random.choices(live, [visitor.appeal(one) for one in live])[0]
 
 
-def _visitor(place: int, sales: Sequence[DemoSale], random: Random) -> Visitor:
-    favourites = random.sample([kind.name for kind in KINDS], 3)
+def _visitor(place: int, sales: Sequence[DemoSale], kinds: Sequence[Kind], random: Random) -> Visitor:
+    favourites = random.sample([kind.name for kind in kinds], 3)
     taste = Taste(
         kinds=dict(zip(favourites, (1.0, 0.7, 0.4), strict=True)),
         countries=frozenset(random.sample(sorted({one.sale.country or "" for one in sales}), 4)),

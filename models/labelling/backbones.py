@@ -102,10 +102,10 @@ def load_backbone(name: str, weights: str | Path | None = None) -> Backbone:
 
 
 def _own(path: Path) -> Any:
-    import keras
-
     if not path.is_file():
         raise LabellingError(f"{path}: there is no such file; save a backbone there with Keras")
+    import keras
+
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged or hostile file makes Keras raise anything

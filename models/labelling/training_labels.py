@@ -18,7 +18,7 @@ from models.labelling.topics import TopicOptions, fit_topics
 from reco.errors import LabellingError
 
 HELD_OUT = 5
-"""Where no split is given, one picture in so many is kept apart to test with."""
+"""Where no split is given, one picture in so many is kept apart to test with, by default."""
 FEATURES_SHARE = 0.85
 """The share of the progress that is the backbones' work."""
 
@@ -39,8 +39,10 @@ class Trained:
     epochs: tuple[int, ...]
 
 
-def train_and_test(path: Path, seed: int = 0) -> Split:
-    """The splits `train` and `test` of labelled scenes; without a split `test`, a share of all is held out.
+def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split:
+    """The splits `train` and `test` of labelled scenes.
+
+    Without a split `test`, one picture in `held_out` of each class is kept apart to test with.
 
     Raises:
         LabellingError: the scenes cannot be used.
@@ -49,8 +51,8 @@ def train_and_test(path: Path, seed: int = 0) -> Split:
     if tested is not None:
         return Split(read_scenes(path, "train"), tested)
     scenes = read_scenes(path)
-    held_out = folds_of(scenes.labels, HELD_OUT, seed) == 0
-    return Split(_only(scenes, ~held_out), _only(scenes, held_out))
+    tested_on = folds_of(scenes.labels, held_out, seed) == 0
+    return Split(_only(scenes, ~tested_on), _only(scenes, tested_on))
 
 
 def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:

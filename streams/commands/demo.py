@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,54 +10,94 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from streams.commands.options import BACKBONE, WEIGHTS
 from streams.settings import load
 
 if TYPE_CHECKING:
     from demo.plan import Plan
-
+    from models.labelling.networks import Network
 
 VISITORS = 1000
 """Visitors of a demo, by default."""
 
+Seconds = Annotated[float | None, typer.Option(min=1, help="How long visitors click; else until Ctrl-C.")]
+Headless = Annotated[bool, typer.Option("--headless", help="Run without the live screen.")]
+Experiment = Annotated[
+    bool,
+    typer.Option(
+        "--experiment",
+        help="Instead, in a few minutes and without Kafka: train on simulated first hours, and compare "
+        "what was trained with other rankers in a simulated randomised split.",
+    ),
+]
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="Leave out images of sales, and the worker that looks at them.")
+]
+Photographs = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Sales show photographs: a folder with one for each class."),
+]
+Report = Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")]
+Visitors = Annotated[
+    int | None, typer.Option(min=1, help="How many visitors there are: 1,000; 10,000 in an experiment.")
+]
+Rate = Annotated[float, typer.Option(min=1, help="Events per second of all visitors together.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same sales and visitors.")]
+
 
 def demo(
     *,
-    seconds: Annotated[
-        float | None, typer.Option(min=1, help="How long visitors click; else until Ctrl-C.")
-    ] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="Run without the live screen.")] = False,
-    experiment: Annotated[
-        bool,
-        typer.Option(
-            "--experiment",
-            help="Instead, in a few minutes and without Kafka: train on simulated first hours, and compare "
-            "what was trained with other rankers in a simulated randomised split.",
-        ),
-    ] = False,
-    no_images: Annotated[
-        bool,
-        typer.Option("--no-images", help="Leave out images of sales, and the worker that looks at them."),
-    ] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")] = None,
-    visitors: Annotated[
-        int | None, typer.Option(min=1, help="How many visitors there are: 1,000; 10,000 in an experiment.")
-    ] = None,
-    rate: Annotated[float, typer.Option(min=1, help="Events per second of all visitors together.")] = 100.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sales and visitors.")] = 1,
+    seconds: Seconds = None,
+    headless: Headless = False,
+    experiment: Experiment = False,
+    no_images: NoImages = False,
+    images: Photographs = None,
+    backbones: Annotated[list[str] | None, BACKBONE] = None,
+    weights: Annotated[list[str] | None, WEIGHTS] = None,
+    report: Report = None,
+    visitors: Visitors = None,
+    rate: Rate = 100.0,
+    seed: Seed = 1,
 ) -> None:
-    """Show tenfold at work: 200 travel sales open and close, simulated visitors click and buy."""
+    """Show tenfold at work: 200 travel sales open and close, simulated visitors click and buy.
+
+    Sales have postcards, or photographs of yours, and are labelled by what is trained on others of them.
+
+    \b
+    tenfold demo --images scenes/ --backbone EfficientNetB0
+    """  # noqa: D301 - \b keeps the example on a line of its own
     from demo.plan import Plan
 
+    networks = _networks(images, backbones or (), weights or (), without=no_images or experiment)
     # While it starts, too, an end from outside must end the workers; later the demo has handlers of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         if experiment:
             figures = _experiment(visitors, seed)
         else:
-            plan = Plan(seconds, visitors or VISITORS, rate, seed, images=not no_images)
+            folder = str(images) if images else None
+            plan = Plan(seconds, visitors or VISITORS, rate, seed, not no_images, folder, networks)
             figures = _performance(plan, headless=headless)
         if report is not None:
             report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _networks(
+    images: Path | None, backbones: Sequence[str], weights: Sequence[str], *, without: bool
+) -> "tuple[Network, ...]":
+    """The networks that look at images; refuses photographs that nothing looks at.
+
+    Raises:
+        typer.BadParameter: `images` and `backbones` do not go together, or sales are `without` images.
+        LabellingError: the weights are not those of the networks.
+    """
+    from models.labelling.networks import networks
+
+    if images and not backbones:
+        raise typer.BadParameter("name a network that looks at the photographs", param_hint="--backbone")
+    if backbones and without:
+        raise typer.BadParameter("there are no images to look at", param_hint="--backbone")
+    return networks(backbones, weights)
 
 
 def _performance(plan: "Plan", *, headless: bool) -> dict[str, Any]:

@@ -14,18 +14,16 @@ from rich.table import Table
 
 from streams.clock import now
 from streams.commands.logs import progress
+from streams.commands.options import BACKBONE, WEIGHTS
 from streams.settings import load
 
 if TYPE_CHECKING:
-    from models.labelling.backbones import Backbone
     from models.labelling.judging import Judgement
     from models.labelling.labeller import Labeller
 
 app = typer.Typer(no_args_is_help=True, help="Labels of images: train what recognises them, and judge it.")
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
-OWN = ".keras"
-"""Suffix of a model of one's own, which holds its weights."""
 
 Images = Annotated[
     Path,
@@ -36,14 +34,6 @@ Images = Annotated[
 Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")]
 Cache = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where features are kept; else in the data folder.")
-]
-Backbones = Annotated[
-    list[str],
-    typer.Option("--backbone", metavar="NAME|PATH", help="A network of Keras, or a .keras file. Repeatable."),
-]
-Weights = Annotated[
-    list[str] | None,
-    typer.Option(metavar="imagenet|random|FILE", help="Of the networks that are named, in their order."),
 ]
 Output = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where labellers are; else in the data folder.")
@@ -57,8 +47,8 @@ Seed = Annotated[int, typer.Option(min=0, help="Of first weights, order, copies 
 def train_command(
     images: Images,
     *,
-    backbones: Backbones,
-    weights: Weights = None,
+    backbones: Annotated[list[str], BACKBONE],
+    weights: Annotated[list[str] | None, WEIGHTS] = None,
     output: Output = None,
     report: Report = None,
     cache: Cache = None,
@@ -78,14 +68,15 @@ def train_command(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from models.labelling.head import HeadOptions
     from models.labelling.labeller import Provenance, load_labeller, write_labeller
+    from models.labelling.networks import load_network, networks
     from models.labelling.training_labels import train_and_test, train_labels
 
-    console = Console()
-    split, networks = train_and_test(images, seed), _backbones(backbones, weights or ())
+    console, named = Console(), networks(backbones, weights or ())
+    split, loaded = train_and_test(images, seed), [load_network(one) for one in named]
     many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
-        trained = train_labels(split, networks, options, copies=copies, cache=kept, progress=told)
+        trained = train_labels(split, loaded, options, copies=copies, cache=kept, progress=told)
     trained_on = {"images": str(images), "pictures": many, "copies": copies, "options": options}
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
     provenance = Provenance(now(), trained_on, trained.judgement.metrics())
@@ -120,22 +111,6 @@ def evaluate_command(
 def _features() -> Path:
     """Where features of pictures are kept."""
     return load().data_dir() / "features"
-
-
-def _backbones(names: Sequence[str], weights: Sequence[str]) -> "list[Backbone]":
-    """The networks; `weights` are of the named ones, ImageNet's if none are given."""
-    from models.labelling.backbones import load_backbone
-
-    named = sum(not name.endswith(OWN) for name in names)
-    if weights and len(weights) != named:
-        raise typer.BadParameter(
-            f"{len(weights)} are given for {named} named networks; give one for each", param_hint="--weights"
-        )
-    left = iter(weights or ["imagenet"] * named)
-    chosen = [None if name.endswith(OWN) else next(left) for name in names]
-    return [
-        load_backbone(name, None if one == "random" else one) for name, one in zip(names, chosen, strict=True)
-    ]
 
 
 def _show(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from demo.plan import Plan
 from demo.run import run
 from streams import clients
+from streams.cli import tenfold
 from streams.settings import Settings, Worker
 from streams.supervisor import environment_of
 
@@ -32,8 +34,9 @@ async def topic_names(settings: Settings) -> list[str]:
 
 def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:
     plan = Plan(seconds=10, visitors=200, rate=50, seed=3)
-    console = Console(file=io.StringIO())
-    figures = run(settings, plan, console, headless=True)
+    told = io.StringIO()
+    figures = run(settings, plan, Console(file=told), headless=True)
+    assert "Labeller: training" in told.getvalue()
     assert figures["lists_invalid"] == 0, figures["invalid_examples"]
     assert figures["lists_unjudged"] == 0
     assert figures["dead_letters"] == 0
@@ -48,6 +51,20 @@ def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settin
     assert asyncio.run(topic_names(settings)) == []
     assert list((settings.data_dir() / "demo").iterdir()) == []
     assert list(settings.data_dir().rglob("*.keras")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (["--images", "scenes"], "name a network that looks at the photographs"),
+        (["--no-images", "--backbone", "VGG16"], "there are no images to look at"),
+        (["--experiment", "--backbone", "VGG16"], "there are no images to look at"),
+    ],
+)
+def test_photographs_need_a_network_and_a_network_needs_images(given: list[str], missing: str) -> None:
+    refused = CliRunner().invoke(tenfold, ["demo", *given])
+    assert refused.exit_code == 2
+    assert missing in refused.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

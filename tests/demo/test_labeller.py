@@ -6,16 +6,20 @@ import aiohttp
 import pytest
 
 from demo.image_process import ImageProcess
-from demo.labeller import Recipe, kept, labeller_below, trained, trained_on
+from demo.labeller import Task, kept, labeller_below
 from demo.labelling import Labelling
 from demo.labels_seen import labels_seen
+from demo.lessons import Postcards, Recipe
 from demo.observer import Observer
 from demo.plan import Plan
+from demo.postcards import KINDS
 from demo.run import IMAGES
 from demo.site import Site
+from models.labelling.backbones import Backbone, small_network
 from models.labelling.judging import Judgement
 from models.labelling.labeller import Provenance, Recognition, write_labeller
 from models.labelling.labeller_files import HEAD
+from models.labelling.networks import Network
 from streams import clients
 from streams.clock import now
 from streams.reading import reader
@@ -30,13 +34,13 @@ LABELLED = 60
 
 @pytest.fixture(scope="module")
 def learned() -> tuple[Recognition, Judgement]:
-    return trained(SMALL)
+    return Postcards(SMALL).learn(lambda _: None)
 
 
 @pytest.fixture
 def labeller(learned: tuple[Recognition, Judgement], tmp_path: Path) -> Path:
     """A labeller that passes for the demo's own."""
-    provenance = Provenance(now(), trained_on(Recipe()), learned[1].metrics())
+    provenance = Provenance(now(), Postcards(Recipe()).source(), learned[1].metrics())
     return write_labeller(tmp_path / "labellers", learned[0], provenance)
 
 
@@ -46,28 +50,39 @@ def test_postcards_that_it_was_not_trained_on_are_recognised(
     assert learned[1].top_1.mean > 0.8
 
 
+def test_a_network_that_is_given_looks_at_postcards_at_its_own_size() -> None:
+    given, told = Backbone(small_network(2, (16, 16))), list[float]()
+    lesson = Postcards(Recipe(head=4, tested=1, epochs=1), [given])
+    recognition, _ = lesson.learn(told.append)
+    assert recognition.backbones == (given,)
+    assert recognition.head.classes == KINDS
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert lesson.source()["networks"] == [given.digest]
+
+
 def test_a_labeller_of_the_same_recipe_that_loads_is_used_again(labeller: Path) -> None:
-    assert labeller_below(labeller.parent, Recipe()) == labeller
-    assert kept(labeller.parent, SMALL) is None
+    assert labeller_below(labeller.parent, Postcards(Recipe())) == labeller
+    assert kept(labeller.parent, Postcards(SMALL)) is None
 
 
 def test_a_damaged_labeller_is_passed_over(labeller: Path) -> None:
     (labeller / HEAD).write_bytes(b"damaged")
-    assert kept(labeller.parent, Recipe()) is None
+    assert kept(labeller.parent, Postcards(Recipe())) is None
 
 
 def test_a_training_that_fails_says_so_and_starts_no_worker(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with Labelling(settings, tmp_path / "file") as labelling:
+    with Labelling(settings, Task(str(tmp_path), (Network("gone.keras"),))) as labelling:
         labelling.wait()
         assert (labelling.state, labelling.restarts) == ("failed", 0)
-    assert "FileExistsError" in caplog.text
+    assert "gone.keras: there is no such file" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_training_that_is_broken_off_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
-    with Labelling(settings, tmp_path / "labellers") as labelling:
+    with Labelling(settings, Task(str(tmp_path))) as labelling:
         assert labelling.state == "training"
     assert labelling.state == "training"
     assert list(tmp_path.rglob("*.keras")) == []
@@ -89,7 +104,7 @@ async def test_sales_are_labelled_as_their_kind_once_the_labeller_is_there(
     settings: Settings, topics: TopicSet, labeller: Path
 ) -> None:
     observer, plan = Observer(topics), Plan(seconds=None, visitors=1, rate=1, seed=1)
-    with ImageProcess(IMAGES) as server, Labelling(settings, labeller.parent) as labelling:
+    with ImageProcess(IMAGES) as server, Labelling(settings, Task(str(labeller.parents[1]))) as labelling:
         kafka = settings.kafka
         async with reader(kafka) as consumer, clients.started(clients.producer(kafka)) as producer:
             consumer.assign(clients.partitions(*observer.reads))

@@ -23,6 +23,7 @@ FIGURES = Figures(
     click_to_list=Latency(p50=5.5, p90=9.0, p99=30.25, max=111.0, answered=799, unanswered=1),
     labels=LabelsSeen(
         "at work",
+        trained=1.0,
         labeller="2026-11-24-1a2b3c4d",
         sales=190,
         right=181,
@@ -42,6 +43,7 @@ FIGURES = Figures(
 
 LABELS = {
     "state": "at work",
+    "trained": 1.0,
     "labeller": "2026-11-24-1a2b3c4d",
     "sales": 190,
     "right": 181,

@@ -76,8 +76,10 @@ def test_the_summary_says_how_it_went_and_quotes_wrong_lists() -> None:
 
 
 def test_a_labeller_that_is_not_there_yet_is_waited_for_aloud() -> None:
-    training = replace(FIGURES, labels=LabelsSeen("training"))
-    assert "0 labelled sales" in printed(screen(training, (0, 0), [], {}))
+    training = replace(FIGURES, labels=LabelsSeen("training", trained=0.45))
+    shown = printed(screen(training, (0, 0), [], {}))
+    assert "0 labelled sales" in shown
+    assert "training, 45% labeller" in shown
     assert "still training" in printed(summary(training))
 
 

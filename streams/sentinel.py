@@ -12,7 +12,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
@@ -30,6 +32,8 @@ STALLED = 70
 """Exit status of a worker that the watchdog ended."""
 UNWATCHED = 71
 """Exit status of a worker whose watchdog or health server failed."""
+PATIENCE = 5.0
+"""Longest wait for the thread to end, s; a broker that does not answer may hold it up."""
 
 
 @dataclass
@@ -55,8 +59,18 @@ class Progress:
         self.moved_at = now
 
 
+class Running(NamedTuple):
+    """The event loop of the thread, and the task that is its work."""
+
+    loop: asyncio.AbstractEventLoop
+    task: asyncio.Task[Any]
+
+
 class Sentinel(threading.Thread):
-    """The thread; starts with the process and ends with it."""
+    """The thread; starts with the process, and is ended shortly before it.
+
+    An event loop that runs on while the interpreter is taken down can crash it.
+    """
 
     def __init__(self, settings: Settings, vitals: Vitals, end: Callable[[int], None] = os._exit) -> None:
         super().__init__(name="sentinel", daemon=True)
@@ -65,20 +79,38 @@ class Sentinel(threading.Thread):
         self._end = end
         self._progress = [Progress(work, moved_at=time.monotonic()) for work in vitals.works]
         self._started_at = time.time()
+        self._running: Future[Running] = Future()
 
     def run(self) -> None:
-        """Serve health and watch, until the process ends; without its watchdog, the process ends too."""
+        """Serve health and watch, until told to stop; without its watchdog, the process ends too."""
         try:
             asyncio.run(self._watch_and_serve())
+        except asyncio.CancelledError:
+            return
         except Exception:
             log.exception("the watchdog failed: the process ends, to be started again")
             self._end(UNWATCHED)
 
+    def stop(self) -> None:
+        """Watch no more, and wait until the thread has ended, up to `PATIENCE`."""
+        loop, task = self._running.result()
+        if self.is_alive():
+            loop.call_soon_threadsafe(task.cancel)
+        self.join(PATIENCE)
+
     async def _watch_and_serve(self) -> None:
+        if task := asyncio.current_task():
+            self._running.set_result(Running(asyncio.get_running_loop(), task))
         runner = web.AppRunner(self._web_app(), access_log=None)
         await runner.setup()
         worker = self._settings.worker
-        await web.TCPSite(runner, worker.health_host, worker.health_port).start()
+        try:
+            await web.TCPSite(runner, worker.health_host, worker.health_port).start()
+            await self._watch_again_and_again()
+        finally:
+            await runner.cleanup()
+
+    async def _watch_again_and_again(self) -> None:
         while True:
             try:
                 await self._watch()

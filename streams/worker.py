@@ -71,8 +71,12 @@ def run(names: Sequence[str], settings: Settings) -> None:
     vitals = Vitals()
     apps = build(names, settings, vitals)
     logs.calm()
-    Sentinel(settings, vitals).start()
-    faust_worker(*apps, log_level=settings.worker.log_level, loop=loop).execute_from_commandline()
+    sentinel = Sentinel(settings, vitals)
+    sentinel.start()
+    try:
+        faust_worker(*apps, log_level=settings.worker.log_level, loop=loop).execute_from_commandline()
+    finally:
+        sentinel.stop()
 
 
 if __name__ == "__main__":

@@ -72,6 +72,20 @@ def test_a_watchdog_that_fails_ends_the_process(settings: Settings) -> None:
     assert statuses == [UNWATCHED]
 
 
+def test_it_has_ended_once_it_was_told_to_stop_also_while_no_broker_answers(settings: Settings) -> None:
+    statuses: list[int] = []
+    worker = replace(settings.worker, health_port=free_port())
+    unreachable = replace(settings.kafka, bootstrap_servers=f"127.0.0.1:{free_port()}")
+    vitals = Vitals(works=[Work("work", dict, (Topic("events", 1, 1, {}),))])
+    sentinel = Sentinel(replace(settings, worker=worker, kafka=unreachable), vitals, end=statuses.append)
+    sentinel.start()
+
+    sentinel.stop()
+
+    assert not sentinel.is_alive()
+    assert statuses == []
+
+
 @pytest.mark.broker
 async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
     await world.send(*clicks(4, 20))

@@ -21,6 +21,9 @@ from reco.kernels import (
     compiled,
 )
 
+LEAST_HOP = 1 / 256
+"""A sale that led to another less often is not followed on from there: it adds little, and costs as much."""
+
 
 class Pairs(NamedTuple):
     """Decayed counts of pairs, one row per sale; and of how often the sale was there to lead anywhere.
@@ -106,6 +109,24 @@ def follow(
         if other >= 0 and positions[other] >= 0:
             seen = min(decay.halved(pairs.weights[source, place], exponent - row_exponent), own)
             scores[positions[other]] += importance * seen / own
+
+
+@compiled(NOTHING(PAIRS, INT64, INT32S, FLOAT32S))
+def follow_twice(
+    pairs: Pairs, source: int, positions: NDArray[np.int32], scores: NDArray[np.float32]
+) -> None:
+    """Add the share of `source` that led to another sale, times the share of that which led to a candidate.
+
+    Summed over all sales between the two. The way back counts too: who came once may come again.
+    """
+    row_exponent = pairs.row_exponents[source]
+    exponent = max(row_exponent, pairs.sources.exponents[source])
+    own = decay.worth(pairs.sources, source, exponent)
+    for place in range(pairs.weights.shape[1] if own > 0 else 0):
+        between = pairs.neighbours[source, place] - 1
+        seen = min(decay.halved(pairs.weights[source, place], exponent - row_exponent), own)
+        if between >= 0 and seen >= LEAST_HOP * own:
+            follow(pairs, between, positions, seen / own, scores)
 
 
 @compiled(NOTHING(PAIRS, BOOLS))

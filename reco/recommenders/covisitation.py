@@ -19,7 +19,7 @@ from reco.kernels import (
     columns,
     compiled,
 )
-from reco.pairs import PAIRS, Pairs, follow, forget, link, no_pairs
+from reco.pairs import PAIRS, Pairs, follow, follow_twice, forget, link, no_pairs
 from reco.parameters import CoVisitationParameters
 from reco.recommenders.protocol import ACTIONS, CLICK, PURCHASE, Actions
 from reco.sale_index import MAX_SALES
@@ -59,6 +59,9 @@ class CoVisitation:
     - `near`: click and click in one visit, undirected, less for each sale between them; at both half-lives.
     - `to_purchase`: click to a later purchase in the visit, directed.
     - `together`: purchase and purchase of one visitor, undirected, over visits.
+    - `two_hops`: over a third sale, twice along `near` from the visitor's newest one; at both half-lives. It
+      reaches what was never seen in one visit with it (as a walk through the graph of co-views does: Baluja
+      et al., Video Suggestion and Discovery for YouTube, WWW 2008).
 
     `_last` looks from the visitor's newest sale only; `_visit` sums over the newest `SOURCES` distinct ones,
     each weighing less than the one touched after it. A second click on a sale that is among the last ones
@@ -78,6 +81,8 @@ class CoVisitation:
         "to_purchase_last",
         "to_purchase_visit",
         "together",
+        "two_hops_now",
+        "two_hops_lasting",
     )
     compared = frozenset(features)
 
@@ -200,6 +205,9 @@ def _score(
                 follow(clicks[table], source, positions, importance, rows[2 * table + 1])
         if (counts[touched == source, PURCHASE] > 0).any():
             follow(tables.together, source, positions, 1.0, rows[10])
+        if sources == 0:
+            follow_twice(tables.near_now, source, positions, rows[11])
+            follow_twice(tables.near_lasting, source, positions, rows[12])
         importance *= recency
         sources += 1
 

@@ -2,11 +2,11 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from reco import decay
+from reco import decay, pairs
 from reco.events import Click, Purchase
 from reco.parameters import CoVisitationParameters, SessionKnnParameters
 from reco.recommenders import covisitation, session_knn
@@ -82,12 +82,22 @@ class PlainPairs:
 
     def follow(self, source: str, importance: float, scores: dict[str, np.float32]) -> None:
         """Add the share of `source` that led to each sale."""
+        for other, seen, own in self._led(source):
+            if other in scores:
+                scores[other] = np.float32(float(scores[other]) + importance * seen / own)
+
+    def follow_twice(self, source: str, scores: dict[str, np.float32]) -> None:
+        """Add the share of `source` that led to each sale between, times the share that led on from there."""
+        for between, seen, own in self._led(source):
+            if seen >= pairs.LEAST_HOP * own:
+                self.follow(between, seen / own, scores)
+
+    def _led(self, source: str) -> Iterator[tuple[str, float, float]]:
+        """To which sales `source` led, and how often of how many times."""
         exponent = max(self._exponents[source], self.sources[source].exponent)
         own = math.ldexp(self.sources[source].value, self.sources[source].exponent - exponent)
         for other, weight in self._rows[source] if own > 0 else ():
-            if other in scores:
-                seen = min(math.ldexp(float(weight), self._exponents[source] - exponent), own)
-                scores[other] = np.float32(float(scores[other]) + importance * seen / own)
+            yield other, min(math.ldexp(float(weight), self._exponents[source] - exponent), own), own
 
 
 class PlainCovisitation:
@@ -138,6 +148,9 @@ class PlainCovisitation:
                     self._tables[name].follow(source, 1.0, scores[f"{name}_last"])
                 if number < covisitation.SOURCES:
                     self._tables[name].follow(source, importance, scores[f"{name}_visit"])
+            if number == 0:
+                self._tables["near_now"].follow_twice(source, scores["two_hops_now"])
+                self._tables["near_lasting"].follow_twice(source, scores["two_hops_lasting"])
             if source in bought:
                 self._tables["together"].follow(source, 1.0, scores["together"])
             importance *= self._parameters.recency

@@ -58,16 +58,22 @@ class BothPairs:
         pairs.forget(self.fast, np.isin(np.arange(len(SLOTS)), list(dropped)))
         self.plain.forget([SLOTS[slot] for slot in dropped])
 
-    def followed(self, source: int) -> list[float]:
-        """The share of `source` that led to each sale."""
-        scores = np.zeros(len(SLOTS), np.float32)
-        pairs.follow(self.fast, source, np.arange(len(SLOTS), dtype=np.int32), 1.0, scores)
+    def followed(self, source: int, *, twice: bool = False) -> list[float]:
+        """The share of `source` that led to each sale; or that of two hops."""
+        scores, positions = np.zeros(len(SLOTS), np.float32), np.arange(len(SLOTS), dtype=np.int32)
+        if twice:
+            pairs.follow_twice(self.fast, source, positions, scores)
+        else:
+            pairs.follow(self.fast, source, positions, 1.0, scores)
         return scores.tolist()
 
-    def followed_plainly(self, source: int) -> list[float]:
+    def followed_plainly(self, source: int, *, twice: bool = False) -> list[float]:
         """The same by the plain reference."""
         scores = dict.fromkeys(SLOTS, np.float32(0))
-        self.plain.follow(SLOTS[source], 1.0, scores)
+        if twice:
+            self.plain.follow_twice(SLOTS[source], scores)
+        else:
+            self.plain.follow(SLOTS[source], 1.0, scores)
         return [float(score) for score in scores.values()]
 
 
@@ -81,6 +87,18 @@ def test_they_are_those_of_the_plain_reference_bit_for_bit(
         both.link(*told) if isinstance(told, Link) else both.forget(told)
         for source in range(len(SLOTS)):
             assert both.followed(source) == both.followed_plainly(source)
+            assert both.followed(source, twice=True) == both.followed_plainly(source, twice=True)
+
+
+def test_two_hops_lead_over_all_sales_between_and_back_but_not_over_those_hardly_ever_led_to() -> None:
+    both = BothPairs(n_neighbours=3)
+    rarely = pairs.LEAST_HOP / 2
+    for slot, other, gain in ((0, 1, 0.5), (1, 0, 0.5), (0, 2, 0.25), (1, 3, 0.5), (2, 3, 1), (0, 4, rarely)):
+        both.link(slot, other, gain=gain)
+    both.link(4, 5)
+    # The sale 0 led three times somewhere, 1 twice, 2 once.
+    expected = [0.5 / 3 * 0.5 / 2, 0, 0, 0.5 / 3 * 0.5 / 2 + 0.25 / 3 * 1, 0, 0]
+    assert both.followed(0, twice=True) == pytest.approx(expected)
 
 
 def test_a_pair_stands_in_its_row_once_even_after_a_neighbour_before_it_was_dropped() -> None:

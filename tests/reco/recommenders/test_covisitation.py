@@ -108,6 +108,16 @@ def test_a_sale_leads_to_what_was_bought_after_it_in_the_visit_not_to_what_was_b
     assert led_to(visits("ab"), "a", "to_purchase_last")["b"] == 0
 
 
+@pytest.mark.parametrize("half_life", ["now", "lasting"])
+def test_two_hops_reach_what_was_never_seen_in_one_visit_with_it_from_the_newest_sale_only(
+    half_life: str,
+) -> None:
+    log = visits("ab", "bc", "cd", "ef")
+    scores = led_to(log, "ea", f"two_hops_{half_life}")
+    assert [sale for sale, score in scores.items() if score] == ["a", "c"], "and back"
+    assert led_to(log, "ea", f"near_{half_life}_visit")["c"] == 0
+
+
 def test_sales_bought_by_one_visitor_go_together_whenever_they_were_bought() -> None:
     bought = [act("a", NOON - 5 * DAY, "bob", Purchase), act("b", NOON - DAY, "bob", Purchase)]
     for own, other in (("a", "b"), ("b", "a")):

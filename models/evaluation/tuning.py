@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
+from statistics import fmean
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -39,19 +40,20 @@ GROUPS: Final[Mapping[str, Mapping[str, Sequence[float]]]] = {
     "revisits": {"": tuple(hours * HOUR for hours in (1, 24, 168))},
 }
 """Values tried of each parameter, beside the one that it has; groups do not depend on each other."""
-JUDGED_BY: Final[Mapping[str, str]] = {
-    "covisitation.now": "covisitation.near_now_visit",
-    "covisitation.recency": "covisitation.near_now_visit",
-    "covisitation.lasting": "covisitation.near_lasting_visit",
-    "popularity.segments": "segments.first",
-    "revisits.": "revisits.decayed",
+NEIGHBOURS: Final = ("session_knn.stan", "session_knn.vsknn")
+JUDGED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "covisitation.now": ("covisitation.near_now_visit",),
+    "covisitation.recency": ("covisitation.near_now_visit",),
+    "covisitation.lasting": ("covisitation.near_lasting_visit",),
+    "popularity.segments": ("segments.first",),
+    "revisits.": ("revisits.decayed",),
 }
-"""The feature by which a parameter is judged; `session_knn.stan` for those not named."""
+"""The features by whose mean a parameter is judged; `NEIGHBOURS` for those not named."""
 Given: TypeAlias = dict[str, Any]
 
 
 class Trial(NamedTuple):
-    """One value of one parameter, and the NDCG of its recommender with it."""
+    """One value of one parameter, and the NDCG of its recommenders with it, the mean."""
 
     parameter: str
     value: Any
@@ -81,7 +83,8 @@ def tune(
             measured = measure(asked, given)
             for pair, value, found in zip(pairs, values, figures, strict=True):
                 if value is not None:
-                    found[value] = measured[JUDGED_BY.get(".".join(pair), "session_knn.stan")]
+                    judges = JUDGED_BY.get(".".join(pair), NEIGHBOURS)
+                    found[value] = fmean(measured[judge] for judge in judges)
                     tell(Trial(".".join(pair).rstrip("."), value, found[value]))
         for pair, found in zip(pairs, figures, strict=True):
             _set(best, *pair, max(found, key=lambda value: found[value]))
@@ -90,7 +93,7 @@ def tune(
 
 def measure(asked: Asked, given: Given) -> dict[str, float]:
     """The NDCG of every judging feature over the questions of a walk, with these parameters."""
-    features = tuple(dict.fromkeys((*JUDGED_BY.values(), "session_knn.stan", *SEGMENTS)))
+    features = tuple(dict.fromkeys((*chain(*JUDGED_BY.values()), *NEIGHBOURS, *SEGMENTS)))
     knowledge = Knowledge(msgspec.convert(given, Parameters))
     ranks: list[list[int]] = []
     for question in questions(asked.walk, knowledge):

@@ -30,16 +30,25 @@ class LabellingWay:
         self._topics = topics
         self._counts = counts
         self._sending = asyncio.Lock()
+        self._under_way: dict[str, tuple[str, ...]] = {}
 
     async def label(self, sales: Sequence[Sale]) -> None:
-        """Label sales, and send what was found, unless a sale has other images by now."""
-        labelled = await self.desk.label(sales)
+        """Label sales, and send what was found, unless a sale has other images by now.
+
+        A sale whose same images another batch is labelling is left to that.
+        """
+        own = [one for one in sales if self._under_way.get(one.sale_id) != one.image_urls]
+        self._under_way |= {one.sale_id: one.image_urls for one in own}
+        labelled = await self.desk.label(own)
         async with self._sending:  # what is settled is one's own
             for found in labelled:
                 published = self._backlog.sales.by_id.get(found.sale.sale_id)
                 if published and published.sale.image_urls == found.sale.image_urls:
                     await self._send(published, found)
             await self._settle()
+        for one in own:
+            if self._under_way.get(one.sale_id) == one.image_urls:
+                del self._under_way[one.sale_id]
 
     async def take_back(self, sale_ids: Iterable[str]) -> None:
         """Send tombstones for the labels of these sales."""

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -161,6 +162,24 @@ async def test_images_that_are_refused_are_dead_lettered_and_those_that_were_bus
     assert again.image_urls == some.image_urls
     await place.all_before_is_done()
     assert await world.size(world.topics.dead_letters) == 3
+
+
+@SHARED
+async def test_a_sale_that_is_published_again_while_its_images_are_looked_at_is_labelled_once(
+    busy_place: Place,
+) -> None:
+    place, world, site = busy_place, busy_place.world, busy_place.site
+    again = sale("again", site.late(CITY, 920, seconds=TIMEOUT_SECONDS / 2), site.broken())
+
+    for _ in range(9):
+        await world.publish(again)
+    await place.all_before_is_done()
+
+    assert len(place.history("again")) == 1
+    assert site.asked[urlsplit(again.image_urls[0]).path] == 1
+    size = await world.size(world.topics.dead_letters)
+    letters = await place.letters.until(lambda found: len(found) >= size)
+    assert [one.key for one in letters].count(b"again") == 1
 
 
 @SHARED

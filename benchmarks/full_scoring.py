@@ -33,7 +33,7 @@ from streams.codecs import decode_session, encode
 def main() -> None:
     """Measure, print, and write the report."""
     given = arguments(
-        __doc__, sales=300, events=200_000, lists=1000, rounds=5, trees=150, leaves=63, moments=4000
+        __doc__, sales=300, events=200_000, lists=1000, rounds=5, trees=150, leaves=31, moments=4000
     )
     shop = Shop(given.sales)
     history = shop.history(given.events)

@@ -31,7 +31,7 @@ class Boosting(Struct, frozen=True):
     """
 
     trees: int = 150
-    num_leaves: int = 63
+    num_leaves: int = 31
     learning_rate: float = 0.07
     feature_fraction: float = 0.4
     min_data_in_leaf: int = 200

@@ -21,7 +21,7 @@ from reco.kernels import (
     compiled,
 )
 
-LEAST_HOP = 1 / 256
+LEAST_HOP = 1 / 64
 """A sale that led to another less often is not followed on from there: it adds little, and costs as much."""
 
 
@@ -104,10 +104,11 @@ def follow(
     own = decay.worth(pairs.sources, source, exponent)
     if own <= 0:
         return
+    fading = decay.halved(1.0, exponent - row_exponent)
     for place in range(pairs.weights.shape[1]):
         other = pairs.neighbours[source, place] - 1
         if other >= 0 and positions[other] >= 0:
-            seen = min(decay.halved(pairs.weights[source, place], exponent - row_exponent), own)
+            seen = min(pairs.weights[source, place] * fading, own)
             scores[positions[other]] += importance * seen / own
 
 
@@ -122,9 +123,10 @@ def follow_twice(
     row_exponent = pairs.row_exponents[source]
     exponent = max(row_exponent, pairs.sources.exponents[source])
     own = decay.worth(pairs.sources, source, exponent)
+    fading = decay.halved(1.0, exponent - row_exponent)
     for place in range(pairs.weights.shape[1] if own > 0 else 0):
         between = pairs.neighbours[source, place] - 1
-        seen = min(decay.halved(pairs.weights[source, place], exponent - row_exponent), own)
+        seen = min(pairs.weights[source, place] * fading, own)
         if between >= 0 and seen >= LEAST_HOP * own:
             follow(pairs, between, positions, seen / own, scores)
 

@@ -87,9 +87,10 @@ def explain(
     everything else -4.0 None
     """
     names, numbers = _kinds(features)
+    k = len(contributions)
     # One feature after the other, so that sums keep their order and with it their last bit.
-    added = [np.bincount(numbers, own, len(names)) for own in contributions[:, :-1]]
-    totals = np.array(added, np.float64).reshape(len(contributions), len(names))
+    bins = numbers + len(names) * np.arange(k)[:, None]
+    totals = np.bincount(bins.ravel(), contributions[:, :-1].ravel(), k * len(names)).reshape(k, len(names))
     order = np.argsort(-np.abs(totals), axis=1, kind="stable")
     strengths = np.take_along_axis(totals, order, axis=1).tolist()
     explained = []

@@ -59,9 +59,9 @@ class CoVisitation:
     - `near`: click and click in one visit, undirected, less for each sale between them; at both half-lives.
     - `to_purchase`: click to a later purchase in the visit, directed.
     - `together`: purchase and purchase of one visitor, undirected, over visits.
-    - `two_hops`: over a third sale, twice along `near` from the visitor's newest one; at both half-lives. It
-      reaches what was never seen in one visit with it (as a walk through the graph of co-views does: Baluja
-      et al., Video Suggestion and Discovery for YouTube, WWW 2008).
+    - `two_hops`: over a third sale, twice along `near` at the long half-life, from the visitor's newest one.
+      It reaches what was never seen in one visit with it (as a walk through the graph of co-views does:
+      Baluja et al., Video Suggestion and Discovery for YouTube, WWW 2008).
 
     `_last` looks from the visitor's newest sale only; `_visit` sums over the newest `SOURCES` distinct ones,
     each weighing less than the one touched after it. A second click on a sale that is among the last ones
@@ -81,8 +81,7 @@ class CoVisitation:
         "to_purchase_last",
         "to_purchase_visit",
         "together",
-        "two_hops_now",
-        "two_hops_lasting",
+        "two_hops",
     )
     compared = frozenset(features)
 
@@ -206,8 +205,7 @@ def _score(
         if (counts[touched == source, PURCHASE] > 0).any():
             follow(tables.together, source, positions, 1.0, rows[10])
         if sources == 0:
-            follow_twice(tables.near_now, source, positions, rows[11])
-            follow_twice(tables.near_lasting, source, positions, rows[12])
+            follow_twice(tables.near_lasting, source, positions, rows[11])
         importance *= recency
         sources += 1
 

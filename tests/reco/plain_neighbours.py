@@ -149,8 +149,7 @@ class PlainCovisitation:
                 if number < covisitation.SOURCES:
                     self._tables[name].follow(source, importance, scores[f"{name}_visit"])
             if number == 0:
-                self._tables["near_now"].follow_twice(source, scores["two_hops_now"])
-                self._tables["near_lasting"].follow_twice(source, scores["two_hops_lasting"])
+                self._tables["near_lasting"].follow_twice(source, scores["two_hops"])
             if source in bought:
                 self._tables["together"].follow(source, 1.0, scores["together"])
             importance *= self._parameters.recency

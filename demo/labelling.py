@@ -47,9 +47,8 @@ class Labelling:
 
     def __enter__(self) -> Self:
         command, pipe = [sys.executable, "-m", "demo.labeller"], subprocess.PIPE
-        self._errors = (
-            tempfile.TemporaryFile()
-        )  # not a pipe: TensorFlow says much, and nobody reads it meanwhile
+        # Not a pipe: TensorFlow says much, and nobody reads it meanwhile.
+        self._errors = tempfile.TemporaryFile()
         self._training = subprocess.Popen(  # noqa: S603
             command, stdin=pipe, stdout=pipe, stderr=self._errors, start_new_session=True
         )

@@ -14,12 +14,16 @@ Fading = Annotated[float, Meta(gt=0, le=1)]
 
 
 class PopularityParameters(Struct, frozen=True, forbid_unknown_fields=True):
-    """Half-lives of counts, ms; a flash sale is hottest just after opening and lives for days."""
+    """Half-lives of counts, ms; a flash sale is hottest just after opening and lives for days.
+
+    `ever` hardly forgets: how much a sale was looked at in all.
+    """
 
     now: HalfLife = 5 * MINUTE
     recent: HalfLife = 30 * MINUTE
     today: HalfLife = 4 * HOUR
     lasting: HalfLife = 3 * DAY
+    ever: HalfLife = 3650 * DAY
     segments: HalfLife = 10 * MINUTE
 
 

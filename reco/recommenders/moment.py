@@ -20,6 +20,7 @@ class Moment:
     - `pace`: mean seconds between two touches of the visit.
     - `hour`, `weekday`: of UTC, Monday is 0.
     - `n_sales`: how many sales are scored.
+    - `repeats`: touches in the newest visit of a sale that was touched in it before.
     - `sale_age`, `closes_in`: hours since the sale opened, and until it closes; NaN if it is not known.
     """
 
@@ -33,6 +34,7 @@ class Moment:
         "hour",
         "weekday",
         "n_sales",
+        "repeats",
         "sale_age",
         "closes_in",
     )
@@ -50,8 +52,9 @@ class Moment:
         rows[4] = (ts[0] - ts[length - 1]) / (length - 1) / SECOND if length > 1 else math.nan
         rows[5], rows[6] = query.at % DAY / HOUR, (query.at // DAY + 3) % 7
         rows[7] = rows.shape[1]
+        rows[8] = length - len(set(query.touched[:length]))
         live = query.candidates.live
-        _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[8:])
+        _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[9:])
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Nothing was learned."""

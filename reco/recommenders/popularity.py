@@ -29,6 +29,7 @@ COUNTED = (
     "clicks_recent",
     "clicks_today",
     "clicks_lasting",
+    "clicks_ever",
     "onward_now",
     "onward_recent",
     "carts_today",
@@ -36,9 +37,9 @@ COUNTED = (
     "purchases_lasting",
 )
 """What is counted; onward clicks are those inside a visit, without the one that it landed on."""
-FIRST_CART: Final = 6
-FIRST_PURCHASE: Final = 7
-FIRST_ONWARD: Final = 4
+FIRST_ONWARD: Final = 5
+FIRST_CART: Final = 7
+FIRST_PURCHASE: Final = 8
 RATES = ("carts_per_click", "purchases_per_click", "trend_now", "trend_recent", "trend_today")
 TIMES = ("age", "idle")
 PRIOR_CLICKS = 20.0
@@ -81,14 +82,15 @@ class Popularity:
     compared = frozenset((*COUNTED, "carts_per_click", "purchases_per_click"))
 
     def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
-        now, recent, today, lasting = (
+        now, recent, today, lasting, ever = (
             parameters.now,
             parameters.recent,
             parameters.today,
             parameters.lasting,
+            parameters.ever,
         )
         self._half_lives = np.array(
-            [now, recent, today, lasting, now, recent, today, today, lasting], np.int64
+            [now, recent, today, lasting, ever, now, recent, today, today, lasting], np.int64
         )
         self._counts = Counts(
             counts=np.zeros((capacity, len(COUNTED))),

@@ -195,6 +195,7 @@ def plain_moment(session: Session | None, sales: Sequence[Sale], at: int) -> Sco
         "hour": moment.hour + moment.minute / 60 + moment.second / 3600 + moment.microsecond / 3.6e9,
         "weekday": float(moment.weekday()),
         "n_sales": float(len(sales)),
+        "repeats": float(len(visit) - len({touch.sale_id for touch in visit})),
     }
     scores = {name: [value] * len(sales) for name, value in everywhere.items()}
     scores["sale_age"] = [(at - sale.opens_at) / HOUR for sale in sales]

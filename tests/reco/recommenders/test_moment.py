@@ -71,6 +71,14 @@ def test_the_pace_of_a_visit_is_that_of_all_its_touches_and_its_dwell_that_of_th
     assert [said[name].item() for name in ("visit_length", "dwell", "pace", "idle")] == [3, 420, 240, 120]
 
 
+def test_a_visitor_who_comes_back_to_sales_repeats_and_one_who_goes_on_does_not() -> None:
+    earlier = [act("s1", NOON - 9 * HOUR), act("s1", NOON - 9 * HOUR + 1)]
+    onward = [act("s1", NOON - 3), act("s2", NOON - 2)]
+    sales = [Sale("s1", "A sale", NOON)]
+    for own, repeats in ((onward, 0), ([*onward, act("s1", NOON - 1), act("s1", NOON)], 2)):
+        assert told(session_of([*earlier, *own]), sales)["repeats"].tolist() == [repeats]
+
+
 def test_a_visitor_who_is_not_known_yet_has_no_times() -> None:
     said = told(None, [Sale("s1", "A sale", NOON)])
     assert said["visit_length"].tolist() == [0]

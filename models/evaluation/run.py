@@ -17,7 +17,7 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 
-MAX_TRAINED = 75_000
+MAX_TRAINED = 50_000
 """Moments that are learned from, at most; more teach little and take memory."""
 LISTED = 10
 """Sales of a list; of each the probability is judged. Nearly all others are too unlikely to be a test."""

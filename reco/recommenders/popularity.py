@@ -36,10 +36,13 @@ COUNTED = (
     "purchases_today",
     "purchases_lasting",
 )
-"""What is counted; onward clicks are those inside a visit, without the one that it landed on."""
-FIRST_ONWARD: Final = 5
-FIRST_CART: Final = 7
-FIRST_PURCHASE: Final = 8
+"""What is counted, and at which half-life of `PopularityParameters`.
+
+Onward clicks are those inside a visit, without the one that it landed on.
+"""
+FIRST_ONWARD: Final = COUNTED.index("onward_now")
+FIRST_CART: Final = COUNTED.index("carts_today")
+FIRST_PURCHASE: Final = COUNTED.index("purchases_today")
 RATES = ("carts_per_click", "purchases_per_click", "trend_now", "trend_recent", "trend_today")
 TIMES = ("age", "idle")
 PRIOR_CLICKS = 20.0
@@ -82,16 +85,8 @@ class Popularity:
     compared = frozenset((*COUNTED, "carts_per_click", "purchases_per_click"))
 
     def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
-        now, recent, today, lasting, ever = (
-            parameters.now,
-            parameters.recent,
-            parameters.today,
-            parameters.lasting,
-            parameters.ever,
-        )
-        self._half_lives = np.array(
-            [now, recent, today, lasting, ever, now, recent, today, today, lasting], np.int64
-        )
+        half_lives = [getattr(parameters, name.partition("_")[2]) for name in COUNTED]
+        self._half_lives = np.array(half_lives, np.int64)
         self._counts = Counts(
             counts=np.zeros((capacity, len(COUNTED))),
             exponents=np.zeros((capacity, len(COUNTED)), np.int64),

@@ -20,6 +20,7 @@ LED: Final = {
     "covisitation.near_lasting_visit": 60,
     "covisitation.to_purchase_visit": 20,
     "covisitation.together": 10,
+    "covisitation.two_hops": 80,
 }
 """How many of its best each recommender sends that starts from what the visitor touched."""
 HOT: Final = {

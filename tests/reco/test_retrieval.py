@@ -86,6 +86,19 @@ def test_beyond_it_come_what_was_touched_what_that_leads_to_and_what_is_hot() ->
     assert ids[300] not in got
 
 
+def test_beyond_it_comes_what_the_last_sale_leads_to_over_a_third_one() -> None:
+    ids = many(2 * MAX_SCORED)
+    own, between, far, hot = ids[-1], ids[-2], ids[-3], ids[: len(ids) - 3]
+    log = [
+        *visits([own, between], [between, far], start=NOON - DAY),  # type: ignore[arg-type]
+        *visits(*[[one] for one in hot]),  # type: ignore[arg-type]
+    ]
+    knowledge = learned(log, knowledge=Knowledge(max_sales=1024, max_visitors=1024))
+    got = retrieved(knowledge, asked(knowledge, session_of([act(own)]), open_sales(ids)))
+    assert far in got
+    assert len(got) < len(hot)
+
+
 def test_what_is_retrieved_is_described_as_if_all_were() -> None:
     log = long_log(seed=1, length=2000, sales=MAX_SCORED + 100)
     knowledge = learned(log, knowledge=Knowledge(max_sales=1024, max_visitors=64))

@@ -4,7 +4,7 @@ Both feeds hold what compacted topics hold, so what is to be done is the same af
 """
 
 import asyncio
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reco.errors import RefusedRecordError
@@ -79,10 +79,18 @@ class PublishedSales(FeedToWaitFor):
 
 
 class LastLabels(NamedTuple):
-    """What a sale was last labelled with, and in which partition of `sale-labels` that stands."""
+    """What a sale was last labelled with, and in which partition of `sale-labels` that stands.
+
+    Attributes:
+        labeller: the version.
+        image_urls: the images that were asked for.
+        refused: how many of them could not be looked at.
+        partition: its number.
+    """
 
     labeller: str
     image_urls: tuple[str, ...]
+    refused: int
     partition: int
 
 
@@ -108,12 +116,19 @@ class LabelledSales(FeedToWaitFor):
                 continue
             self.by_id.pop(fact.sale_id, None)
             if isinstance(fact, SaleLabels):
-                self.by_id[fact.sale_id] = LastLabels(fact.labeller, fact.image_urls, partition)
+                refused = len(set(fact.image_urls)) - fact.images
+                self.by_id[fact.sale_id] = LastLabels(fact.labeller, fact.image_urls, refused, partition)
 
-    def image_urls(self, sale_id: str) -> tuple[str, ...]:
-        """The images that the sale was last labelled with; none if it never was."""
+    def newly_refused(self, sale_id: str, refused: Collection[str]) -> list[str]:
+        """Those of the `refused` images of a sale that were not refused when it was last labelled.
+
+        How many they were then is known, but not which: if there are more now, they are taken for new.
+        """
         last = self.by_id.get(sale_id)
-        return last.image_urls if last else ()
+        again = {url for url in refused if last and url in last.image_urls}
+        if last and len(again) > last.refused:
+            again.clear()
+        return [url for url in refused if url not in again]
 
     def lacks(self, sale: Sale) -> bool:
         """Whether the labeller in use has not labelled a sale with its images."""
@@ -170,7 +185,9 @@ class Backlog:
         await self.sales.build()
 
     def lacking(self, reached: Mapping[int, int], at: int, clock: float) -> list[Sale]:
-        """The sales that may be labelled now, those first that have not closed, then those that open last.
+        """The sales that may be labelled now: those that are open, the newest first, then those to come.
+
+        Of these, the next to open is the first; those that have closed come last of all.
 
         Args:
             reached: the partitions to look at, and up to which offset; what is beyond are new sales.
@@ -178,8 +195,9 @@ class Backlog:
             clock: the same, monotonic s.
         """
 
-        def urgency(sale: Sale) -> tuple[bool, int, str]:
-            return sale.closes_at is not None and sale.closes_at <= at, -sale.opens_at, sale.sale_id
+        def urgency(sale: Sale) -> tuple[bool, bool, int, str]:
+            closed = sale.closes_at is not None and sale.closes_at <= at
+            return closed, sale.opens_at > at, abs(at - sale.opens_at), sale.sale_id
 
         lacking = (
             sale

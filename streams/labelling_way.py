@@ -75,8 +75,8 @@ class LabellingWay:
             labels = replace(labels, image_urls=settled)
         else:
             self._backlog.retries.forget(sale.sale_id)
-        known = self._backlog.labelled.image_urls(sale.sale_id)
-        for url in [one for one in refused if one in labels.image_urls and one not in known]:
+        for_good = [url for url in refused if url in labels.image_urls]
+        for url in self._backlog.labelled.newly_refused(sale.sale_id, for_good):
             self._counts["dead_letters"] += 1
             letter = RefusedRecordError(f"image-{refused[url].reason}", refused[url].detail)
             await bury(self._outbox, self._topics.dead_letters, published.record, letter)

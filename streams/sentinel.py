@@ -49,7 +49,8 @@ class Progress:
         self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float
     ) -> float:
         """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
-        self.lag = sum(max(0, end - reached.get(tp, end)) for tp, end in ends.items())
+        left = (max(0, end - reached.get(tp, end)) for tp, end in ends.items())
+        self.lag = sum(left) + self.work.waiting()
         if not self.lag or reached != self.seen:
             self.seen, self.moved_at = reached, now
         return now - self.moved_at
@@ -126,30 +127,32 @@ class Sentinel(threading.Thread):
         consumers = {
             progress.work.name: clients.consumer(self._settings.kafka, group_id=progress.work.group)
             for progress in self._progress
+            if progress.work.topics
         }
         try:
             for consumer in consumers.values():
                 await consumer.start()
             while True:
                 for progress in self._progress:
-                    await self._look(progress, consumers[progress.work.name])
+                    await self._look(progress, consumers.get(progress.work.name))
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             for consumer in consumers.values():
                 await consumer.stop()
 
-    async def _look(self, progress: Progress, consumer: AIOKafkaConsumer) -> None:
+    async def _look(self, progress: Progress, consumer: AIOKafkaConsumer | None) -> None:
         work = progress.work
         partitions = clients.partitions(*work.topics)
-        ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(partitions)).items()}
-        reached = {(topic, partition): at for (topic, partition), at in work.positions().items()}
-        if work.group is not None and not reached:
+        found = await consumer.end_offsets(partitions) if consumer else {}
+        ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
+        reached = dict(work.positions())
+        if consumer and work.group is not None and not reached:
             # A worker without partitions: the group's progress is the measure.
             reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
         waited = progress.look(reached, ends, time.monotonic())
         if waited > self._settings.worker.stall_seconds:
             log.error(
-                "%s: %s records wait and nothing has moved for %.0f s: the process ends, to be started again",
+                "%s: %s wait and nothing has moved for %.0f s: the process ends, to be started again",
                 work.name,
                 progress.lag,
                 waited,

@@ -16,19 +16,21 @@ Positions = Mapping[tuple[str, int], int]
 
 @dataclass(frozen=True)
 class Work:
-    """Something that must make progress while its topics hold more.
+    """Something that must make progress while its topics hold more, or something else waits.
 
     Attributes:
         name: what it is, for the log.
         positions: how far it is; only of the partitions that are this worker's.
         topics: the topics it works on.
         group: the consumer group that shares the work, None if this worker does all of it.
+        waiting: how much waits beside what the topics hold.
     """
 
     name: str
     positions: Callable[[], Positions]
     topics: tuple[Topic, ...]
     group: str | None = None
+    waiting: Callable[[], int] = lambda: 0
 
 
 @dataclass

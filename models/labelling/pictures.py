@@ -7,7 +7,8 @@ an `ImageRefusedError`, never as anything else.
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,15 @@ from reco.errors import ImageRefusedError
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """What is decoded, by its content; Pillow reads 40 more, each with parsers of its own to be attacked."""
 MAX_PIXELS = 50_000_000
-"""Most pixels of a picture, 8,000 x 6,250: 150 MB in memory. The cameras of telephones end there."""
+"""Most pixels of a picture, 8,000 x 6,250: 200 MB, and twice that for a moment, if some are transparent."""
+LARGE_PIXELS = 12_500_000
+"""Of pictures above this, one is decoded at a time."""
+MAX_SCANS = 100
+"""Most passes over a progressive JPEG, each of which takes as long as all of another JPEG; ten are usual."""
 
+_ONE_AT_A_TIME = Lock()
+_ANY_TIME = nullcontext()
+_START_OF_SCAN = b"\xff\xda"  # among compressed pixels, ff is never followed by anything but 00 or d0 to d7
 _ORIENTATION = 0x0112
 # Exif 2.32, table 4.6.4: how the picture has to be turned to be upright.
 _UPRIGHT = {
@@ -73,7 +81,7 @@ def whole(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> I
         max_pixels: refuse a picture that claims more, before it is decoded.
 
     Raises:
-        ImageRefusedError: `not-an-image`, `broken-image` or `too-many-pixels`.
+        ImageRefusedError: `not-an-image`, `broken-image`, `too-many-pixels` or `too-many-scans`.
     """
     with _refusals(data):
         return _whole(data, size, max_pixels)
@@ -98,11 +106,13 @@ def _refusals(data: bytes) -> Iterator[None]:
 def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(image, max_pixels)
+        _check_scans(image, data)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is
         # what a worker does beside its network.
-        image.draft("RGB", (max(size), max(size)))
-        image.load()
-        return _upright(_rgb(image), image)
+        with _ONE_AT_A_TIME if image.width * image.height > LARGE_PIXELS else _ANY_TIME:
+            image.draft("RGB", (max(size), max(size)))
+            image.load()
+            return _upright(_rgb(image, max(size)), image)
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:
@@ -112,14 +122,23 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise ImageRefusedError("too-many-pixels", f"{claims}, at most {max_pixels:,} are decoded")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """The picture as RGB of 8 bits, on white."""
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    """Refuse what would take minutes: a small file can hold thousands of scans, each over all pixels."""
+    if image.format == "JPEG" and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
+        raise ImageRefusedError("too-many-scans", f"{scans:,} scans, at most {MAX_SCANS} are decoded")
+
+
+def _rgb(image: Image.Image, side: int) -> Image.Image:
+    """The picture as RGB of 8 bits, on white; many pixels averaged to fewer, but at least `side` a side."""
     if image.mode.startswith("I"):  # 16 bits of grey, which `convert` would cut off at 255
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    opaque = Image.new("RGBA", image.size, "white")
-    opaque.alpha_composite(image.convert("RGBA"))
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    colours = image if image.mode == mode else image.convert(mode)
+    few = colours.reduce(max(min(image.size) // side, 1))
+    if mode == "RGB":
+        return few
+    opaque = Image.new("RGBA", few.size, "white")
+    opaque.alpha_composite(few)
     return opaque.convert("RGB")
 
 

@@ -43,16 +43,18 @@ class _Row(NamedTuple):
     split: str | None
 
 
-def read_scenes(path: Path, split: str | None = None) -> Scenes:
+def read_scenes(path: Path, split: str | None = None, *, to_learn: bool = True) -> Scenes:
     """The labelled scenes in a folder or a CSV file.
 
     Args:
         path: a folder with a folder per class, or with folders `train`, `val` and `test` of such; or a CSV
             file with the columns `path` (or `file`, relative to the CSV), `label` (`class`), maybe `split`.
         split: which split to read; None for everything.
+        to_learn: whether a labeller is to learn from the path: then it has to show two classes or more,
+            and enough of each to train on.
 
     Raises:
-        LabellingError: nothing can be learned from it; says what is wrong and where.
+        LabellingError: it cannot be read, or nothing can be learned from it; says what is wrong and where.
     """
     if path.is_dir():
         rows = list(_rows_of_folder(path))
@@ -61,10 +63,10 @@ def read_scenes(path: Path, split: str | None = None) -> Scenes:
     else:
         raise LabellingError(f"{path}: is neither a folder of scenes nor a CSV file that lists them")
     classes = tuple(sorted({row.label for row in rows}))
-    if len(classes) < 2:  # noqa: PLR2004 -- a choice needs two
+    if to_learn and len(classes) < 2:  # noqa: PLR2004 -- a choice needs two
         raise LabellingError(f"{path}: {len(classes)} classes; two or more are needed to tell scenes apart")
     kept = _of_split(path, rows, split)
-    if split in {None, "train"}:
+    if to_learn and split in {None, "train"}:
         _check_enough(path, kept, classes)
     index = {name: number for number, name in enumerate(classes)}
     labels = np.array([index[row.label] for row in kept], np.int32)

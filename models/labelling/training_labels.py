@@ -61,7 +61,7 @@ def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:
     Raises:
         LabellingError: the scenes cannot be used, or show a class that is none of `classes`.
     """
-    scenes = _tested(path) or read_scenes(path)
+    scenes = _tested(path) or read_scenes(path, to_learn=False)
     shown = [scenes.classes[label] for label in np.unique(scenes.labels)]
     if unknown := [name for name in shown if name not in classes]:
         raise LabellingError(
@@ -145,7 +145,7 @@ def side_by_side(
 def _tested(path: Path) -> Scenes | None:
     """The split `test`; None if there is none, or if nothing can be read, which reading all then explains."""
     try:
-        return read_scenes(path, "test")
+        return read_scenes(path, "test", to_learn=False)
     except LabellingError:
         return None
 

@@ -41,7 +41,7 @@ OLD_IMAGES_AT_ONCE = 16
 """Images of the backlog that are labelled together, about."""
 BATCHES_AT_ONCE = 2
 """While the network looks at the images of one batch, those of the next are fetched and decoded."""
-STEPS = ("images of new sales", 0)
+STEPS = ("images", 0)
 """Stands where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
 
 
@@ -69,7 +69,8 @@ class LabellingApp:
         name, sales, labelled = group(settings, "labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
         own = Work(name, self._positions, (self.topics.sales,), name)
-        vitals.works += [own, sales.work, labelled.work, releases.work]
+        backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)
+        vitals.works += [own, backlog, sales.work, labelled.work, releases.work]
         vitals.gauges["labelling_backlog"] = lambda: self._waiting
         vitals.names["labeller"] = lambda: self.version
 
@@ -117,6 +118,10 @@ class LabellingApp:
             return {STEPS: 0}
         acknowledged = self.app.positions()
         return {**acknowledged, STEPS: self._ways[0].desk.steps} if acknowledged else {}
+
+    def _steps_of_backlog(self) -> Positions:
+        """How far the worker is with the images of the backlog."""
+        return {STEPS: self._ways[1].desk.steps} if self._ways else {}
 
     async def take(self, batch: Sequence[EventT]) -> None:
         """Label the sales of a batch that lack labels, but those that were there at the start."""

@@ -1,7 +1,72 @@
 """What is labelled next, and when images are asked for again."""
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
 from reco.events import Sale
-from streams.labelling_backlog import FIRST_PAUSE, LONGEST_PAUSE, Retries, groups
+from reco.labels import SaleLabels
+from streams.codecs import encode
+from streams.labelling_backlog import FIRST_PAUSE, LONGEST_PAUSE, Backlog, Retries, groups
+from streams.settings import Kafka, Topics
+from streams.topics import topic_set
+
+NOW, HOUR = 1_790_000_000_000, 3_600_000
+
+
+@pytest.fixture
+def backlog() -> Backlog:
+    """That of a worker which has not read anything yet; the labeller in use is v2."""
+    made = Backlog(Kafka(), topic_set(Topics()))
+    made.use("v2")
+    return made
+
+
+def record(fact: Sale | SaleLabels) -> Any:
+    return SimpleNamespace(key=fact.sale_id.encode(), value=encode(fact), partition=0, offset=7)
+
+
+def labelled(sale_id: str, urls: tuple[str, ...], images: int, labeller: str = "v1") -> Any:
+    return record(SaleLabels(sale_id, labeller, urls, images, (), (), b"", NOW))
+
+
+def test_open_sales_come_first_then_those_to_come_and_last_those_that_have_closed(backlog: Backlog) -> None:
+    times = {
+        "closed lately": (-30, -1),
+        "closed long ago": (-90, -60),
+        "to open next month": (700, 900),
+        "to open soon": (1, 24),
+        "open": (-9, 24),
+        "just opened": (-1, None),
+    }
+    for sale_id, (opens, closes) in times.items():
+        until = None if closes is None else NOW + closes * HOUR
+        one = Sale(sale_id, sale_id, NOW + opens * HOUR, until, image_urls=("a.jpg",))
+        backlog.sales.take(0, [record(one)])
+    order = [one.sale_id for one in backlog.lacking({0: 8}, NOW, 0.0)]
+    assert order == [
+        *("just opened", "open", "to open soon", "to open next month"),
+        *("closed lately", "closed long ago"),
+    ]
+    assert backlog.lacking({0: 7}, NOW, 0.0) == []  # not reached yet
+    backlog.labelled.take(0, [labelled("open", ("a.jpg",), 1, "v2"), labelled("just opened", ("a.jpg",), 1)])
+    assert [one.sale_id for one in backlog.lacking({0: 8}, NOW, 0.0)] == [
+        one for one in order if one != "open"
+    ]
+
+
+def test_an_image_that_was_good_and_breaks_is_newly_refused_but_not_one_that_was_refused_before(
+    backlog: Backlog,
+) -> None:
+    known = backlog.labelled
+    assert known.newly_refused("rome", ["a", "b"]) == ["a", "b"]
+    known.take(0, [labelled("rome", ("a", "b", "c"), images=2)])
+    assert known.newly_refused("rome", ["b"]) == []
+    assert known.newly_refused("rome", ["b", "new"]) == ["new"]
+    assert known.newly_refused("rome", ["a", "b"]) == ["a", "b"]  # one of them is new: which, is not known
+    known.take(0, [labelled("rome", ("a", "b", "b"), images=2)])
+    assert known.newly_refused("rome", ["a"]) == ["a"]
 
 
 def sale(sale_id: str, images: int) -> Sale:

@@ -1,5 +1,6 @@
 """`tenfold labels`: from pictures to a labeller and its report, and back from a labeller to its figures."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,14 @@ def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_si
     assert max(labeller.manifest.trained_on["epochs"]) <= 2
 
 
+def _alone(scenes: Path, root: Path) -> Path:
+    """A folder of nothing but one of these pictures, in its class."""
+    picture = min(scenes.iterdir())
+    (root / scenes.name).mkdir(parents=True)
+    shutil.copy(picture, root / scenes.name)
+    return root
+
+
 def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
     labels: Callable[..., Result], backbone: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +120,7 @@ def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
     folder = tmp_path / ".tenfold/labellers" / labeller.version
     fewer = draw(tmp_path / "fewer", classes=("lake", "lava"))
     assert "24 pictures" in labels("evaluate", folder, fewer).output
+    assert "1 pictures" in labels("evaluate", folder, _alone(fewer / "lake", tmp_path / "one")).output
     (fewer / "lake").rename(fewer / "meadow")
     with pytest.raises(LabellingError, match="meadow is no class of the labeller"):
         labels("evaluate", folder, fewer)

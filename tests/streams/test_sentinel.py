@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from queue import Queue
 
 import aiohttp
 import pytest
@@ -36,6 +37,17 @@ def test_the_count_starts_anew_when_something_moves_or_nothing_is_left_to_do() -
     assert watched.look({("events", 0): 5}, {("events", 0): 5}, now=90.0) == 0.0
 
 
+def test_what_waits_beside_the_topics_is_work_too() -> None:
+    waiting = [3]
+    watched = Progress(Work("backlog", dict, (), waiting=lambda: waiting[0]), moved_at=0.0)
+    at = {("images", 0): 8}
+    assert watched.look(at, {}, now=10.0) == 0.0
+    assert (watched.look(at, {}, now=13.0), watched.lag) == (3.0, 3)
+    assert watched.look({("images", 0): 9}, {}, now=14.0) == 0.0
+    waiting[0] = 0
+    assert (watched.look({("images", 0): 9}, {}, now=90.0), watched.lag) == (0.0, 0)
+
+
 def test_a_broker_that_cannot_be_reached_is_no_verdict() -> None:
     watched = progress()
     watched.look(AT_ZERO, {("events", 0): 5}, now=10.0)
@@ -51,6 +63,18 @@ async def test_work_that_waits_for_too_long_ends_the_process(world: World, has_p
     start_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions)
 
     assert await asyncio.to_thread(ended.wait, 30)
+
+
+@pytest.mark.broker
+async def test_work_without_topics_that_waits_for_too_long_ends_the_process(settings: Settings) -> None:
+    ended: Queue[int] = Queue()
+    worker = replace(settings.worker, stall_seconds=2.0, health_port=free_port())
+    vitals = Vitals(works=[Work("backlog", dict, (), waiting=lambda: 1)])
+    sentinel = Sentinel(replace(settings, worker=worker), vitals, end=ended.put)
+    sentinel.start()
+
+    assert await asyncio.to_thread(ended.get, timeout=30) == STALLED
+    sentinel.stop()
 
 
 @pytest.mark.broker

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.labelling.pictures import decode
+from models.labelling.pictures import MAX_SCANS, decode
 from reco.errors import ImageRefusedError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -194,6 +194,29 @@ def test_the_limit_of_pixels_can_be_set() -> None:
     data = encoded(corners(100, 100), "PNG")
     assert decode(data, (32, 32), max_pixels=10_000).shape == (32, 32, 3)
     assert refusal(data, max_pixels=9_999) == "too-many-pixels"
+
+
+def test_a_jpeg_of_more_scans_than_anyone_makes_is_refused_before_it_is_decoded() -> None:
+    data = encoded(corners(), "JPEG", progressive=True)
+    scan = data[data.rfind(b"\xff\xda") : -2]
+    usual = data.count(b"\xff\xda")
+    assert 1 < usual < MAX_SCANS / 5
+    many = data[:-2] + (MAX_SCANS - usual) * scan
+    assert decode(many + data[-2:], (32, 32)).shape == (32, 32, 3)
+    assert refusal(many + scan + data[-2:]) == "too-many-scans"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_a_large_picture_shows_what_it_shows_when_none_of_its_pixels_are_left_out(mode: str) -> None:
+    random = np.random.default_rng(2)
+    coarse = Image.fromarray(random.integers(0, 256, (6, 8, 4), dtype=np.uint8))
+    image = coarse.resize((900, 700), Image.Resampling.BICUBIC).convert(mode)
+    opaque = Image.new("RGBA", image.size, "white")
+    opaque.alpha_composite(image.convert("RGBA"))
+    full = ImageOps.fit(opaque.convert("RGB"), (64, 64), Image.Resampling.BICUBIC)
+    difference = np.abs(decode(encoded(image, "PNG"), (64, 64)).astype(int) - np.asarray(full).astype(int))
+    assert difference.mean() < 1.5
+    assert difference.max() < 16
 
 
 def test_a_picture_without_pixels_is_refused() -> None:

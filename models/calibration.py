@@ -17,6 +17,8 @@ from reco.kernels import FLOAT64S, NOTHING, compiled
 Floats: TypeAlias = NDArray[np.float64]
 MAX_KNOTS = 100_000
 """Most blocks of a calibration; a fit on a million rows has some hundred."""
+LEAST_SLOPE = 1e-3
+"""Of Platt scaling: a score that says nothing still keeps its order, which calibration never changes."""
 Knots = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_KNOTS)]
 
 
@@ -111,8 +113,7 @@ def logit(probabilities: Floats) -> Floats:
 def fit_sigmoid(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Sigmoid:
     """Platt scaling of float64[n] raw scores to bool[n] labels of these weights, with his smoothed targets.
 
-    Raises:
-        ValueError: higher scores are not more often right.
+    Where higher scores are not more often right, all get about the one probability that there is.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -123,7 +124,12 @@ def fit_sigmoid(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Sigm
     fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
         rows, sides, np.concatenate([weights * targets, weights * (1 - targets)])
     )
-    return Sigmoid(float(fitted.coef_[0, 0]), float(fitted.intercept_[0]))
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if slope < LEAST_SLOPE:
+        rate = np.array([np.average(targets, weights=weights)])
+        slope = LEAST_SLOPE
+        intercept = float(logit(rate)[0]) - slope * float(np.average(raw, weights=weights))
+    return Sigmoid(slope, intercept)
 
 
 def fit_isotonic(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Isotonic:

@@ -146,7 +146,7 @@ class Columns:
             KINDS[type(event)],
             event.ts,
             appended,
-            NO_SESSION if session is None else self._sessions[session],
+            NO_SESSION if session is None else self._sessions[event.visitor_id, session],
             self._contexts[tuple(event.context.items())],
         )
         self._newest[row[0]] = len(self._columns[0])

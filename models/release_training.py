@@ -78,6 +78,8 @@ def train_release(
     Raises:
         TrainingError: the history has too little to learn from.
     """
+    if not len(table):
+        raise TrainingError("there is no event to learn from yet; let some come in, or import a log")
     target = plan.target or _target(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)

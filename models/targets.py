@@ -50,11 +50,14 @@ def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
 
 
 def next_clicks(table: EventTable) -> NDArray[np.int32]:
-    """int32[n_rows]: the sale of the next row of the same session; `NOTHING_BOUGHT` after its last one."""
-    order, starts, _ = sessions_of(table)
+    """int32[n_rows]: the sale of the next click of the same session; `NOTHING_BOUGHT` after its last one."""
+    order, starts, lengths = sessions_of(table)
+    places = np.arange(len(order))
+    clicked = np.where(table.kinds[order] == CLICK, places, len(order))
+    coming = np.append(np.minimum.accumulate(clicked[::-1])[::-1][1:], len(order))
+    followed = coming < np.repeat(starts + lengths, lengths)
     targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    later = np.delete(np.arange(len(order)), starts)
-    targets[order[later - 1]] = table.sales[order[later]]
+    targets[order[followed]] = table.sales[order[coming[followed]]]
     return targets
 
 

@@ -28,7 +28,7 @@ BYTES: Final = 4
 """Of a float32."""
 LOWEST_BYTE: Final = np.uint32(255)
 FAMILIES = (Popularity, CoVisitation, SessionKnn, SegmentPopularity, Revisits, Moment, Attributes, Similarity)
-VERSIONS: Final[Mapping[str, int]] = {}
+VERSIONS: Final[Mapping[str, int]] = {SegmentPopularity.name: 2}
 """Versions of families whose features have changed their meaning; all others are at 1."""
 
 

@@ -12,7 +12,7 @@ from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen, list_id
 from reco.ranker import Ranker
 from reco.reasons import explain
-from reco.rules import Chosen, RulesInForce, choose
+from reco.rules import Chosen, RulesInForce, bought, choose
 from reco.sessions import Session
 
 
@@ -66,12 +66,13 @@ def top_ten(
 def _reasons(
     chosen: Sequence[Chosen], scored: Query, rows: NDArray[np.float32], serving: Serving
 ) -> Sequence[tuple[Reason, ...]]:
-    """Why each of `chosen` has its score; nothing for one that was listed without a score."""
+    """Why each of `chosen` has its score; nothing for one that only fills the list: unscored, or bought."""
     knowledge, ranker = serving
     places = scored.candidates.places
     listed = np.array([one.position for one in chosen], np.int32)
     positions = np.searchsorted(places, listed).astype(np.int32)
     known = places[np.minimum(positions, len(places) - 1)] == listed if len(places) else listed < 0
+    known &= ~np.isin(listed, places[bought(scored.touches)])
     positions = positions[known]
     contributions = ranker.contributions(np.ascontiguousarray(rows[:, positions]))
     if contributions is None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from models.event_table import Columns, EventTable, Progress
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Action, Event, Impression
+from reco.events import Action, Event, Impression, Sale, SaleFact, Withdrawal
 from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
@@ -26,10 +27,13 @@ async def read_history(
 ) -> tuple[EventTable, Catalogue]:
     """Everything on `events` and `sales` up to now.
 
+    A sale that was withdrawn was there before: as long as the topic still has what it was, it is in the
+    catalogue, as one that closed then.
+
     Raises:
         BrokerError: the broker cannot be reached, or the topics are not there.
     """
-    catalogue, events = await read_sales(settings), _Appends()
+    catalogue, events = await read_sales(settings, withdrawn=True), _Appends()
     async for record in read_whole(settings.kafka, topic_set(settings.topics).events.name, progress):
         try:
             event = decode_event(record.key, record.value, record.timestamp)
@@ -39,20 +43,32 @@ async def read_history(
     return events.table(), catalogue
 
 
-async def read_sales(settings: Settings) -> Catalogue:
-    """All sales, as they stand on `sales` now.
+async def read_sales(settings: Settings, *, withdrawn: bool = False) -> Catalogue:
+    """All sales, as they stand on `sales` now; with those `withdrawn`, which closed when they were.
 
     Raises:
         BrokerError: the broker cannot be reached, or the topic is not there.
     """
     topic = topic_set(settings.topics).sales
-    catalogue = Catalogue(topic.partitions)
+    catalogue, published = Catalogue(topic.partitions), dict[str, Sale]()
     async for record in read_whole(settings.kafka, topic.name):
         try:
-            catalogue.apply(decode_sale(record.key, record.value), record.partition, record.offset)
+            fact = decode_sale(record.key, record.value)
         except RefusedRecordError:
             continue
+        if isinstance(fact, Sale):
+            published[fact.sale_id] = fact
+        elif withdrawn and fact.sale_id in published:
+            fact = _closed(published[fact.sale_id], record.timestamp)
+        catalogue.apply(fact, record.partition, record.offset)
     return catalogue
+
+
+def _closed(sale: Sale, at: int) -> SaleFact:
+    """A sale that was withdrawn at `at`, ms: as one that closed then, if it had opened."""
+    if sale.opens_at >= at:
+        return Withdrawal(sale.sale_id)
+    return structs.replace(sale, closes_at=min(at, at if sale.closes_at is None else sale.closes_at))
 
 
 async def read_labels(settings: Settings) -> list[SaleLabels]:

@@ -10,6 +10,7 @@ from models.event_table import EventTable
 from models.targets import next_purchases, sessions_of
 from models.walk import NEVER, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
+from reco.recommenders.protocol import CLICK
 
 PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
@@ -125,13 +126,18 @@ def _redrawn(
     lengths: NDArray[np.intp],
     random: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Event times with the last gap of every session drawn from all others, but not made shorter."""
+    """Event times with the last gap of every session drawn from all others, but not made shorter.
+
+    They stay as they are if there are no others.
+    """
     gaps = np.diff(ts[order])
     last = starts + lengths - 1
     inner = np.ones(len(order), np.bool_)
     inner[starts] = inner[last] = False
     pool = gaps[np.flatnonzero(inner) - 1]
     long = lengths >= SHORTEST
+    if not len(pool):
+        return ts
     redrawn = ts.copy()
     ends = last[long]
     drawn = ts[order[ends - 1]] + random.choice(pool, len(ends))
@@ -157,8 +163,9 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     first[order[starts]] = True
     n_tests = round(len(starts) * test_share)
     n_trains = round(len(starts) * train_share)
-    tested = ~first & (blocks >= len(starts) - n_tests)
-    trained = ~first & ~tested & (blocks >= len(starts) - n_tests - n_trains)
+    sought = ~first & (table.kinds == CLICK)
+    tested = sought & (blocks >= len(starts) - n_tests)
+    trained = sought & ~tested & (blocks >= len(starts) - n_tests - n_trains)
     over = np.maximum.accumulate(table.ts[order[starts + lengths - 1]][by_start]) // SECOND
     seconds = over[blocks] + blocks  # a second of its own for each session, never before its last click
     trains = (blocks >= len(starts) - n_tests - n_trains) & (blocks < len(starts) - n_tests)

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.evaluation.protocols import Asked
 from models.walk import questions
+from reco.errors import TrainingError
 from reco.knowledge import Knowledge
 from reco.metrics import ndcg, target_rank
 from reco.parameters import HOUR, MINUTE, Parameters
@@ -67,6 +68,9 @@ def tune(
 
     One walk tries one value of one parameter of each group. First of all, the names of the context that tell
     visitors apart the best become the segments.
+
+    Raises:
+        TrainingError: there is nothing to tune on.
     """
     asked = _before_the_test(asked, seed)
     best: Given = msgspec.to_builtins(parameters)
@@ -110,6 +114,8 @@ def measure(asked: Asked, given: Given) -> dict[str, float]:
 def _before_the_test(asked: Asked, seed: int) -> Asked:
     """The walk up to the last of the questions that train, of which it asks some."""
     sought = np.flatnonzero(asked.trained & (asked.walk.targets >= 0))
+    if not len(sought):
+        raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
     used = np.zeros(len(asked.trained), np.bool_)
     used[np.random.default_rng(seed).permutation(sought)[:MAX_ASKED]] = True
     walk = asked.walk.only(used)

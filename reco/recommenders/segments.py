@@ -1,5 +1,6 @@
 """Popularity among visitors of the same segment: the same country, device, or referrer."""
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from reco.segments import MAX_VALUES
 N_SEGMENTS: Final = 3
 PRIOR_CLICKS = 5.0
 """Clicks that are added to each sale's own, in the proportion of all visitors, before a lift is taken."""
+LEAST_SHARE = 1e-12
+"""Of all clicks: with less, next to nothing is left of those on a sale, and its lift is not known."""
 
 
 class SegmentCounts(NamedTuple):
@@ -37,7 +40,8 @@ class SegmentPopularity:
 
     The segments are three names of the context, chosen in `reco.parameters`. A count is the share of the
     sale among the clicks of the visitor's segment on all candidates. A lift is that share divided by the
-    share among all visitors, smoothed: 1 for a sale that the segment likes as everybody does.
+    share among all visitors, smoothed: 1 for a sale that the segment likes as everybody does, NaN for one
+    that nobody clicked on, and for a segment that is not known.
     """
 
     name = "segments"
@@ -54,8 +58,9 @@ class SegmentPopularity:
         _learn(self._counts, actions, self._half_life)
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
-        """Shares and lifts of each candidate in the visitor's segments; 0 in one that is not known."""
-        rows[:] = 0
+        """Shares and lifts of each candidate in the visitor's segments; no share in one that is not known."""
+        rows[:N_SEGMENTS] = 0
+        rows[N_SEGMENTS:] = math.nan
         _score(self._counts, query.candidates.slots, query.segments, rows)
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
@@ -115,7 +120,7 @@ def _score(
                 share = state.counts[row, slot] / own
                 overall = state.counts[everyone, slot] / total
                 rows[segment, position] = share
-                expected = overall * own
-                rows[N_SEGMENTS + segment, position] = (state.counts[row, slot] + PRIOR_CLICKS * overall) / (
-                    expected + PRIOR_CLICKS * overall + np.float32(1e-12)
-                )
+                prior = PRIOR_CLICKS * overall
+                if overall > LEAST_SHARE:
+                    lift = (state.counts[row, slot] + prior) / (overall * own + prior)
+                    rows[N_SEGMENTS + segment, position] = lift

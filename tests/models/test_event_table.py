@@ -49,6 +49,11 @@ def written(tmp_path: Path, rows: list[str]) -> Path:
     return path
 
 
+def test_a_session_is_one_of_its_visitor_also_where_others_number_theirs_alike() -> None:
+    log = [Click(str(n), visitor, "rome", T + n, session_id="1") for n, visitor in enumerate("aba")]
+    assert table_of(log).sessions.tolist() == [0, 1, 0]
+
+
 def assert_is_good(table: EventTable) -> None:
     """It holds the rows of `GOOD`."""
     assert [table.visitor_ids[number] for number in table.visitors] == ["v1", "v2", "v1", "v3"]

@@ -121,10 +121,13 @@ def test_weights_count_as_repetitions_would() -> None:
         assert weighted == pytest.approx(fit(*repeated).probabilities(at), rel=1e-4)
 
 
-def test_scores_that_rank_the_wrong_way_round_have_no_platt_scaling() -> None:
+@pytest.mark.parametrize("right", [True, False])
+def test_platt_scaling_of_scores_without_worth_gives_about_the_rate_that_there_is(right: bool) -> None:  # noqa: FBT001
     raw, labels, weights = sample(1000, seed=1)
-    with pytest.raises(ValueError, match="slope above 0"):
-        fit_sigmoid(-raw, labels, weights)
+    labels &= right
+    got = fit_sigmoid(-raw, labels, weights).probabilities(np.sort(-raw))
+    assert got == pytest.approx(np.average(labels, weights=weights), abs=0.01)
+    assert (np.diff(got) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models import release_training
+from models.event_table import table_of
 from models.release_training import Plan, _moments, train_release
 from models.releases import load_release, write_release
 from models.targets import next_clicks, next_purchases
@@ -102,6 +103,11 @@ def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
         rates.append(moments.weights[rows][led].sum() / moments.weights[rows].sum())
     assert len(rows) == 80
     assert rates[1] == pytest.approx(rates[0])
+
+
+def test_a_history_without_events_is_refused() -> None:
+    with pytest.raises(TrainingError, match="no event to learn from yet"):
+        train_release(table_of([]), None, Parameters(), QUICK, Plan(), created_at=NOW, source="topics")
 
 
 def test_a_history_without_choices_is_refused() -> None:

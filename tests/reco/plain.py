@@ -135,13 +135,15 @@ def plain_segments(
         value = context.get(name)
         own = [click for click in clicks if value is not None and click.context.get(name) == value]
         counts = _counts(own, half_life, ids)
-        scores[feature], scores[f"{feature}_lift"] = [0.0] * len(ids), [0.0] * len(ids)
+        scores[feature], scores[f"{feature}_lift"] = [0.0] * len(ids), [math.nan] * len(ids)
         if sum(counts) > 0 and sum(everyone) > 0:
             overall = [count / sum(everyone) for count in everyone]
             scores[feature] = [count / sum(counts) for count in counts]
             scores[f"{feature}_lift"] = [
                 (count + segments.PRIOR_CLICKS * usual)
-                / (usual * sum(counts) + segments.PRIOR_CLICKS * usual + 1e-12)
+                / (usual * sum(counts) + segments.PRIOR_CLICKS * usual)
+                if usual > segments.LEAST_SHARE
+                else math.nan
                 for count, usual in zip(counts, overall, strict=True)
             ]
     return scores

@@ -271,6 +271,12 @@ def test_a_ranker_whose_scores_are_no_probabilities_gives_no_reasons() -> None:
     assert [one.reasons for one in top.sales] == [()] * LIST_LENGTH
 
 
+def test_a_bought_sale_that_fills_a_list_up_has_no_reasons() -> None:
+    top = listed(session_of([act("b", NOON, kind=Purchase)]), learned(visits("ab")), shop("abc"), Additive())
+    assert [(one.sale_id, bool(one.reasons)) for one in top.sales][-1] == ("b", False)
+    assert [bool(one.reasons) for one in top.sales] == [True, True, False]
+
+
 def test_what_fills_a_list_up_without_a_score_has_no_reasons() -> None:
     catalogue = shop([f"sale-{number:04}" for number in range(MAX_SCORED + 2)])
     top = listed(session_of([act("sale-0100")]), small_knowledge(max_sales=512), catalogue, Additive())

@@ -1,6 +1,7 @@
 """History read from the topics is what a worker learned: retries once, what came late late."""
 
 import numpy as np
+from msgspec.structs import replace
 
 from models.event_table import EventTable
 from models.targets import next_clicks
@@ -12,7 +13,7 @@ from reco.knowledge import Knowledge
 from reco.sessions import VISIT_SILENCE
 from streams.clock import now
 from streams.feeds import KnowledgeFeed
-from streams.history import read_history, read_labels
+from streams.history import read_history, read_labels, read_sales
 from tests.reco.labelled import labels
 from tests.streams.recomputation import all_of
 from tests.streams.world import World, open_sales
@@ -103,6 +104,19 @@ async def test_impressions_are_no_rows_and_what_cannot_be_read_is_left_out(world
     table, _ = await read_history(world.settings)
     assert [table.sale_ids[sale] for sale in table.sales] == ["sale-1"]
     assert [table.sale_ids[sale] for sale in table.shown_to(0)] == ["sale-1", "sale-9"]
+
+
+async def test_a_sale_that_was_withdrawn_could_be_listed_before_but_not_afterwards(world: World) -> None:
+    rome, oslo, later = sales = open_sales(3)
+    before = now()
+    await world.publish(*sales[:2], replace(later, opens_at=before + 60 * MINUTE))
+    for one in (oslo, later):
+        await world.withdraw(one.sale_id)
+    _, catalogue = await read_history(world.settings)
+    assert catalogue.live(before).ids == (rome.sale_id, oslo.sale_id)
+    assert catalogue.live(now() + 1).ids == (rome.sale_id,)
+    assert catalogue.live(before + 61 * MINUTE).ids == (rome.sale_id,)
+    assert [one.sale_id for one in (await read_sales(world.settings)).sales()] == [rome.sale_id]
 
 
 async def test_labels_are_the_newest_of_each_sale_without_those_taken_back(world: World) -> None:

@@ -19,9 +19,9 @@ from models.evaluation.protocols import (
 from models.event_table import EventTable, table_of
 from models.targets import next_clicks, next_purchases, session_numbers
 from models.walk import NEVER, NOTHING_BOUGHT, Question, questions
-from reco.events import Purchase
+from reco.events import Cart, Purchase
 from reco.knowledge import Knowledge
-from reco.recommenders.protocol import PURCHASE
+from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
 from tests.models.histories import (
     DAY,
@@ -39,6 +39,32 @@ frozen_or_not = pytest.mark.parametrize("frozen", [True, False])
 REPLAYED = settings(max_examples=30)
 A_PACE = ("abc", 0, MINUTE)
 """A session with a gap that is not its last one, so that there is one to draw from."""
+
+
+def test_the_next_click_is_a_click_of_the_same_session_whatever_stands_between() -> None:
+    log = [
+        did("a", 0),
+        did("a", SECOND, kind=Cart),
+        did("b", 2 * SECOND),
+        did("c", 3 * SECOND, "bob"),
+        did("c", 2 * HOUR),
+        did("b", 2 * HOUR + SECOND, kind=Purchase),
+    ]
+    table = table_of(log)
+    found = [table.sale_ids[sale] if sale >= 0 else None for sale in next_clicks(table).tolist()]
+    assert found == ["b", "b", None, None, None, None]
+    asked = next_click(table, 0.0, 1.0, frozen=False)
+    assert np.flatnonzero(asked.trained).tolist() == [2]
+
+
+@given(histories())
+def test_next_clicks_are_those_of_the_plain_reference(table: EventTable) -> None:
+    plain = np.full(len(table), NOTHING_BOUGHT)
+    for rows in rows_by_session(table).values():
+        for place, row in enumerate(rows):
+            later = [table.sales[one] for one in rows[place + 1 :] if table.kinds[one] == CLICK]
+            plain[row] = later[0] if later else NOTHING_BOUGHT
+    assert next_clicks(table).tolist() == plain.tolist()
 
 
 def rows_by_session(table: EventTable) -> dict[int, list[int]]:

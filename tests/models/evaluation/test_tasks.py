@@ -68,6 +68,12 @@ def test_a_log_without_a_test_is_refused() -> None:
         asked_of(shop_log(50, days=1), Task(protocol="hourly"))
 
 
+def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:
+    asked = asked_of(shop_log(300, buys=False), Task(protocol="purchase"))
+    with pytest.raises(TrainingError, match="there is nothing to find"):
+        tune(asked, Parameters())
+
+
 def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -43,6 +43,7 @@ MAY_BE_UNKNOWN: Mapping[str, Sequence[str]] = {
     "popularity": ("age", "idle"),
     "revisits": ("hours_ago", "sales_ago"),
     "moment": ("dwell", "idle", "pace", "sale_age", "closes_in"),
+    "segments": ("first_lift", "second_lift", "third_lift"),
 }
 """The features that are NaN where nothing is known, as their recommenders document it."""
 ABOUT_CONTENT = ("similarity", "attributes")

@@ -1,5 +1,7 @@
 """Popularity by segment: shares and lifts, by their laws and by the plain reference."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,9 @@ def assert_equals_plain(log: list[Action], visitor: str, ids: list[str]) -> None
     got = described(learned(log), session, open_sales(ids), features_of("segments"))
     plain = plain_segments(Parameters().segments, HALF_LIFE, log, CONTEXTS.get(visitor, {}), ids)
     for feature in SegmentPopularity.features:
-        assert got[f"segments.{feature}"].tolist() == pytest.approx(plain[feature], rel=1e-5, abs=1e-20)
+        assert got[f"segments.{feature}"].tolist() == pytest.approx(
+            plain[feature], rel=1e-5, abs=1e-20, nan_ok=True
+        )
 
 
 @given(histories, st.sampled_from((*CONTEXTS, "nobody knows")))
@@ -66,7 +70,15 @@ def test_the_clicks_of_a_segment_count_for_visitors_of_that_segment_only() -> No
 @pytest.mark.parametrize("feature", SegmentPopularity.features)
 def test_it_says_nothing_to_visitors_of_whom_nothing_is_known(feature: str) -> None:
     log = [act("a", NOON, FRANCE), act("b", NOON, ITALY), act("b", NOON, "dan")]
-    assert said(feature, log, "dan") == {"a": 0.0, "b": 0.0}
+    nothing = math.nan if feature.endswith("_lift") else 0.0
+    assert list(said(feature, log, "dan").values()) == pytest.approx([nothing] * 2, nan_ok=True)
+
+
+def test_the_lift_of_a_new_sale_is_not_known_and_none_of_the_lowest() -> None:
+    assert said("first_lift", [act("a", NOON, FRANCE)]) == {
+        "a": 1.0,
+        "b": pytest.approx(math.nan, nan_ok=True),
+    }
 
 
 def test_shares_of_the_candidates_sum_to_one() -> None:

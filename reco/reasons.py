@@ -18,7 +18,6 @@ DIVIDED = "similarity"
 
 _LIKE: Mapping[str, str] = {
     "covisitation": "others who looked at {like} looked at this next",
-    "session_knn": "visitors with visits like this one, with {like} in it, looked at this too",
     "text": "reads like {like}, which you looked at",
     "image": "looks like {like}, which you looked at",
     "topics": "shows scenes like {like}, which you looked at",

@@ -15,6 +15,7 @@ from streams.commands.import_log import import_log
 from streams.commands.labels import app as labels
 from streams.commands.labels_live import promote, rollback
 from streams.commands.labels_show import show
+from streams.commands.labels_taste import taste
 from streams.commands.publish import publish
 from streams.commands.releases import app as releases
 from streams.commands.topics import topics
@@ -42,6 +43,7 @@ tenfold.command()(evaluate)
 tenfold.command()(topics)
 tenfold.add_typer(releases, name="releases")
 labels.command()(show)
+labels.command()(taste)
 labels.command()(promote)
 labels.command()(rollback)
 tenfold.add_typer(labels, name="labels")

@@ -76,8 +76,8 @@ def _show(sales: "LabelledSales", sale_id: str) -> None:
     if remark := sales.remark(sale):
         _console.print(Text(remark, style="yellow"), soft_wrap=True)
     if labels is not None:
-        _bars("labels", labels.labels, "blue")
-        _bars("topics", labels.topics, "green")
+        bars(_console, "labels", labels.labels, "blue")
+        bars(_console, "topics", labels.topics, "green")
     _nearest(sales, sale_id)
 
 
@@ -89,7 +89,8 @@ def _about(sale: Sale, labels: SaleLabels) -> str:
     return f"labelled by {labels.labeller}, {at}, {images}{others}"
 
 
-def _bars(kind: str, shares: Iterable[Scored], colour: str) -> None:
+def bars(console: Console, kind: str, shares: Iterable[Scored], colour: str) -> None:
+    """Print shares as bars, the largest first; nothing if there are none."""
     from models.labelling.gallery import largest
 
     found = largest(shares)
@@ -98,7 +99,7 @@ def _bars(kind: str, shares: Iterable[Scored], colour: str) -> None:
     table = _grid(kind)
     for name, share in _first(found):
         table.add_row(Text(name), Bar(1.0, 0.0, share, width=BAR, color=colour), f"{100 * share:.1f} %")
-    _console.print(table)
+    console.print(table)
 
 
 def _first(found: list[Scored]) -> Iterator[tuple[str, float]]:

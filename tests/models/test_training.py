@@ -1,5 +1,7 @@
 """Training: what is drawn, what is learned, and that later moments calibrate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from models.training import (
     Boosting,
     LogisticRegression,
     grow,
+    newest,
     of_families,
     train_ranker,
 )
@@ -68,6 +71,18 @@ def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     assert examples.weights[~examples.chosen()].sum() == pytest.approx(others)
     assert examples.labels.sum() == (target >= 0)
     assert len(taken) <= 1 + max(NEGATIVES, len(seen) + FEWEST_DRAWN)
+
+
+def test_the_newest_moments_calibrate_and_teach_the_trees_nothing() -> None:
+    examples = moments(400)
+    held = int(examples.groups[: newest(examples, QUICK)].sum())
+    fewer = examples.labels.copy()
+    fewer[held:] *= np.arange(len(fewer) - held) % 2  # half of what was chosen then was not
+    model, fitted = train_ranker(examples, FEATURES, QUICK)
+    other, refitted = train_ranker(replace(examples, labels=fewer), FEATURES, QUICK)
+    assert refitted.text == fitted.text
+    rows = np.ascontiguousarray(examples.rows[:, held:])
+    assert other.score(rows).mean() < 0.8 * model.score(rows).mean()
 
 
 def test_a_moment_without_a_target_has_others_only_and_what_is_not_allowed_is_never_drawn() -> None:

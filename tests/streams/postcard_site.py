@@ -13,6 +13,8 @@ from demo.postcards import draw
 from tests.streams.labellers import SIDE
 
 HOST = "127.0.0.1"
+LARGE = 320
+"""Height and width of the large picture, pixels."""
 
 
 class PostcardSite:
@@ -50,6 +52,10 @@ class PostcardSite:
     def broken(self) -> str:
         return self._url("broken")
 
+    def large(self) -> str:
+        """One of `LARGE` x `LARGE` pixels."""
+        return self._url("large")
+
     def missing(self) -> str:
         return self._url("missing")
 
@@ -60,6 +66,7 @@ class PostcardSite:
         app = web.Application()
         app.router.add_get("/{how}/{kind}/{seed}", self._postcard)
         app.router.add_get("/broken", self._broken)
+        app.router.add_get("/large", self._large)
         return app
 
     async def _postcard(self, request: web.Request) -> web.Response:
@@ -83,14 +90,17 @@ class PostcardSite:
         finally:
             self.holding -= 1
 
+    async def _large(self, _: web.Request) -> web.Response:
+        return web.Response(body=jpeg("skyline", 1, LARGE), content_type="image/jpeg")
+
     async def _broken(self, _: web.Request) -> web.Response:
         return web.Response(text="no image", content_type="image/jpeg")
 
 
 @cache
-def jpeg(kind: str, seed: int) -> bytes:
+def jpeg(kind: str, seed: int, side: int = SIDE) -> bytes:
     file = BytesIO()
-    draw(kind, seed, SIDE).save(file, "JPEG", quality=95)
+    draw(kind, seed, side).save(file, "JPEG", quality=95)
     return file.getvalue()
 
 

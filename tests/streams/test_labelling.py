@@ -31,7 +31,7 @@ from streams.vitals import Vitals
 from tests.streams.command_line import TENFOLD
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import Place, place_in, sale, with_labeller
-from tests.streams.postcard_site import jpeg
+from tests.streams.postcard_site import LARGE, jpeg
 from tests.streams.serving import until
 from tests.streams.world import world_of
 
@@ -82,8 +82,10 @@ def test_a_worker_that_would_look_as_if_it_stood_still_does_not_start(settings: 
 
 
 def impatient(settings: Settings) -> Settings:
+    """As little patience as a test can have, and as few pixels."""
     worker = replace(settings.worker, stall_seconds=STALL_SECONDS)
-    return replace(settings, worker=worker, images=replace(settings.images, timeout_seconds=TIMEOUT_SECONDS))
+    images = replace(settings.images, timeout_seconds=TIMEOUT_SECONDS, max_pixels=LARGE * LARGE - 1)
+    return replace(settings, worker=worker, images=images)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -144,13 +146,15 @@ async def test_images_that_are_refused_are_dead_lettered_and_those_that_were_bus
     some = sale("some", site.broken(), good, site.missing(), busy)
 
     found = await place.labels_of(some)
-    none = await place.labels_of(sale("none", site.broken()))
+    none = await place.labels_of(sale("none", site.broken(), site.large(), "file:///etc/passwd"))
 
     assert (found.images, found.image_urls) == (1, some.image_urls[:3])
     assert (none.images, none.labels, none.vector()) == (0, (), None)
-    letters = await place.letters.until(lambda letters: len(letters) >= 3)
+    letters = await place.letters.until(lambda letters: len(letters) >= 5)
     assert sorted((one.key, dict(one.headers)["tenfold.reason"]) for one in letters) == [
+        (b"none", b"image-not-allowed-scheme"),
         (b"none", b"image-not-an-image"),
+        (b"none", b"image-too-many-pixels"),
         (b"some", b"image-http-404"),
         (b"some", b"image-not-an-image"),
     ]
@@ -161,7 +165,7 @@ async def test_images_that_are_refused_are_dead_lettered_and_those_that_were_bus
 
     assert again.image_urls == some.image_urls
     await place.all_before_is_done()
-    assert await world.size(world.topics.dead_letters) == 3
+    assert await world.size(world.topics.dead_letters) == 5
 
 
 @SHARED

@@ -47,7 +47,7 @@ def content() -> Content:
 
 @cache
 def said() -> dict[str, Any]:
-    """The version of each family, and a mean of what each feature says after a log, 0 where it is not known."""
+    """The version of each family, and a mean of what each feature says, with 0 where it is not known."""
     log = long_log(seed=4, length=2000, sales=len(SALES))
     knowledge = learned(log, knowledge=Knowledge(max_sales=64, max_visitors=64, content=content()))
     at, live = NOON + 6 * HOUR, open_sales()

@@ -17,6 +17,7 @@ from reco.errors import TrainingError
 from reco.features import FEATURES
 from reco.parameters import Parameters
 from streams.cli import tenfold
+from streams.commands.logs import read_parameters
 from streams.importing import Options
 from streams.promotions import live_promotion
 from streams.releases import RANKERS
@@ -26,6 +27,7 @@ from tests.models.shop_logs import SALES, START, shop_log
 from tests.streams.command_line import use
 from tests.streams.imports import run_import
 
+PARAMETERS = Path(__file__).parents[2] / "benchmarks" / "parameters"
 KINDS = ("view", "cart", "purchase")
 QUICK = ("trees=30", "num_leaves=15", "min_data_in_leaf=20", "threads=1")
 
@@ -115,6 +117,11 @@ def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     assert page.count("<svg") >= 4
     assert "listed sales" in page
     assert "trees=30" in page
+
+
+@pytest.mark.parametrize("file", sorted(PARAMETERS.glob("*.json")), ids=lambda file: file.stem)
+def test_parameters_of_published_figures_can_still_be_given(file: Path) -> None:
+    assert read_parameters(file) != Parameters()
 
 
 def test_without_sales_nothing_is_said_about_descriptions(

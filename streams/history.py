@@ -68,7 +68,7 @@ def _closed(sale: Sale, at: int) -> SaleFact:
     """A sale that was withdrawn at `at`, ms: as one that closed then, if it had opened."""
     if sale.opens_at >= at:
         return Withdrawal(sale.sale_id)
-    return structs.replace(sale, closes_at=min(at, at if sale.closes_at is None else sale.closes_at))
+    return structs.replace(sale, closes_at=at if sale.closes_at is None else min(at, sale.closes_at))
 
 
 async def read_labels(settings: Settings) -> list[SaleLabels]:

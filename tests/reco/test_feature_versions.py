@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from reco.content import Content
-from reco.events import Sale
 from reco.features import FAMILIES, VERSIONS
 from reco.knowledge import Knowledge
+from tests.reco.contents import sale
 from tests.reco.worlds import (
     HOUR,
     NOON,
@@ -35,9 +35,7 @@ def content() -> Content:
     made, random = Content(), np.random.default_rng(0)
     for number, sale_id in enumerate(SALES[:10]):
         country, tags = ("FR", "IT")[number % 2], ("sea", "spa", "old town")[: number % 4]
-        made.put(
-            Sale(sale_id, sale_id, NOON, price=90.0 + number**2, currency="EUR", country=country, tags=tags)
-        )
+        made.put(sale(sale_id, 90.0 + number**2, country=country, tags=tags))
         made.put_vector("text", sale_id, random.normal(size=4))
         if number < 8:
             made.put_vector("image", sale_id, random.normal(size=6))

@@ -11,7 +11,7 @@ from reco.retrieval import MAX_SCORED
 from streams.clock import now
 from tests.models.image_ranker import SEA, STONE, looking_release, looks
 from tests.streams.serving import make_live, until_served
-from tests.streams.world import World, expect_lists_after_the_last_event, newest_lists, open_sales
+from tests.streams.world import World, expect_lists_after_the_last_event, listed, newest_lists, open_sales
 
 pytestmark = pytest.mark.broker
 
@@ -37,12 +37,6 @@ async def begin(world: World, folder: Path, sales: int) -> None:
 
 def click(visitor_id: str, sale_id: str) -> Click:
     return Click(f"{visitor_id}-{sale_id}", visitor_id, sale_id, now())
-
-
-def listed(found: list[Any], sale_id: str) -> set[str]:
-    """The visitors whose newest lists hold the sale."""
-    lists = newest_lists(found)
-    return {who for who, top in lists.items() if sale_id in {one.sale_id for one in top.sales}}
 
 
 async def until_lists_know(world: World, sales: int) -> list[Any]:

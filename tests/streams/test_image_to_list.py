@@ -10,7 +10,7 @@ from tests.models.image_ranker import looking_release
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import place_in, sale, with_labeller
 from tests.streams.serving import make_live, until_served
-from tests.streams.world import World, newest_lists
+from tests.streams.world import World, listed, newest_lists
 
 pytestmark = pytest.mark.broker
 
@@ -38,12 +38,8 @@ async def test_a_published_sale_is_listed_to_those_who_looked_at_what_its_image_
         await world.publish(slopes[0])
 
         new, view = slopes[0].sale_id, await world.view(world.topics.recommendations)
-        lists = newest_lists(await view.until(lambda found: new in _listed(found).get(SKIER, ())))
-    assert new not in {one.sale_id for one in lists[STROLLER].sales}
-    ((reason, *_),) = (one.reasons for one in lists[SKIER].sales if one.sale_id == new)
+        lists = await view.until(lambda found: SKIER in listed(found, new))
+    assert STROLLER in newest_lists(lists)
+    assert STROLLER not in listed(lists, new)
+    ((reason, *_),) = (one.reasons for one in newest_lists(lists)[SKIER].sales if one.sale_id == new)
     assert reason.like in {one.sale_id for one in slopes[1:3]}
-
-
-def _listed(found: list[object]) -> dict[str, set[str]]:
-    """The sales in the newest list of each visitor."""
-    return {who: {one.sale_id for one in top.sales} for who, top in newest_lists(found).items()}

@@ -187,6 +187,12 @@ def newest_lists(records: list[Any]) -> dict[str, TopTen]:
     return {top.visitor_id: top for top in map(list_in, (one.value for one in records if one.value))}
 
 
+def listed(found: list[Any], sale_id: str) -> set[str]:
+    """The visitors whose newest lists hold the sale."""
+    lists = newest_lists(found)
+    return {who for who, top in lists.items() if sale_id in {one.sale_id for one in top.sales}}
+
+
 def clicks(visitors: int, count: int, sales: int = 100, start: int = 0) -> list[Click]:
     """`count` clicks of now, visitor after visitor, a millisecond apart, each with an id of its own."""
     at = now() - count

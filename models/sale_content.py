@@ -36,10 +36,10 @@ class SaleContent:
         """Take over a sale as it is now in the catalogue; None if it is not in it any more."""
         if sale is None:
             self.content.remove(sale_id)
-            return
-        self.content.put(sale)
-        if self._text_model is not None:
-            self._put("text", sale_id, self._text_model.vector(text_of(sale)))
+        else:
+            self.content.put(sale)
+            if self._text_model is not None:
+                self._put("text", sale_id, self._text_model.vector(text_of(sale)))
         self.take_labels((sale_id,))
 
     def take_labels(self, sale_ids: Iterable[str]) -> None:
@@ -77,7 +77,7 @@ def content_of(
     """
     sales = list(catalogue.sales()) if catalogue is not None else []
     text = _text_model(sales, seed)
-    described = SaleContent(text, book_of(labels))
+    described = SaleContent(text, book_of(labels, catalogue))
     for sale in sales:
         described.take(sale.sale_id, sale)
     return described.content, text

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reco.catalogue import OPEN_END, Catalogue
 from reco.labels import LabelsFact, SaleLabels
 
 
@@ -42,13 +43,14 @@ class Seen(NamedTuple):
 
 
 class LabelBook:
-    """Labels of sales: a function of the newest record of each sale, and so of the compacted topic alone.
+    """Labels of sales: a function of the newest record of each sale, and so of the compacted topics alone.
 
-    Embeddings of two versions cannot be compared, so one version is in use: that of most sales. While a new
-    labeller goes through all sales both are there; the new one comes into use once it has labelled half of
-    them (of versions with equally many, the one that has labelled last). Until then sales that it has
-    labelled have no labels in use, and afterwards those that it has not. Sales without a single image that
-    could be labelled do not count.
+    Embeddings of two versions cannot be compared, so one version is in use: that of most sales of the
+    catalogue that had not closed when the newest labels were made. While a new labeller goes through all
+    sales, open ones first, both are there; the new one comes into use once it has labelled half of those (of
+    versions with equally many, the one that has labelled last). Until then sales that it has labelled have no
+    labels in use, and afterwards those that it has not. Sales without a single image that could be labelled
+    do not count. Without a catalogue all others do.
 
     >>> def rome(labeller: str, at: int) -> SaleLabels:
     ...     return SaleLabels("rome", labeller, ("a.jpg",), 1, (), (), np.ones(2, "<f4").tobytes(), at)
@@ -58,12 +60,13 @@ class LabelBook:
     ('v1', [1.0, 1.0], None, (5,))
     """
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: int, catalogue: Catalogue | None = None) -> None:
         self._offsets = (0,) * partitions
+        self._catalogue = catalogue
         self._seen: dict[str, Seen] = {}
         self._counts: Counter[Version] = Counter()
         self._in_use: Version | None = None
-        self._is_found = True
+        self._found_at: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         """How many sales are labelled, by whichever version."""
@@ -77,8 +80,9 @@ class LabelBook:
     @property
     def in_use(self) -> Version | None:
         """The version in use; None while nothing is labelled."""
-        if not self._is_found:
-            self._in_use, self._is_found = self._most_used(), True
+        state = (self._offsets, () if self._catalogue is None else self._catalogue.offsets)
+        if self._found_at != state:
+            self._in_use, self._found_at = self._most_used(), state
         return self._in_use
 
     def apply(self, fact: LabelsFact, partition: int, offset: int) -> None:
@@ -91,7 +95,6 @@ class LabelBook:
         if seen is not None:
             self._seen[fact.sale_id] = seen
             self._counts[seen.version] += 1
-        self._is_found = False
 
     def seen(self, sale_id: str) -> Seen | None:
         """What the version in use has seen in the images of a sale; None if it has not labelled it."""
@@ -109,14 +112,22 @@ class LabelBook:
             self._counts += Counter()  # leaves out those with none
 
     def _most_used(self) -> Version | None:
-        """The version of most sales; of several the one that labelled last, then by name."""
-        most = max(self._counts.values(), default=0)
-        newest = {version: 0 for version, count in self._counts.items() if count == most}
-        if len(newest) > 1:
-            for seen in self._seen.values():
-                if seen.version in newest:
-                    newest[seen.version] = max(newest[seen.version], seen.labelled_at)
-        return max(newest, key=lambda version: (newest[version], version), default=None)
+        """The version of most sales that count; of several the one that labelled last, then by name."""
+        if len(self._counts) <= 1:  # as nearly always
+            return next(iter(self._counts), None)
+        now = max(seen.labelled_at for seen in self._seen.values())
+        counted, newest = Counter[Version](), dict.fromkeys(self._counts, 0)
+        for sale_id, seen in self._seen.items():
+            counted[seen.version] += self._is_to_close(sale_id, now)
+            newest[seen.version] = max(newest[seen.version], seen.labelled_at)
+        return max(newest, key=lambda version: (counted[version], newest[version], version))
+
+    def _is_to_close(self, sale_id: str, now: int) -> bool:
+        """Whether the sale is in the catalogue, and closes after `now`, ms since the epoch."""
+        if self._catalogue is None:
+            return True
+        sale = self._catalogue.sale(sale_id)
+        return sale is not None and (OPEN_END if sale.closes_at is None else sale.closes_at) > now
 
 
 def _seen(labels: SaleLabels) -> Seen | None:
@@ -129,9 +140,9 @@ def _seen(labels: SaleLabels) -> Seen | None:
     return Seen(version, labels.labelled_at, embedding, labels.topic_shares())
 
 
-def book_of(labels: Iterable[SaleLabels]) -> LabelBook:
+def book_of(labels: Iterable[SaleLabels], catalogue: Catalogue | None = None) -> LabelBook:
     """A book with these labels, of which the last of a sale counts."""
-    book = LabelBook(partitions=1)
+    book = LabelBook(partitions=1, catalogue=catalogue)
     for offset, one in enumerate(labels):
         book.apply(one, 0, offset)
     return book

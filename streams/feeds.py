@@ -119,13 +119,17 @@ class CatalogueFeed(Feed):
 
     Between two turns of the event loop the contents are those of exactly the sales in the catalogue, so a
     list that names the state of the catalogue names theirs.
+
+    Attributes:
+        catalogue: the sales.
+        changed: set with every record of a sale.
     """
 
     at_once = SALES_AT_ONCE
 
     def __init__(self, kafka: Kafka, topic: Topic, catalogue: Catalogue) -> None:
         super().__init__(kafka, topic)
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._contents: list[SaleContent] = []
         self.changed = asyncio.Event()
 
@@ -140,11 +144,11 @@ class CatalogueFeed(Feed):
 
     async def fill(self, content: SaleContent, share: float = 1.0) -> None:
         """Put all sales into `content`, which follows already, in at most this share of the time."""
-        sale_ids = [sale.sale_id for sale in self._catalogue.sales()]
+        sale_ids = [sale.sale_id for sale in self.catalogue.sales()]
         for start in range(0, len(sale_ids), SALES_AT_ONCE):
             began = time.monotonic()
             for sale_id in sale_ids[start : start + SALES_AT_ONCE]:
-                content.take(sale_id, self._catalogue.sale(sale_id))
+                content.take(sale_id, self.catalogue.sale(sale_id))
             await rest(began, share)
 
     def let_go(self, content: SaleContent) -> None:
@@ -162,9 +166,9 @@ class CatalogueFeed(Feed):
             self.changed.set()
 
     def _apply(self, fact: SaleFact, partition: int, offset: int) -> None:
-        before = self._catalogue.sale(fact.sale_id)
-        self._catalogue.apply(fact, partition, offset)
-        sale = self._catalogue.sale(fact.sale_id)
+        before = self.catalogue.sale(fact.sale_id)
+        self.catalogue.apply(fact, partition, offset)
+        sale = self.catalogue.sale(fact.sale_id)
         if sale is not before:
             for content in self._contents:
                 content.take(fact.sale_id, sale)

@@ -27,7 +27,8 @@ class LabelFeed(Feed):
 
     Attributes:
         book: the labels.
-        changed: the sales whose labels in use have changed; whoever looks at one takes it out.
+        changed: the sales whose own records have changed their labels in use; whoever looks at one takes it
+            out. That another version is in use, which changes those of all sales, is not said here.
     """
 
     at_once = LABELS_AT_ONCE
@@ -36,7 +37,7 @@ class LabelFeed(Feed):
         super().__init__(kafka, topic)
         self._catalogue = catalogue
         self._counts = vitals.counts
-        self.book = LabelBook(topic.partitions)
+        self.book = LabelBook(topic.partitions, catalogue.catalogue)
         self.changed: set[str] = set()
 
     async def build(self, share: float = 1.0) -> None:
@@ -47,13 +48,10 @@ class LabelFeed(Feed):
     def take(self, partition: int, records: Iterable[Any]) -> None:
         """Take over what can be read; the rest is counted, and said aloud, by every worker."""
         facts = list(self._readable(records))
-        in_use, before = self.book.in_use, {fact.sale_id: self.book.seen(fact.sale_id) for _, fact in facts}
+        before = {fact.sale_id: self.book.seen(fact.sale_id) for _, fact in facts}
         for offset, fact in facts:
             self.book.apply(fact, partition, offset)
-        if self.book.in_use == in_use:
-            self.changed.update(one for one in before if self.book.seen(one) is not before[one])
-        else:
-            self.changed.update(before, self.book.sale_ids())
+        self.changed.update(one for one in before if self.book.seen(one) is not before[one])
         for content in self._catalogue.contents:
             content.take_labels(before)
 

@@ -63,7 +63,7 @@ class LabelledSales:
         if in_use is not None and self.book.seen(sale.sale_id) is None:
             return (
                 f"It was labelled by {labels.labeller}, which is not in use, since {in_use.labeller} has"
-                " labelled more sales; the two cannot be compared."
+                " labelled more of the sales still to close; the two cannot be compared."
             )
         return ""
 
@@ -75,7 +75,7 @@ async def read_labelled_sales(settings: Settings, at: int) -> LabelledSales:
         BrokerError: the broker cannot be reached, or the topics are not there.
     """
     catalogue, labels = await read_sales(settings), await read_labels(settings)
-    live, book = catalogue.live(at), book_of(labels)
+    live, book = catalogue.live(at), book_of(labels, catalogue)
     content = SaleContent(labels=book)
     for sale_id in live.ids:
         content.take(sale_id, catalogue.sale(sale_id))

@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 from reco.active import ActiveVisitors
 from reco.catalogue import Catalogue, LiveSales
 from reco.knowledge import Knowledge
-from reco.label_book import LabelBook
+from reco.label_book import LabelBook, Version
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import Rules
 from reco.rules import LiveRules
@@ -67,6 +67,7 @@ class ScoringDesk:
         self._default_second = -1
         self._expired_at = 0
         self._labels_due = 0.0
+        self._labeller: Version | None = None
         self.live_sales = 0
         """How many sales were open when the catalogue last changed; read by other threads."""
         self.active = ActiveVisitors()
@@ -148,7 +149,7 @@ class ScoringDesk:
 
         `relabelled` are sales whose labels have changed; those that were looked at are taken out.
         """
-        live = self._catalogue.live(self._clock())
+        live, self._labeller = self._catalogue.live(self._clock()), self._labels.in_use
         while True:
             await self._wait_for_change(changed, live)
             self._expire()
@@ -184,7 +185,7 @@ class ScoringDesk:
         return list(holders | others)
 
     async def _follow_labels(self, relabelled: set[str], live: LiveSales) -> None:
-        """Emit all lists again if labels of a live sale have changed.
+        """Emit all lists again if labels of a live sale, or the version in use, have changed.
 
         At most once a second, and not while `live` is overtaken: lists with a sale that is gone come first.
         """
@@ -192,10 +193,13 @@ class ScoringDesk:
             return
         looked_at = [sale_id for sale_id in relabelled if sale_id in live.position]
         relabelled.clear()
-        if looked_at:
+        labeller, before = self._labels.in_use, self._labeller
+        self._labeller = labeller
+        if looked_at or labeller != before:
             self._labels_due = time.monotonic() + LABELS_EVERY
             if not await self._again(list(self.active.visitors()), live):
                 relabelled.update(looked_at)
+                self._labeller = before
 
     async def refresh_overtaken(self) -> None:
         """Emit again the lists of active visitors that sales, labels, a promotion or new rules overtook."""

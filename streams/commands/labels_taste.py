@@ -39,11 +39,11 @@ def taste(
 async def _read(settings: Settings, visitor: str) -> tuple[Session | None, "LabelBook"]:
     """The session of a visitor, if there is one, and the labels of all sales."""
     from reco.label_book import book_of
-    from streams.history import read_labels
+    from streams.history import read_labels, read_sales
 
     topic = topic_set(settings.topics).sessions.name
     partitions = (await partitions_of(settings.kafka, topic))[topic]
     async with reader(settings.kafka) as consumer:
         newest = await newest_of(consumer, await consumer.end_offsets(partitions), visitor.encode())
     session = decode_session(newest.value) if newest is not None and newest.value else None
-    return session, book_of(await read_labels(settings))
+    return session, book_of(await read_labels(settings), await read_sales(settings))

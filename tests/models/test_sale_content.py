@@ -11,7 +11,7 @@ from models.sale_content import SaleContent, content_of
 from models.text import text_of
 from reco.catalogue import Catalogue
 from reco.content import Content
-from reco.events import Sale
+from reco.events import Sale, Withdrawal
 from reco.label_book import LabelBook, book_of
 from reco.labels import LabelsFact, SaleLabels, Unlabelled
 from tests.models.described_sales import TITLES, UNKNOWN, seen, text_model
@@ -113,19 +113,21 @@ def labelled(content: Content) -> dict[str, list[list[float]]]:
 def test_with_labels_it_is_the_same_followed_and_built_afterwards(
     history: Sequence[Sale | str | LabelsFact], random: Random
 ) -> None:
-    book = LabelBook(partitions=1)
+    catalogue = Catalogue(partitions=1)
+    book = LabelBook(1, catalogue)
     content = SaleContent(labels=book)
     for offset, one in enumerate(history):
         if isinstance(one, SaleLabels | Unlabelled):
             book.apply(one, 0, offset)
             content.take_labels((one.sale_id,))
-        elif isinstance(one, Sale):
-            content.take(one.sale_id, one)
         else:
-            content.take(one, None)
+            fact = Withdrawal(one) if isinstance(one, str) else one
+            catalogue.apply(fact, 0, offset)
+            content.take(fact.sale_id, catalogue.sale(fact.sale_id))
     final = newest([one for one in history if isinstance(one, Sale | str)])
     left = {one.sale_id: one for one in history if isinstance(one, SaleLabels | Unlabelled)}
-    built = SaleContent(labels=book_of(one for one in left.values() if isinstance(one, SaleLabels)))
+    labelled_last = [one for one in left.values() if isinstance(one, SaleLabels)]
+    built = SaleContent(labels=book_of(labelled_last, catalogue))
     for sale in random.sample(final, len(final)):
         built.take(sale.sale_id, sale)
     assert labelled(content.content) == labelled(built.content)

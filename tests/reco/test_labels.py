@@ -1,6 +1,6 @@
 """Labels of images: what they hold as arrays, and that one version of the labeller is in use at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from reco.catalogue import Catalogue
+from reco.events import Sale, Withdrawal
 from reco.label_book import LabelBook, book_of
 from reco.labels import LabelsFact, SaleLabels, Unlabelled
 from tests.reco.labelled import TOPICS, labels
@@ -29,9 +31,20 @@ facts = st.lists(
 )
 
 
-def book(history: Sequence[LabelsFact]) -> LabelBook:
+closings = st.dictionaries(st.sampled_from(IDS), st.none() | st.integers(NOON, NOON + 4))
+"""When sales close, if ever, of those that are published."""
+
+
+def catalogue_of(closes: Mapping[str, int | None]) -> Catalogue:
+    catalogue = Catalogue(partitions=1)
+    for offset, (sale_id, at) in enumerate(closes.items()):
+        catalogue.apply(Sale(sale_id, sale_id, NOON - 1, closes_at=at), 0, offset)
+    return catalogue
+
+
+def book(history: Sequence[LabelsFact], catalogue: Catalogue | None = None) -> LabelBook:
     """A book that was there all the time."""
-    kept = LabelBook(partitions=1)
+    kept = LabelBook(1, catalogue)
     for offset, fact in enumerate(history):
         kept.apply(fact, 0, offset)
     return kept
@@ -51,12 +64,18 @@ def compared(one: SaleLabels) -> tuple[str, int, tuple[str, ...]]:
     return one.labeller, len(one.embedding) // 4, tuple(topic.name for topic in one.topics)
 
 
-def plain(history: Sequence[LabelsFact]) -> dict[str, bytes]:
-    """The embeddings in use: those of the version of most sales, of the last one if there are several."""
+def plain(history: Sequence[LabelsFact], closes: Mapping[str, int | None]) -> dict[str, bytes]:
+    """The embeddings in use: those of the version of most sales that are to close after the newest labels.
+
+    Of several versions, those of the last one.
+    """
     labelled = [one for one in newest(history).values() if one.embedding]
+    now = max((one.labelled_at for one in labelled), default=0)
+    left = {sale_id for sale_id, at in closes.items() if at is None or at > now}
     kinds = [compared(one) for one in labelled]
+    counted = [compared(one) for one in labelled if one.sale_id in left]
     latest = {kind: max(one.labelled_at for one in labelled if compared(one) == kind) for kind in kinds}
-    used = max(kinds, key=lambda kind: (kinds.count(kind), latest[kind], kind), default=None)
+    used = max(kinds, key=lambda kind: (counted.count(kind), latest[kind], kind), default=None)
     return {one.sale_id: one.embedding for one in labelled if compared(one) == used}
 
 
@@ -65,31 +84,49 @@ def in_use(kept: LabelBook) -> dict[str, bytes]:
     return {sale_id: seen.embedding.tobytes() for sale_id, seen in found.items() if seen is not None}
 
 
-@given(facts)
+@given(facts, closings)
 def test_the_labels_in_use_are_a_function_of_the_newest_record_of_each_sale(
-    history: list[LabelsFact],
+    history: list[LabelsFact], closes: dict[str, int | None]
 ) -> None:
-    followed = book(history)
-    assert in_use(followed) == in_use(book_of(newest(history).values())) == plain(history)
+    catalogue = catalogue_of(closes)
+    followed = book(history, catalogue)
+    assert in_use(followed) == in_use(book_of(newest(history).values(), catalogue)) == plain(history, closes)
     assert len(followed) == sum(bool(one.embedding) for one in newest(history).values())
     for offset, fact in enumerate(history):
         followed.apply(fact, 0, offset)
-    assert in_use(followed) == plain(history)
-
-
-def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() -> None:
-    kept, used = LabelBook(partitions=1), []
-    for offset, sale_id in enumerate(IDS):
-        kept.apply(labels(sale_id, [1.0]), 0, offset)
+    assert in_use(followed) == plain(history, closes)
     for offset, sale_id in enumerate(IDS, start=len(IDS)):
+        catalogue.apply(Withdrawal(sale_id), 0, offset)
+        closes.pop(sale_id, None)
+        assert in_use(followed) == plain(history, closes)
+
+
+def relabelled(kept: LabelBook, sale_ids: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """A newer labeller goes through the sales: the version in use after each, and the sales with labels."""
+    used = []
+    for offset, sale_id in enumerate(sale_ids, start=len(IDS)):
         kept.apply(labels(sale_id, [1.0, 0.0], labeller="a newer one", at=NOON + offset), 0, offset)
         assert kept.in_use is not None
         used.append((kept.in_use.labeller, sorted(in_use(kept))))
-    assert used == [
-        ("v1", ["oslo", "paris", "rome"]),
-        ("a newer one", ["bari", "oslo"]),
-        ("a newer one", ["bari", "oslo", "paris"]),
-        ("a newer one", ["bari", "oslo", "paris", "rome"]),
+    return used
+
+
+def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() -> None:
+    for catalogue in (None, catalogue_of(dict.fromkeys(IDS))):
+        assert relabelled(book([labels(one) for one in IDS], catalogue), IDS) == [
+            ("v1", ["oslo", "paris", "rome"]),
+            ("a newer one", ["bari", "oslo"]),
+            ("a newer one", ["bari", "oslo", "paris"]),
+            ("a newer one", ["bari", "oslo", "paris", "rome"]),
+        ]
+
+
+def test_sales_that_are_over_do_not_keep_a_new_labeller_out_of_use() -> None:
+    over = {"oslo": NOON - 1, "paris": NOON}
+    catalogue = catalogue_of({"bari": None, "rome": NOON + 99} | over)
+    assert relabelled(book([labels(one) for one in IDS], catalogue), ["rome", "bari"]) == [
+        ("a newer one", ["rome"]),
+        ("a newer one", ["bari", "rome"]),
     ]
 
 

@@ -55,9 +55,9 @@ class Past:
     def __init__(self, served: Served, log: Log, partitions: int) -> None:
         self._seconds = [(second, log.seconds[second]) for second in sorted(log.seconds)]
         self._facts, self._labels = list(log.sales), list(log.labels)
-        self.book = LabelBook(partitions)
-        self._sales = SaleContent(served.basis.text_model, self.book)
         self.catalogue = Catalogue(partitions)
+        self.book = LabelBook(partitions, self.catalogue)
+        self._sales = SaleContent(served.basis.text_model, self.book)
         knowledge = Knowledge(served.basis.parameters, content=self._sales.content)
         self.serving = Serving(knowledge, served.ranker)
 

@@ -84,17 +84,22 @@ def test_labels_reach_the_content_whether_they_come_before_the_sale_or_after_it(
 
 def test_it_says_whose_labels_in_use_have_changed() -> None:
     desk = Desk()
+    desk.publish("oslo", "rome", "bari", "new")
     assert desk.label(labels("oslo"), labels("rome")) == {"oslo", "rome"}
     assert desk.label(labels("sark"), "sark") == set()
     assert desk.label("never labelled", labels("sark", [], labeller="v2")) == set()
     assert desk.label(labels("bari")) == {"bari"}
     assert desk.label(labels("new", [1.0, 0.0], labeller="v2", at=NOON + 1)) == set()
-    assert desk.label(labels("bari", [1.0, 0.0], labeller="v2", at=NOON + 2)) == {
-        "bari",
-        "new",
-        "oslo",
-        "rome",
-    }
+    assert desk.label(labels("bari", [1.0, 0.0], labeller="v2", at=NOON + 2)) == {"bari"}
+
+
+def test_a_version_that_comes_into_use_because_a_sale_is_withdrawn_is_in_the_content() -> None:
+    desk = Desk()
+    desk.publish("oslo", "rome", "bari")
+    desk.label(labels("oslo"), labels("rome"), labels("bari", [1.0, 0.0], labeller="v2", at=NOON + 1))
+    assert images(desk.content, "oslo", "bari") == {"oslo": [1.0]}
+    desk.withdraw("rome")
+    assert images(desk.content, "oslo", "bari") == {"bari": [1.0, 0.0]}
 
 
 def test_what_cannot_be_read_is_counted_and_leaves_all_as_it_is() -> None:

@@ -43,7 +43,8 @@ class Shop:
 
     def __init__(self) -> None:
         self.sent = Sent()
-        self.catalogue, self.book = Catalogue(partitions=1), LabelBook(partitions=1)
+        self.catalogue = Catalogue(partitions=1)
+        self.book = LabelBook(1, self.catalogue)
         for offset, sale in enumerate(open_sales(12)):
             self.catalogue.apply(sale, 0, offset)
         self.desk = ScoringDesk(
@@ -86,6 +87,21 @@ async def test_labels_of_other_sales_give_none() -> None:
     relabelled = {"not open yet", "withdrawn"}
     assert await shop.follow(relabelled) == []
     assert relabelled == set()
+
+
+async def test_another_labeller_in_use_gives_every_active_visitor_a_list() -> None:
+    shop = Shop()
+    shop.book.apply(labels("sale-3"), 0, 6)
+    shop.book.apply(labels("sale-4", labeller="v0"), 0, 7)
+    await shop.open()
+    assert len(await shop.follow(set())) == VISITORS
+    shop.desk._labels_due = 0
+    assert await shop.follow(set()) == []
+    shop.catalogue.apply(Withdrawal("sale-3"), 0, 99)
+    assert shop.book.in_use is not None
+    assert shop.book.in_use.labeller == "v0"
+    lists = await shop.follow(set())
+    assert sorted(top.visitor_id for top in lists) == sorted(f"visitor-{n}" for n in range(VISITORS))
 
 
 async def test_many_labels_in_a_second_are_waited_for() -> None:

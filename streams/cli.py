@@ -16,6 +16,7 @@ from streams.commands.labels import app as labels
 from streams.commands.labels_live import promote, rollback
 from streams.commands.labels_show import show
 from streams.commands.labels_taste import taste
+from streams.commands.labels_topics import topics as labels_topics
 from streams.commands.publish import publish
 from streams.commands.releases import app as releases
 from streams.commands.topics import topics
@@ -44,6 +45,7 @@ tenfold.command()(topics)
 tenfold.add_typer(releases, name="releases")
 labels.command()(show)
 labels.command()(taste)
+labels.command("topics")(labels_topics)
 labels.command()(promote)
 labels.command()(rollback)
 tenfold.add_typer(labels, name="labels")

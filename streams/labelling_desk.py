@@ -1,7 +1,8 @@
 """The labelling desk: images are fetched, decoded and labelled together, whichever sale they belong to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ KEPT_LABELS = 32
 PICTURES_AT_ONCE = 8
 """Pictures that go through the network together: more are no faster on a CPU, where VGG16 takes 3 s for 8."""
 
-Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+Fetched: TypeAlias = Callable[[str], AbstractAsyncContextManager[bytes]]
 Picture: TypeAlias = NDArray[np.uint8]
 
 
@@ -50,7 +51,7 @@ class LabellingDesk:
     def __init__(
         self,
         labeller: Labeller,
-        fetch: Fetch,
+        fetched: Fetched,
         *,
         max_pixels: int,
         clock: Callable[[], int],
@@ -60,14 +61,14 @@ class LabellingDesk:
 
         Args:
             labeller: what recognises.
-            fetch: gives the bytes of an image, or raises ImageRefusedError.
+            fetched: gives the bytes of an image until they are decoded, or raises ImageRefusedError.
             max_pixels: of a picture; larger ones are refused.
             clock: the present, ms since the epoch, UTC.
             patience: how long `label` waits for images, s; one that is not there by then is `too-slow`.
         """
         self.steps = 0
         self.labeller = labeller
-        self._fetch = fetch
+        self._fetched = fetched
         self._max_pixels = max_pixels
         self._clock = clock
         self._patience = patience
@@ -100,8 +101,8 @@ class LabellingDesk:
 
         async def get(url: str) -> None:
             try:
-                data = await self._fetch(url)
-                pictures[url] = await asyncio.to_thread(decode, data, size, self._max_pixels)
+                async with self._fetched(url) as data:
+                    pictures[url] = await asyncio.to_thread(decode, data, size, self._max_pixels)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal

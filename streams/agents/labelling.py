@@ -12,7 +12,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from faust.types import EventT
@@ -28,7 +28,7 @@ from streams.faust_app import group, new_app, raw_topic
 from streams.images.fetching import PER_HOST, Fetcher
 from streams.labellers import LABELLERS, load, of_settings
 from streams.labelling_backlog import FIRST_PAUSE, Backlog, groups
-from streams.labelling_desk import Fetch, LabellingDesk
+from streams.labelling_desk import Fetched, LabellingDesk
 from streams.labelling_way import LabellingWay
 from streams.release_feed import Promotions, ReleaseFeed
 from streams.settings import Settings, late_images
@@ -92,10 +92,10 @@ class LabellingApp:
         self.backlog.use(labeller.version)
         await self.backlog.build()
         fetcher: Fetcher = await self.app.add_async_context(Fetcher(images))
-        leisurely = _in_turn(fetcher.fetch, max(1, min(images.concurrency, PER_HOST) // 2))
+        leisurely = _in_turn(fetcher.fetched, max(1, min(images.concurrency, PER_HOST) // 2))
         limits: dict[str, Any] = {"max_pixels": images.max_pixels, "clock": now}
         desks = (
-            LabellingDesk(labeller, fetcher.fetch, patience=images.timeout_seconds, **limits),
+            LabellingDesk(labeller, fetcher.fetched, patience=images.timeout_seconds, **limits),
             LabellingDesk(labeller, leisurely, **limits),
         )
         self._ways = tuple(
@@ -168,15 +168,16 @@ def _share_the_machine() -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
-def _in_turn(fetch: Fetch, turns: int) -> Fetch:
-    """`fetch`, at most `turns` at a time: new sales find turns left, also at the host of the backlog."""
+def _in_turn(fetched: Fetched, turns: int) -> Fetched:
+    """`fetched`, at most `turns` at a time: new sales find turns left, also at the host of the backlog."""
     turn = asyncio.Semaphore(turns)
 
-    async def fetch_in_turn(url: str) -> bytes:
-        async with turn:
-            return await fetch(url)
+    @asynccontextmanager
+    async def fetched_in_turn(url: str) -> AsyncIterator[bytes]:
+        async with turn, fetched(url) as data:
+            yield data
 
-    return fetch_in_turn
+    return fetched_in_turn
 
 
 def labelling_app(settings: Settings, vitals: Vitals) -> LosslessApp:

@@ -7,7 +7,7 @@ Size and number of header lines are limited by aiohttp.
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -99,7 +99,15 @@ class Fetcher:
         await self._session.close()
 
     async def fetch(self, url: str) -> bytes:
-        """The bytes of an image; nothing says yet that they are one.
+        """The bytes of an image; nothing says yet that they are one. See `fetched`."""
+        async with self.fetched(url) as data:
+            return data
+
+    @asynccontextmanager
+    async def fetched(self, url: str) -> AsyncIterator[bytes]:
+        """The bytes of an image, which keep their turn until one is done with them.
+
+        So those that wait to be decoded are never more than may be fetched at a time.
 
         Args:
             url: `http:` or `https:`; or, if there is a `files_root`, a `file:` URL or path below it.
@@ -114,26 +122,29 @@ class Fetcher:
         """
         scheme = _SCHEME.match(url)
         if not scheme or scheme[1].lower() == "file":
-            return await self._read_file(url)
+            root = self._files_root(url)
+            async with self._turns:
+                yield await self._in_time(
+                    asyncio.to_thread(read_below, root, url, self._images.max_bytes), shown_place(url)
+                )
+            return
         start = checked(url)
         async with self._turn_at(start):
-            try:
-                async with asyncio.timeout(self._images.timeout_seconds):
-                    return await self._follow(start)
-            except TimeoutError:
-                raise self._too_slow(shown(start)) from None
+            yield await self._in_time(self._follow(start), shown(start))
 
-    async def _read_file(self, place: str) -> bytes:
-        root = self._root
-        if root is None:
+    def _files_root(self, place: str) -> Path:
+        if self._root is None:
             detail = f"{shown_place(place)} is no http or https URL; files need [images] files_root"
             raise ImageRefusedError("not-allowed-scheme", detail)
-        async with self._turns:
-            try:
-                async with asyncio.timeout(self._images.timeout_seconds):
-                    return await asyncio.to_thread(read_below, root, place, self._images.max_bytes)
-            except TimeoutError:
-                raise self._too_slow(shown_place(place)) from None
+        return self._root
+
+    async def _in_time(self, fetching: Awaitable[bytes], place: str) -> bytes:
+        try:
+            async with asyncio.timeout(self._images.timeout_seconds):
+                return await fetching
+        except TimeoutError:
+            took = f"{place} took more than {self._images.timeout_seconds:g} s"
+            raise ImageRefusedError("too-slow", took) from None
 
     @asynccontextmanager
     async def _turn_at(self, url: URL) -> AsyncIterator[None]:
@@ -192,9 +203,6 @@ class Fetcher:
         if n_bytes > self._images.max_bytes:
             limit = f"{self._images.max_bytes:,} bytes"
             raise ImageRefusedError("too-large", f"{shown(url)} has more than {limit}")
-
-    def _too_slow(self, place: str) -> ImageRefusedError:
-        return ImageRefusedError("too-slow", f"{place} took more than {self._images.timeout_seconds:g} s")
 
 
 def _any_address(_: str) -> bool:

@@ -19,7 +19,8 @@ class Images(Struct, frozen=True, forbid_unknown_fields=True):
             a pixel, and twice that for a moment, if some are transparent. Large ones are decoded one by one.
         timeout_seconds: longest that one image may take, redirects included, waiting for its turn not.
         max_redirects: most redirects that are followed for one image.
-        concurrency: most images that are fetched at a time; they take up to twice `max_bytes` each.
+        concurrency: most images that are fetched, and not decoded yet, at a time; they take up to twice
+            `max_bytes` each.
         user_agent: how requests name their sender.
     """
 

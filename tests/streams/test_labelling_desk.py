@@ -47,7 +47,7 @@ def desk(labeller: Labeller, fetcher: Fetcher) -> LabellingDesk:
 
 def desk_of(labeller: Labeller, fetcher: Fetcher, patience: float | None = None) -> LabellingDesk:
     return LabellingDesk(
-        labeller, fetcher.fetch, max_pixels=IMAGES.max_pixels, clock=lambda: AT, patience=patience
+        labeller, fetcher.fetched, max_pixels=IMAGES.max_pixels, clock=lambda: AT, patience=patience
     )
 
 

@@ -205,6 +205,19 @@ async def test_a_gzip_bomb_takes_no_more_memory_than_an_image_may(site: Site) ->
     assert peak < 20 * MAX_BYTES
 
 
+async def test_what_is_not_decoded_yet_keeps_its_turn(site: Site) -> None:
+    async with fetcher(concurrency=1) as one_at_a_time:
+        async with one_at_a_time.fetched(f"{site.at}/good"):
+            second = asyncio.create_task(one_at_a_time.fetch(f"{site.at}/gzipped"))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(second), 0.3)
+        assert await second == IMAGE
+        with pytest.raises(ImageRefusedError, match="no-image"):
+            async with one_at_a_time.fetched(f"{site.at}/good"):
+                raise ImageRefusedError("no-image", "it breaks while it is decoded")
+        assert await one_at_a_time.fetch(f"{site.at}/good") == IMAGE
+
+
 async def test_a_body_as_large_as_allowed_is_had(site: Site) -> None:
     async with fetcher(max_bytes=len(IMAGE)) as exact, fetcher(max_bytes=len(IMAGE) - 1) as narrow:
         for path in ("good", "gzipped"):

@@ -1,4 +1,4 @@
-"""What a performance needs behind it: worker processes, and for images their server and labelling."""
+"""What a performance needs behind it: workers, training, and for images their server and labelling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from demo.image_process import Urls
 from demo.kinds import KINDS, Kind
 from demo.labelling import Labelling, State
+from demo.ranking import Ranking
 from streams.supervisor import Supervisor
 
 
@@ -15,12 +16,14 @@ class Backstage:
 
     Attributes:
         workers: those that a list needs.
+        ranking: trains what ranks.
         images: the URLs of images by kind; None if sales have none.
         labelling: None if sales have no images.
         kinds: what sales are about.
     """
 
     workers: Supervisor
+    ranking: Ranking
     images: Urls | None = None
     labelling: Labelling | None = None
     kinds: Sequence[Kind] = KINDS

@@ -1,7 +1,7 @@
 """The observer: reads the topics as a CMS would, and holds every list against the rules of a list."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -53,6 +53,8 @@ class Observer:
         self.labels: dict[str, SaleLabels] = {}
         """What was found in the images of each sale, in the order in which it came."""
         self.lists = 0
+        self.lists_by_ranker: Counter[str] = Counter()
+        """How many each ranker has made, in the order in which they went live."""
         self.lists_invalid = 0
         self.invalid_examples: list[str] = []
         self.dead_letters = 0
@@ -79,7 +81,11 @@ class Observer:
 
     async def settle(self) -> None:
         """Wait until every click is answered and every list judged."""
-        while self.click_to_list.unanswered or self._unjudged:
+        await self.until(lambda: not (self.click_to_list.unanswered or self._unjudged))
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Wait until this is so, for something that only changes with records."""
+        while not reached():
             self._taken.clear()
             await self._taken.wait()
 
@@ -129,6 +135,7 @@ class Observer:
             self._wrong(newest.list_id, [f"its key is {record.key!r}, not the visitor"])
             return
         self.newest[newest.visitor_id] = newest
+        self.lists_by_ranker[newest.made_from.release] += 1
         if newest.visitor_id != DEFAULT_VISITOR:
             self.latest = newest
         self.click_to_list.listed(newest.visitor_id, newest.made_from.session_offset, received_at)

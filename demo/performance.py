@@ -11,6 +11,7 @@ from demo.backstage import Backstage
 from demo.labels_seen import LabelsSeen, labels_seen
 from demo.observer import Observer
 from demo.plan import Plan
+from demo.ranking import ENOUGH, State
 from demo.report import Figures
 from demo.site import Site
 from streams import clients
@@ -55,6 +56,30 @@ class Performance:
             restarts=self._backstage.restarts,
             click_to_list=observer.latency(),
             labels=self.labels(),
+            ranking=self.ranking,
+            lists_by_ranker=dict(observer.lists_by_ranker),
+        )
+
+    @property
+    def ranking(self) -> State:
+        """What training has come to."""
+        return self._backstage.ranking.state
+
+    async def learn(self) -> None:
+        """Have rankers trained once visitors have done enough, and again if sales were labelled only then."""
+        observer, ranking = self.observer, self._backstage.ranking
+        await observer.until(lambda: sum(self.site.events.values()) >= ENOUGH)
+        with_labels = self._is_labelled()
+        await ranking.train()
+        if not with_labels:
+            await observer.until(self._is_labelled)
+            await ranking.train()
+
+    def _is_labelled(self) -> bool:
+        """Whether all that can be said of the images of live sales is said."""
+        live = self.observer.sales.newest.live(now()).ids
+        return self._backstage.labelling_state in {"off", "failed"} or self.observer.labels.keys() >= set(
+            live
         )
 
     def labels(self) -> LabelsSeen:
@@ -83,7 +108,7 @@ async def perform(settings: Settings, plan: Plan, backstage: Backstage, draw: Dr
         await site.publish()
         performance = Performance(site, observer, backstage)
         watching = observer.follow(consumer, time.perf_counter)
-        async with background(watching, site.withdraw(), draw(performance)):
+        async with background(watching, site.withdraw(), performance.learn(), draw(performance)):
             send_home(site, plan.seconds)
             await site.open()
             performance.closed()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from demo.labels_seen import LabelsSeen
+from demo.ranking import State
 
 PACKAGES = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "numpy", "numba")
 """Packages whose versions explain a figure."""
@@ -45,6 +46,8 @@ class Figures:
         live_sales: sales open now.
         restarts: how often a worker had to be started again.
         labels: what was found in images.
+        ranking: what training of rankers has come to.
+        lists_by_ranker: how many lists each has made, in the order in which they went live.
     """
 
     seconds: float
@@ -61,6 +64,8 @@ class Figures:
     restarts: int
     click_to_list: Latency
     labels: LabelsSeen
+    ranking: State
+    lists_by_ranker: Mapping[str, int]
 
     @property
     def all_events(self) -> int:
@@ -96,6 +101,8 @@ def report(figures: Figures, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "clicks_answered": latency.answered,
         "clicks_unanswered": latency.unanswered,
         "labels": msgspec.to_builtins(figures.labels),
+        "ranking": figures.ranking,
+        "lists_by_ranker": dict(figures.lists_by_ranker),
         "parameters": dict(parameters),
         "machine": machine(),
     }

@@ -21,6 +21,7 @@ from demo.labelling import Labelling
 from demo.performance import perform
 from demo.photographs import Photographs, choose
 from demo.plan import Plan
+from demo.ranking import Ranking
 from demo.report import report
 from demo.screen import drawn_on, summary, told_on
 from streams import clients
@@ -53,12 +54,13 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
         with console.status("Starting the workers"):
             workers = world.enter_context(Supervisor(own, WORKERS))
             workers.ready(GETTING_READY)
-        backstage = Backstage(workers)
+        ranking = Ranking(own)
+        backstage = Backstage(workers, ranking)
         if server is not None:
             task = Task(str(settings.data_dir()), plan.networks, photographs)
             labelling = world.enter_context(Labelling(own, task))
             kinds = kinds_of(photographs.kinds) if photographs else KINDS
-            backstage = Backstage(workers, server.urls(), labelling, kinds)
+            backstage = Backstage(workers, ranking, server.urls(), labelling, kinds)
         draw = told_on(console) if headless else drawn_on(console)
         figures = asyncio.run(perform(own, plan, backstage, draw))
     console.print(summary(figures))

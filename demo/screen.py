@@ -81,17 +81,19 @@ def drawn_on(console: Console) -> Draw:
 
 
 def told_on(console: Console) -> Draw:
-    """What only tells `console` that a performance began, and how far the labeller is."""
+    """What only tells `console` that a performance began, and how far labeller and ranker are."""
 
     async def tell(performance: Performance) -> None:
         console.print("Visitors click. Ctrl-C ends it.")
-        told = ("off", 0)
+        labeller, ranking = ("off", 0), performance.ranking
         while True:
             labels = performance.labels()
             step = (labels.state, int(labels.trained * STEPS))
-            if step != told:
+            if step != labeller:
                 console.print(f"Labeller: {_state(labels)}.", highlight=False)
-            told = step
+            if performance.ranking != ranking:
+                console.print(f"Ranker: {performance.ranking}.", highlight=False)
+            labeller, ranking = step, performance.ranking
             await asyncio.sleep(FRAME)
 
     return tell
@@ -133,6 +135,7 @@ def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
     if figures.labels.state != "off":
         values["labelled sales"] = f"{figures.labels.sales}"
         values["labeller"] = figures.labels.labeller or _state(figures.labels)
+    values["ranker"] = _ranker(figures)
     wrong = {
         "wrong lists": figures.lists_invalid,
         "dead letters": figures.dead_letters,
@@ -174,6 +177,7 @@ def summary(figures: Figures) -> RenderableType:
         "unanswered clicks": str(latency.unanswered),
         "dead letters": str(figures.dead_letters),
         "restarts": str(figures.restarts),
+        "ranked": ", ".join(f"{lists:,} by {name}" for name, lists in figures.lists_by_ranker.items()),
         "labels": _labels(figures.labels),
     }
     table = Table.grid(padding=(0, 2))
@@ -184,6 +188,12 @@ def summary(figures: Figures) -> RenderableType:
     for example in figures.invalid_examples:
         table.add_row(Text("wrong list", style="red"), Text(example))
     return table
+
+
+def _ranker(figures: Figures) -> str:
+    """What ranks the newest lists, and whether it is about to be replaced."""
+    newest = [*(figures.lists_by_ranker or ("no",))][-1]
+    return f"{newest}, {figures.ranking}" if figures.ranking in {"training", "failed"} else newest
 
 
 def _labels(seen: LabelsSeen) -> str:

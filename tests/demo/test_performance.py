@@ -1,11 +1,22 @@
-"""What goes on beside the visitors ends with them, and its errors end them."""
+"""What goes on beside the visitors ends with them, and its errors end them; when rankers are trained."""
 
 import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from demo.performance import background
+from demo.backstage import Backstage
+from demo.observer import Observer
+from demo.performance import Performance, background
+from demo.ranking import ENOUGH
+from demo.site import Site
 from reco.errors import BrokerError
+from streams.settings import Topics
+from streams.topics import topic_set
+from tests.reco.labelled import labels
+from tests.streams.world import open_sales
 
 
 async def for_ever(ended: list[str]) -> None:
@@ -45,3 +56,48 @@ async def test_an_error_of_the_visitors_ends_what_goes_on_beside_them() -> None:
     with pytest.raises(BrokerError, match="gone"):
         await visit()
     assert ended == ["ended"]
+
+
+class Stage:
+    """A performance of nobody, in which training only counts."""
+
+    def __init__(self, labelling: str) -> None:
+        self.observer, self.events, self.trained = Observer(topic_set(Topics())), Counter[str](), 0
+        self.sales = open_sales(3)
+        self.backstage = SimpleNamespace(ranking=self, labelling_state=labelling)
+        for offset, sale in enumerate(self.sales):
+            self.observer.sales.take(sale, 0, offset)
+        site = cast("Site", SimpleNamespace(events=self.events))
+        self.performance = Performance(site, self.observer, cast("Backstage", self.backstage))
+
+    async def train(self) -> None:
+        self.trained += 1
+
+    async def trained_after(self, events: int = 0) -> int:
+        """How often rankers were trained after so many events more."""
+        self.events["click"] += events
+        self.observer._taken.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return self.trained
+
+
+async def test_rankers_are_trained_on_enough_events_and_again_once_images_are_known() -> None:
+    stage = Stage(labelling="training")
+    sales = stage.sales
+    learning = asyncio.create_task(stage.performance.learn())
+    assert await stage.trained_after(ENOUGH - 1) == 0
+    assert await stage.trained_after(1) == 1
+    stage.observer.labels |= {sale.sale_id: labels(sale.sale_id) for sale in sales[:-1]}
+    assert await stage.trained_after(ENOUGH) == 1
+    stage.observer.labels |= {sale.sale_id: labels(sale.sale_id) for sale in sales}
+    assert await stage.trained_after() == 2
+    await learning
+
+
+@pytest.mark.parametrize("labelling", ["off", "failed"])
+async def test_without_images_rankers_are_trained_once(labelling: str) -> None:
+    stage = Stage(labelling)
+    stage.events["click"] = ENOUGH
+    await stage.performance.learn()
+    assert stage.trained == 1

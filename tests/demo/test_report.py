@@ -38,6 +38,8 @@ FIGURES = Figures(
             ),
         ),
     ),
+    ranking="live",
+    lists_by_ranker={"blend": 1_500, "2026-11-24-5e6f7a8b/mix": 500},
 )
 
 
@@ -84,6 +86,8 @@ def test_the_report_is_json_with_every_figure() -> None:
         "clicks_answered": 799,
         "clicks_unanswered": 1,
         "labels": LABELS,
+        "ranking": "live",
+        "lists_by_ranker": {"blend": 1_500, "2026-11-24-5e6f7a8b/mix": 500},
         "parameters": {"rate": 100.0, "seed": 1},
     }
     assert machine["cores"] >= 1

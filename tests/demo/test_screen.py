@@ -35,6 +35,7 @@ def test_the_screen_shows_rates_latency_and_what_went_wrong(width: int) -> None:
         "5 restarts",
         "190 labelled sales",
         "2026-11-24-1a2b3c4d labeller",
+        "2026-11-24-5e6f7a8b/mix ranker",
     ):
         assert part in text
 
@@ -81,6 +82,14 @@ def test_a_labeller_that_is_not_there_yet_is_waited_for_aloud() -> None:
     assert "0 labelled sales" in shown
     assert "training, 45% labeller" in shown
     assert "still training" in printed(summary(training))
+
+
+def test_it_says_what_has_ranked_how_many_lists_and_that_rankers_are_trained() -> None:
+    assert "1,500 by blend, 500 by 2026-11-24-5e6f7a8b/mix" in printed(summary(FIGURES))
+    training = replace(FIGURES, ranking="training", lists_by_ranker={"blend": 2_000})
+    assert "blend, training ranker" in printed(screen(training, (0, 0), [], {}))
+    begun = replace(FIGURES, ranking="waiting", lists=0, lists_by_ranker={})
+    assert "no ranker" in printed(screen(begun, (0, 0), [], {}))
 
 
 def test_a_demo_without_images_shows_nothing_of_labels() -> None:

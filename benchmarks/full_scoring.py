@@ -86,7 +86,9 @@ def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: 
     """Microseconds per list of each part: each family of features, all features, forest, reasons."""
     rows = [knowledge.describe(query, mix.features) for query in queries]
     parts: dict[str, Callable[[int], object]] = {
-        f"part: features of {family.name}": partial(_described, knowledge, queries, _of(family.name))
+        f"part: features of {family.name}": partial(
+            _described, knowledge, queries, features_of_family(family.name)
+        )
         for family in FAMILIES
     }
     parts |= {
@@ -94,20 +96,20 @@ def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: 
         "part: probabilities": lambda n: mix.score(rows[n]),
         "part: contributions of ten": lambda n: mix.contributions(np.ascontiguousarray(rows[n][:, :10])),
     }
-    return [
-        Figure(name, "us/list", _microseconds(part, len(queries), rounds)) for name, part in parts.items()
-    ]
+    return [Figure(name, "us/list", microseconds(part, len(queries), rounds)) for name, part in parts.items()]
 
 
 def _described(knowledge: Knowledge, queries: list[Query], own: tuple[str, ...], n: int) -> object:
     return knowledge.describe(queries[n], own)
 
 
-def _of(family: str) -> tuple[str, ...]:
+def features_of_family(family: str) -> tuple[str, ...]:
+    """All features of a family of recommenders."""
     return tuple(name for name in FEATURES if name.partition(".")[0] == family)
 
 
-def _microseconds(part: Callable[[int], object], n: int, rounds: int) -> tuple[float, ...]:
+def microseconds(part: Callable[[int], object], n: int, rounds: int) -> tuple[float, ...]:
+    """How long `part`, given numbers from 0 to `n`, takes for each of them, in each round."""
     part(0)
     taken = []
     for _ in range(rounds):

@@ -77,10 +77,8 @@ class Performance:
 
     def _is_labelled(self) -> bool:
         """Whether all that can be said of the images of live sales is said."""
-        live = self.observer.sales.newest.live(now()).ids
-        return self._backstage.labelling_state in {"off", "failed"} or self.observer.labels.keys() >= set(
-            live
-        )
+        live = set(self.observer.sales.newest.live(now()).ids)
+        return self._backstage.labelling_state in {"off", "failed"} or live <= self.observer.labels.keys()
 
     def labels(self) -> LabelsSeen:
         """What labelling has come to."""

@@ -11,6 +11,7 @@ import sys
 from typing import Literal, TypeAlias
 
 from demo.giving_way import give_way
+from demo.labelling import LAST_WORDS
 from reco.errors import TenfoldError
 from streams.settings import Settings
 from streams.supervisor import environment_of
@@ -24,12 +25,10 @@ ENOUGH = 4_000
 """Events that are learned from, at least: 40 s of a demo."""
 TREES = 60
 """Trees of each ranker: some 10 s of one thread."""
-LAST_WORDS = 2000
-"""So many characters of what a training that failed had to say are passed on."""
 
 
 class Ranking:
-    """Trains once, and promotes what it has trained.
+    """Trains rankers when it is told to, and promotes them.
 
     Attributes:
         state: what it has come to.
@@ -58,7 +57,7 @@ class Ranking:
         self.state = "failed" if process.returncode else "live"
         if process.returncode:
             words = said.decode(errors="replace").strip()
-            log.warning("No ranker could be trained, the blend stays live:\n%s", words[-LAST_WORDS:])
+            log.warning("No ranker could be trained, what is live stays so:\n%s", words[-LAST_WORDS:])
 
 
 def _main() -> None:

@@ -16,6 +16,8 @@ from reco.parameters import SECOND
 from reco.sessions import Session, fold
 
 EVENTS_PER_REPORT = 20_000
+STEPS_AT_ONCE = 20_000
+"""Steps whose columns are looked up together: one by one it takes a tenth of the time of a replay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,22 +96,30 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
     """Go through history once: fold sessions, advance knowledge, and stop at every question."""
     sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
     second = NEVER
-    for place, step in enumerate(walk.steps.tolist()):
-        row = step if step >= 0 else ~step
-        if learned and second < (walk.appended[row] if step >= 0 else walk.asked_in[row]):
+    for place, (step, row, seconds, visitor) in enumerate(_steps(walk)):
+        if learned and second < seconds:
             knowledge.advance(second, learned)
             learned = []
-        visitor = int(walk.table.visitors[row])
         if step < 0:
             yield _question(walk, row, knowledge, sessions.get(visitor))
             continue
         event = walk.table.event(row, int(walk.ts[row]))
         sessions[visitor] = fold(sessions.get(visitor), event, place)
-        if walk.appended[row] != NEVER:
-            second = int(walk.appended[row])
+        if seconds != NEVER:
+            second = seconds
             learned.append((0, place, event))
         if place % EVENTS_PER_REPORT == 0:
             progress(place / len(walk.steps))
+
+
+def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int]]:
+    """Each step with its row, the second that it is appended or asked in, and the number of its visitor."""
+    for start in range(0, len(walk.steps), STEPS_AT_ONCE):
+        steps = walk.steps[start : start + STEPS_AT_ONCE]
+        rows = np.where(steps < 0, ~steps, steps)
+        seconds = np.where(steps < 0, walk.asked_in[rows], walk.appended[rows])
+        columns = (steps, rows, seconds, walk.table.visitors[rows])
+        yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | None) -> Question:

@@ -103,7 +103,7 @@ def fold(session: Session | None, event: Action, offset: int) -> Session:
     if offset <= session.offset:
         return session
     touch = Touch(event.ts, event.event_id, event.sale_id, _KINDS[type(event)])
-    if any(touch.event_id == known.event_id for known in session.recent):
+    if touch.event_id in [known.event_id for known in session.recent]:
         return replace(session, offset=offset)
     recent, fallen = _insert(session.recent, touch)
     memory, earlier_visits = session.memory, session.earlier_visits

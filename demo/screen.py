@@ -19,12 +19,12 @@ from demo.labels_seen import Example, LabelsSeen
 from demo.performance import Draw, Performance
 from demo.report import Figures
 from reco.lists import TopTen
-from streams.list_view import ranking
+from streams.list_view import explained, ranking
 
 PANELS = 3
 """Lists on a wide screen."""
-PANEL_WIDTH = 38
-"""Columns that a list needs; a narrow screen shows fewer lists."""
+PANEL_WIDTH, EXPLAINED_WIDTH = 38, 76
+"""Columns that a list needs, without reasons and with them; a narrow screen shows fewer lists."""
 RATE_WINDOW = 3.0
 """Rates on the screen are means over so many seconds."""
 
@@ -72,12 +72,17 @@ def drawn_on(console: Console) -> Draw:
                     shown.extend(_just_answered(performance))
                 figures = performance.figures()
                 titles = performance.observer.sales.titles
-                fitting = min(len(shown), console.width // PANEL_WIDTH or 1)
-                picture = screen(figures, rates.read(figures), [*shown][len(shown) - fitting :], titles)
+                picture = screen(figures, rates.read(figures), fitting(shown, console.width), titles)
                 live.update(picture, refresh=True)
                 await asyncio.sleep(FRAME)
 
     return draw
+
+
+def fitting(shown: Sequence[ShownList], width: int) -> list[ShownList]:
+    """The newest of the lists that fit side by side into so many columns; one does in any case."""
+    wide = any(sale.reasons for one in shown for sale in one.newest.sales)
+    return [*shown][-max(1, width // (EXPLAINED_WIDTH if wide else PANEL_WIDTH)) :]
 
 
 def told_on(console: Console) -> Draw:
@@ -161,7 +166,9 @@ def _panel(one: ShownList, titles: Mapping[str, str]) -> Panel:
     clicked = Text(
         one.clicked and f"clicked {one.clicked}", style="italic cyan", no_wrap=True, overflow="ellipsis"
     )
-    return Panel(Group(clicked, ranking(one.newest, titles)), title=one.newest.visitor_id, title_align="left")
+    reasons = any(sale.reasons for sale in one.newest.sales)
+    table = explained(one.newest, titles) if reasons else ranking(one.newest, titles)
+    return Panel(Group(clicked, table), title=one.newest.visitor_id, title_align="left")
 
 
 def summary(figures: Figures) -> RenderableType:

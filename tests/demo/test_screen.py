@@ -4,10 +4,12 @@ import io
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from rich.console import Console, RenderableType
 
 from demo.labels_seen import LabelsSeen
-from demo.screen import RATE_WINDOW, Rates, ShownList, screen, summary
+from demo.screen import RATE_WINDOW, Rates, ShownList, fitting, screen, summary
+from reco.lists import Reason
 from tests.demo.lists import SALES, right_list
 from tests.demo.test_report import FIGURES
 
@@ -47,6 +49,20 @@ def test_the_screen_shows_each_list_with_titles_and_the_click_before_it() -> Non
     assert [title for title in TITLES.values() if f"{title} " in text.replace("clicked Open 11", "")] == [
         f"Open {number}" for number in range(10)
     ]
+
+
+def test_a_list_that_says_why_is_shown_with_reasons_and_needs_twice_the_room() -> None:
+    plain = ShownList(right_list(), "")
+    first, *others = plain.newest.sales
+    speaks = structs.replace(first, reasons=(Reason("image", 0.5, "open-11"),))
+    told = ShownList(right_list(sales=(speaks, *others)), "")
+    assert "looks like Open 11, which" in printed(screen(FIGURES, (0, 0), [told], TITLES))
+    lists = [plain, plain, told]
+    assert fitting(lists[:2], 80) == lists[:2]
+    assert fitting(lists, 80) == [told]
+    assert fitting(lists, 160) == [plain, told]
+    assert fitting(lists, 20) == [told]
+    assert fitting([], 80) == []
 
 
 def test_a_sale_without_a_title_is_shown_by_its_id() -> None:

@@ -61,7 +61,7 @@ async def test_a_training_that_is_broken_off_makes_nothing_live(settings: Settin
 
 @pytest.mark.slow
 def test_visitors_have_lists_of_what_was_trained_on_them_before_they_leave(settings: Settings) -> None:
-    plan = Plan(seconds=90, visitors=500, rate=150, seed=3, images=False)
+    plan = Plan(seconds=150, visitors=500, rate=150, seed=3, images=False)
     told = io.StringIO()
     figures = run(settings, plan, Console(file=told), headless=True)
     assert "Ranker: training" in told.getvalue()

@@ -78,9 +78,9 @@ class View:
         self._consumer = consumer
         self.records: list[Any] = []
 
-    async def until(self, enough: Callable[[list[Any]], bool]) -> list[Any]:
-        """Read until `enough` of all records so far."""
-        async with asyncio.timeout(PATIENCE):
+    async def until(self, enough: Callable[[list[Any]], bool], patience: float = PATIENCE) -> list[Any]:
+        """Read until `enough` of all records so far, for `patience` s at most."""
+        async with asyncio.timeout(patience):
             while not enough(self.records):
                 for records in (await self._consumer.getmany(timeout_ms=200)).values():
                     self.records.extend(records)
@@ -213,7 +213,7 @@ def count_of(session: Session) -> int:
     return sum(one.kind == "click" for one in session.recent) + sum(one.clicks for one in session.memory)
 
 
-async def expect_lists_after_the_last_event(world: World) -> dict[str, TopTen]:
+async def expect_lists_after_the_last_event(world: World, patience: float = PATIENCE) -> dict[str, TopTen]:
     """Every visitor has a list that was computed from a session with their last event in it."""
     ends = await world.size(world.topics.events)
     events = await (await world.view(world.topics.events)).until(lambda found: len(found) >= ends)
@@ -222,7 +222,8 @@ async def expect_lists_after_the_last_event(world: World) -> dict[str, TopTen]:
     await view.until(
         lambda found: (
             {v: top.made_from.session_offset for v, top in newest_lists(found).items() if v in last} == last
-        )
+        ),
+        patience,
     )
     lists = newest_lists(view.records)
     return {visitor: lists[visitor] for visitor in last}

@@ -39,7 +39,8 @@ def up(
         labellers = _labelling_workers(settings, labelling)
         processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labellers
         with Supervisor(settings, processes) as supervisor:
-            supervisor.ready(READY_TIMEOUT, until=told_to_stop)
+            with console.status("Starting the workers (the first start on a machine compiles for a minute)"):
+                supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             for one in supervisor.workers:
                 console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")
             console.print("ready; Ctrl-C stops everything")

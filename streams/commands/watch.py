@@ -40,18 +40,20 @@ def watch(
 
 
 async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: int | None) -> None:
-    console = Console()
+    console, name = Console(), visitor or "new visitors"
     titles: dict[str, str] = {}
     shown = 0
     async with aclosing(lists(settings, visitor, titles)) as newest:
-        async for one in newest:
-            if json:
-                print(encode(one).decode(), flush=True)  # noqa: T201 - the data is the output
-            else:
-                console.print(_panel(one, titles))
-            shown += 1
-            if shown == count:
-                return
+        with Console(stderr=True).status(f"Waiting for a list of {name}") as waiting:
+            async for one in newest:
+                waiting.stop()
+                if json:
+                    print(encode(one).decode(), flush=True)  # noqa: T201 - the data is the output
+                else:
+                    console.print(_panel(one, titles))
+                shown += 1
+                if shown == count:
+                    return
 
 
 async def lists(settings: Settings, visitor: str | None, titles: dict[str, str]) -> AsyncGenerator[TopTen]:

@@ -33,6 +33,8 @@ from reco.rules import bought
 Target: TypeAlias = Literal["purchase", "graded", "click"]
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
+MAX_MOMENTS: Final = 25_000
+"""Moments that are learned from, at most: of those that lead to the target, and of the others."""
 ENOUGH_PURCHASES: Final = 2_000
 """Fewer purchases than this teach too little by themselves; clicks teach with them."""
 FEWEST_PURCHASES: Final = 200
@@ -80,9 +82,8 @@ def train_release(
         raise TrainingError("there is no event to learn from yet; let some come in, or import a log")
     target = plan.target or _target(table)
     content, text = content_of(catalogue, plan.seed, labels)
-    moments = _moments(table, catalogue, target, plan, boosting.moments)
-    training = TrainingSet(tuple(FEATURES), np.random.default_rng(plan.seed), boosting.negatives)
-    examples = _replayed(moments, Knowledge(parameters, content=content), training, progress)
+    moments = _moments(table, catalogue, target, plan)
+    examples = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
     rankers = _rankers(examples, boosting, content)
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
     return Training(
@@ -109,9 +110,9 @@ class Moments(NamedTuple):
     weights: NDArray[np.float32]
 
 
-def _replayed(moments: Moments, knowledge: Knowledge, training: TrainingSet, progress: Progress) -> Examples:
+def _replayed(moments: Moments, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
     """What the recommenders said at the moments; what was bought cannot be listed."""
-    walk = moments.walk
+    training, walk = TrainingSet(tuple(FEATURES), np.random.default_rng(seed)), moments.walk
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
@@ -147,10 +148,8 @@ def _target(table: EventTable) -> Target:
     return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
 
 
-def _moments(
-    table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan, most: int
-) -> Moments:
-    """Moments drawn by lot, `most` at most, at each of which a list is to lead to the target.
+def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Moments:
+    """Moments drawn by lot, at each of which a list is to lead to the target.
 
     For a purchase, moments after which nothing was bought are drawn as well, and weigh as many as they stand
     for, so that rates hold. Otherwise the list is to lead to the visitor's next click of the session.
@@ -161,8 +160,8 @@ def _moments(
     if target != "click":
         late &= _settled(table.appended, window)
     random = np.random.default_rng(plan.seed)
-    led, led_share = _drawn(late & (sought != NOTHING_BOUGHT), most // 2, random)
-    others, others_share = _drawn(late & (sought == NOTHING_BOUGHT), most // 2, random)
+    led, led_share = _drawn(late & (sought != NOTHING_BOUGHT), random)
+    others, others_share = _drawn(late & (sought == NOTHING_BOUGHT), random)
     weights = np.ones(len(table), np.float32)
     weights[others] = led_share / others_share
     grades = np.ones(len(table), np.float32)
@@ -182,14 +181,12 @@ def _settled(times: NDArray[np.int64], window: int) -> NDArray[np.bool_]:
     return settled
 
 
-def _drawn(
-    which: NDArray[np.bool_], most: int, random: np.random.Generator
-) -> tuple[NDArray[np.bool_], float]:
-    """bool[n_rows], `most` of `which`, or all, and their share of them."""
+def _drawn(which: NDArray[np.bool_], random: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
+    """bool[n_rows], some of `which`, and their share of them."""
     rows = random.permutation(np.flatnonzero(which))
     drawn = np.zeros(len(which), np.bool_)
-    drawn[rows[:most]] = True
-    return drawn, min(1.0, most / max(len(rows), 1))
+    drawn[rows[:MAX_MOMENTS]] = True
+    return drawn, min(1.0, MAX_MOMENTS / max(len(rows), 1))
 
 
 def _rankers(

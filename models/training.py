@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.calibration import Calibration, expit, fit_isotonic, fit_sigmoid
 from models.forest import Forest
 from models.meta_model import MetaModel
-from models.training_set import NEGATIVES, Examples
+from models.training_set import Examples
 from reco.errors import TrainingError
 
 CONTENT: Final = ("similarity", "attributes", "moment")
@@ -24,11 +24,9 @@ FEWEST_FOR_ISOTONIC = 1000
 
 
 class Boosting(Struct, frozen=True):
-    """How LightGBM grows a forest, and from how much of history; the names are its own.
+    """How LightGBM grows a forest; the names are its own.
 
     Attributes:
-        moments: of history that are learned from, at most: twice as many teach more than a longer training.
-        negatives: candidates that are shown or drawn beside the target of each.
         held_out: share of the moments, the newest, that only calibrate.
     """
 
@@ -38,8 +36,6 @@ class Boosting(Struct, frozen=True):
     feature_fraction: float = 0.4
     min_data_in_leaf: int = 200
     lambda_l2: float = 5.0
-    moments: int = 200_000
-    negatives: int = NEGATIVES
     held_out: float = 0.15
     seed: int = 1
     threads: int = 0

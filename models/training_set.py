@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-NEGATIVES = 15
-"""Candidates that are shown or drawn beside the target, of each moment; 60 taught a click log no more."""
+NEGATIVES = 60
+"""Candidates that are shown or drawn beside the target, of each moment."""
 FEWEST_DRAWN = 10
 """Of those that were not shown, at least so many are drawn: they can be listed too."""
 NONE_SHOWN = np.empty(0, np.intp)
@@ -22,7 +22,6 @@ class TrainingSet:
 
     features: tuple[str, ...]
     random: np.random.Generator
-    negatives: int = NEGATIVES
     _rows: list[NDArray[np.float32]] = field(default_factory=list)
     _labels: list[NDArray[np.float32]] = field(default_factory=list)
     _weights: list[NDArray[np.float32]] = field(default_factory=list)
@@ -56,7 +55,7 @@ class TrainingSet:
         others = np.flatnonzero(could)
         seen = np.isin(others, shown)
         rest = others[~seen]
-        drawn = self.random.permutation(rest)[: max(self.negatives - int(seen.sum()), FEWEST_DRAWN)]
+        drawn = self.random.permutation(rest)[: max(NEGATIVES - int(seen.sum()), FEWEST_DRAWN)]
         chosen = np.concatenate(([target] if target >= 0 else [], others[seen], drawn)).astype(np.intp)
         weights = np.full(len(chosen), weight, np.float32)
         weights[len(chosen) - len(drawn) :] *= len(rest) / max(len(drawn), 1)

@@ -17,6 +17,8 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 
+MAX_TRAINED = 50_000
+"""Moments that are learned from, at most; more teach little and take memory."""
 LISTED = 10
 """Sales of a list; of each the probability is judged. Nearly all others are too unlikely to be a test."""
 SLICES = ("in the basket", "looked at in this visit", "looked at before", "never looked at")
@@ -65,14 +67,14 @@ class Evaluation:
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
         self.features = of_families(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
-        self.training = TrainingSet(self.features, self._random, self.boosting.negatives)
+        self.training = TrainingSet(self.features, self._random)
         self.panel = Panel(self.features)
         self.learned_from = 0
 
     def _thinned_out(self) -> Walk:
-        """The walk with no more questions than are needed: the tested, and those to learn from."""
+        """The walk with no more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
         used = self.asked.tested.copy()
-        used[self._random.permutation(np.flatnonzero(self.asked.trained))[: self.boosting.moments]] = True
+        used[self._random.permutation(np.flatnonzero(self.asked.trained))[:MAX_TRAINED]] = True
         return self.asked.walk.only(used)
 
     def run(self, progress: Progress = lambda _: None) -> None:

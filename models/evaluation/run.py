@@ -10,15 +10,15 @@ from models.evaluation.results import Calibration
 from models.evaluation.scorers import Panel, trained
 from models.event_table import Progress
 from models.training import VISITS, Boosting, of_families
-from models.training_set import TrainingSet
+from models.training_set import TrainingSet, negatives_of
 from models.walk import Question, Walk, questions
 from reco.content import Content
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 
-MAX_TRAINED = 50_000
-"""Moments that are learned from, at most; more teach little and take memory."""
+MAX_TRAINED = 200_000
+"""Moments that are learned from, at most."""
 LISTED = 10
 """Sales of a list; of each the probability is judged. Nearly all others are too unlikely to be a test."""
 SLICES = ("in the basket", "looked at in this visit", "looked at before", "never looked at")
@@ -67,7 +67,8 @@ class Evaluation:
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
         self.features = of_families(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
-        self.training = TrainingSet(self.features, self._random)
+        moments = min(int(self.asked.trained.sum()), MAX_TRAINED)
+        self.training = TrainingSet(self.features, self._random, negatives_of(moments))
         self.panel = Panel(self.features)
         self.learned_from = 0
 

@@ -16,7 +16,7 @@ from models.training import (
     of_families,
     train_ranker,
 )
-from models.training_set import FEWEST_DRAWN, NEGATIVES, Examples, TrainingSet
+from models.training_set import FEWEST_DRAWN, NEGATIVES, Examples, TrainingSet, negatives_of
 from reco.errors import TrainingError
 
 FEATURES = ("popularity.clicks_now", "revisits.clicks", "moment.hour")
@@ -71,6 +71,15 @@ def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     assert examples.weights[~examples.chosen()].sum() == pytest.approx(others)
     assert examples.labels.sum() == (target >= 0)
     assert len(taken) <= 1 + max(NEGATIVES, len(seen) + FEWEST_DRAWN)
+
+
+def test_very_many_moments_have_fewer_others_each() -> None:
+    assert [negatives_of(n) for n in (0, 50_000, 100_000, 200_000, 10_000_000)] == [60, 60, 30, 15, 15]
+    training = TrainingSet(FEATURES, np.random.default_rng(0), negatives_of(200_000))
+    training.add(np.zeros((3, 181), np.float32), 7, np.ones(181, np.bool_))
+    examples = training.complete()
+    assert examples.groups.tolist() == [1 + 15]
+    assert examples.weights.sum() == pytest.approx(181)
 
 
 def test_the_newest_moments_calibrate_and_teach_the_trees_nothing() -> None:

@@ -16,14 +16,13 @@ import numpy as np
 
 from benchmarks.full_scoring import features_of_family, microseconds
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
-from benchmarks.shop import NOON, VISIT_LENGTHS, Shop
+from benchmarks.shop import HOUR, NOON, VISIT_LENGTHS, Shop
 from models.event_table import EventTable, table_of
 from models.walk import NOTHING_BOUGHT, after_each, questions
 from reco.knowledge import Knowledge
 
-DAYS = 10
-"""Days that the history lasts."""
-DAY = 24 * 60 * 60 * 1000
+SPAN = 10 * 24 * HOUR
+"""How long the history lasts, ms."""
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def main() -> None:
     given = arguments(__doc__, sales=300, sessions=200_000, lists=1000, rounds=3)
     shop = Shop(given.sales)
     events = given.sessions * sum(VISIT_LENGTHS) // len(VISIT_LENGTHS)
-    history = table_of(shop.history(events, span=DAYS * DAY))
+    history = table_of(shop.history(events, span=SPAN))
     knowledge, halves = Knowledge(), []
     for half in (history.only(rows) for rows in np.array_split(np.arange(len(history)), 2)):
         replay(half, knowledge)

@@ -44,6 +44,11 @@ class ShownList:
     newest: TopTen
     clicked: str
 
+    @property
+    def gives_reasons(self) -> bool:
+        """Whether it says why its sales are there."""
+        return any(sale.reasons for sale in self.newest.sales)
+
 
 class Rates:
     """Events and lists per second, as means over the last `RATE_WINDOW` seconds."""
@@ -81,7 +86,7 @@ def drawn_on(console: Console) -> Draw:
 
 def fitting(shown: Sequence[ShownList], width: int) -> list[ShownList]:
     """The newest of the lists that fit side by side into so many columns; one does in any case."""
-    wide = any(sale.reasons for one in shown for sale in one.newest.sales)
+    wide = any(one.gives_reasons for one in shown)
     return [*shown][-max(1, width // (EXPLAINED_WIDTH if wide else PANEL_WIDTH)) :]
 
 
@@ -166,8 +171,7 @@ def _panel(one: ShownList, titles: Mapping[str, str]) -> Panel:
     clicked = Text(
         one.clicked and f"clicked {one.clicked}", style="italic cyan", no_wrap=True, overflow="ellipsis"
     )
-    reasons = any(sale.reasons for sale in one.newest.sales)
-    table = explained(one.newest, titles) if reasons else ranking(one.newest, titles)
+    table = explained(one.newest, titles) if one.gives_reasons else ranking(one.newest, titles)
     return Panel(Group(clicked, table), title=one.newest.visitor_id, title_align="left")
 
 

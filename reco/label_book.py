@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.catalogue import OPEN_END, Catalogue
+from reco.catalogue import Catalogue
 from reco.labels import LabelsFact, SaleLabels
 
 
@@ -127,7 +127,7 @@ class LabelBook:
         if self._catalogue is None:
             return True
         sale = self._catalogue.sale(sale_id)
-        return sale is not None and (OPEN_END if sale.closes_at is None else sale.closes_at) > now
+        return sale is not None and (sale.closes_at is None or sale.closes_at > now)
 
 
 def _seen(labels: SaleLabels) -> Seen | None:

@@ -94,12 +94,11 @@ async def write_label_gallery(
         progress: told the fraction of images that is done.
     """
     live = [sale for one in sales.live.ids if (sale := sales.catalogue.sale(one)) is not None]
-    turns, done = asyncio.Semaphore(images.concurrency), 0
+    done = 0
 
     async def card(fetcher: Fetcher, sale: Sale) -> Card:
         nonlocal done
-        async with turns:  # so that fetched images do not pile up in front of those that are decoded
-            picture = await _picture(fetcher, sale, images.max_pixels)
+        picture = await _picture(fetcher, sale, images.max_pixels)
         done += 1
         progress(done / len(live))
         return _card(sales, sale, picture)
@@ -114,7 +113,8 @@ async def _picture(fetcher: Fetcher, sale: Sale, max_pixels: int) -> bytes | Ima
     if not sale.image_urls:
         return None
     try:
-        return await asyncio.to_thread(thumbnail, await fetcher.fetch(sale.image_urls[0]), max_pixels)
+        async with fetcher.fetched(sale.image_urls[0]) as data:
+            return await asyncio.to_thread(thumbnail, data, max_pixels)
     except ImageRefusedError as refusal:
         return refusal
 

@@ -193,13 +193,13 @@ class ScoringDesk:
             return
         looked_at = [sale_id for sale_id in relabelled if sale_id in live.position]
         relabelled.clear()
-        labeller, before = self._labels.in_use, self._labeller
-        self._labeller = labeller
-        if looked_at or labeller != before:
+        labeller = self._labels.in_use
+        if looked_at or labeller != self._labeller:
             self._labels_due = time.monotonic() + LABELS_EVERY
-            if not await self._again(list(self.active.visitors()), live):
+            if await self._again(list(self.active.visitors()), live):
+                self._labeller = labeller
+            else:
                 relabelled.update(looked_at)
-                self._labeller = before
 
     async def refresh_overtaken(self) -> None:
         """Emit again the lists of active visitors that sales, labels, a promotion or new rules overtook."""

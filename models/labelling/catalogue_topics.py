@@ -56,10 +56,11 @@ def refit_topics(
             f"{len(seen)} sales are labelled by this labeller; topics of a catalogue need {FEWEST_SALES}:"
             " publish more sales with images, and let the labelling worker look at them"
         )
-    fitted = fit_topics(_scores(seen, classes), classes, options)
+    scores = _scores(seen, classes)
+    fitted = fit_topics(scores, classes, options)
     topics = fitted if before is None else fitted.matched(before)
     names = {} if before is None else dict(zip(before.ids, before.names, strict=True))
-    return Refit(topics, topics.shares(_scores(seen, classes)).mean(axis=0, dtype=np.float64), names)
+    return Refit(topics, topics.shares(scores).mean(axis=0, dtype=np.float64), names)
 
 
 def _scores(sales: Sequence[SaleLabels], classes: Sequence[str]) -> NDArray[np.float32]:

@@ -107,7 +107,8 @@ async def test_a_sale_that_is_over_is_compared_with_live_ones(world: World, comm
 async def test_it_says_why_a_sale_cannot_be_compared(world: World, command: Command) -> None:
     await labelled_world(world)
     for sale_id, reason in {
-        "lima": "It was labelled by v0, which is not in use, since v1 has labelled more",
+        "lima": "It was labelled by v0, which is not in use, since v1 has labelled more of the sales"
+        " still to close; the two cannot be compared.",
         "kyiv": "None of its images could be labelled",
         "cork": "It is not labelled yet; the labelling worker does that.",
         "bare": "It has no images; publish it with image_urls.",

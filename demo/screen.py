@@ -19,7 +19,7 @@ from demo.labels_seen import Example, LabelsSeen
 from demo.performance import Draw, Performance
 from demo.report import Figures
 from reco.lists import TopTen
-from streams.list_view import explained, ranking
+from streams.list_view import gives_reasons, table_of
 
 PANELS = 3
 """Lists on a wide screen."""
@@ -43,11 +43,6 @@ class ShownList:
 
     newest: TopTen
     clicked: str
-
-    @property
-    def gives_reasons(self) -> bool:
-        """Whether it says why its sales are there."""
-        return any(sale.reasons for sale in self.newest.sales)
 
 
 class Rates:
@@ -86,7 +81,7 @@ def drawn_on(console: Console) -> Draw:
 
 def fitting(shown: Sequence[ShownList], width: int) -> list[ShownList]:
     """The newest of the lists that fit side by side into so many columns; one does in any case."""
-    wide = any(one.gives_reasons for one in shown)
+    wide = any(gives_reasons(one.newest) for one in shown)
     return [*shown][-max(1, width // (EXPLAINED_WIDTH if wide else PANEL_WIDTH)) :]
 
 
@@ -171,8 +166,9 @@ def _panel(one: ShownList, titles: Mapping[str, str]) -> Panel:
     clicked = Text(
         one.clicked and f"clicked {one.clicked}", style="italic cyan", no_wrap=True, overflow="ellipsis"
     )
-    table = explained(one.newest, titles) if one.gives_reasons else ranking(one.newest, titles)
-    return Panel(Group(clicked, table), title=one.newest.visitor_id, title_align="left")
+    return Panel(
+        Group(clicked, table_of(one.newest, titles)), title=one.newest.visitor_id, title_align="left"
+    )
 
 
 def summary(figures: Figures) -> RenderableType:

@@ -13,21 +13,28 @@ DRAWN = "drawn by lot, to find out whether it sells"
 """Why a sale is in a list that was not ranked into it."""
 
 
-def ranking(newest: TopTen, titles: Mapping[str, str]) -> Table:
-    """The sales of a list with titles (ids where none is known) and scores, best first."""
-    table = _grid()
+def table_of(newest: TopTen, titles: Mapping[str, str]) -> Table:
+    """The sales of a list with titles (ids where none is known) and scores, best first.
+
+    If the list gives reasons, what speaks most for each sale stands beside it, in words.
+    """
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(justify="right", style="dim")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(justify="right", style="dim")
+    explained = gives_reasons(newest)
+    if explained:
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="italic dim")
     for position, one in enumerate(newest.sales, start=1):
-        table.add_row(*_cells(position, one, titles))
+        title = Text(titles.get(one.sale_id, one.sale_id))
+        why = [Text(main_reason(one, titles))] if explained else []
+        table.add_row(str(position), title, f"{one.score:.3g}", *why)
     return table
 
 
-def explained(newest: TopTen, titles: Mapping[str, str]) -> Table:
-    """The same, and beside each sale what speaks most for it, in words, where its list gives reasons."""
-    table = _grid()
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="italic dim")
-    for position, one in enumerate(newest.sales, start=1):
-        table.add_row(*_cells(position, one, titles), Text(main_reason(one, titles)))
-    return table
+def gives_reasons(newest: TopTen) -> bool:
+    """Whether a list says of any of its sales why it is there."""
+    return any(main_reason(one, {}) for one in newest.sales)
 
 
 def main_reason(one: Recommendation, titles: Mapping[str, str]) -> str:
@@ -36,15 +43,3 @@ def main_reason(one: Recommendation, titles: Mapping[str, str]) -> str:
         return DRAWN
     speaking = [reason for reason in one.reasons if reason.log_odds > 0 and reason.name != EVERYTHING_ELSE]
     return sentence(speaking[0], titles) if speaking else ""
-
-
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(justify="right", style="dim")
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column(justify="right", style="dim")
-    return table
-
-
-def _cells(position: int, one: Recommendation, titles: Mapping[str, str]) -> tuple[str, Text, str]:
-    return str(position), Text(titles.get(one.sale_id, one.sale_id)), f"{one.score:.3g}"

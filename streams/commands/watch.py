@@ -16,7 +16,7 @@ from reco.events import Sale
 from reco.lists import DEFAULT_VISITOR, TopTen
 from streams.codecs import decode_list, decode_sale, encode
 from streams.embedded import reachable
-from streams.list_view import explained, main_reason, ranking
+from streams.list_view import gives_reasons, table_of
 from streams.reading import newest_of, partitions_of, read_between, reader
 from streams.settings import Settings, load
 from streams.topics import topic_set
@@ -113,7 +113,5 @@ def _list_of(record: ConsumerRecord[bytes, bytes] | None) -> TopTen | None:
 def _panel(one: TopTen, titles: dict[str, str]) -> Panel:
     """A list, with what speaks most for each sale if it says so."""
     at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
-    shown, width = ranking(one, titles), WIDTH
-    if any(main_reason(sale, titles) for sale in one.sales):
-        shown, width = explained(one, titles), WIDTH_WITH_REASONS
-    return Panel(shown, title=f"{one.visitor_id}   {at}", title_align="left", width=width)
+    width = WIDTH_WITH_REASONS if gives_reasons(one) else WIDTH
+    return Panel(table_of(one, titles), title=f"{one.visitor_id}   {at}", title_align="left", width=width)

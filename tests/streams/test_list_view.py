@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reco.lists import Provenance, Reason, Recommendation, TopTen
-from streams.list_view import DRAWN, explained, main_reason, ranking
+from streams.list_view import DRAWN, gives_reasons, main_reason, table_of
 
 TITLES = {"rome": "Three days in Rome", "oslo": "A weekend in Oslo"}
 ROME = Recommendation(
@@ -23,6 +23,7 @@ ROME = Recommendation(
 PLAIN = Recommendation("lima", 0.1)
 MADE_FROM = Provenance(0, 0, 0, (), "r")
 NEWEST = TopTen("a list", "ann", 1_800_000_000_000, None, (ROME, PLAIN), MADE_FROM)
+UNEXPLAINED = replace(NEWEST, sales=(replace(ROME, reasons=()), PLAIN))
 
 
 def printed(table: Table) -> list[str]:
@@ -32,15 +33,22 @@ def printed(table: Table) -> list[str]:
 
 
 def test_sales_are_listed_by_title_or_else_by_id() -> None:
-    first, second = printed(ranking(NEWEST, TITLES))
+    first, second = printed(table_of(UNEXPLAINED, TITLES))
     assert first.split() == ["1", "Three", "days", "in", "Rome", "0.2"]
     assert second.split() == ["2", "lima", "0.1"]
 
 
 def test_beside_a_sale_stands_what_speaks_most_for_it() -> None:
-    first, second = printed(explained(NEWEST, TITLES))
+    first, second = printed(table_of(NEWEST, TITLES))
     assert first.endswith("looks like A weekend in Oslo, which you looked at")
     assert second.endswith("0.1")
+
+
+def test_a_list_gives_reasons_if_something_speaks_for_one_of_its_sales() -> None:
+    assert gives_reasons(NEWEST)
+    assert not gives_reasons(UNEXPLAINED)
+    against = replace(ROME, reasons=(Reason("popularity", -0.9), Reason("everything else", 2.0)))
+    assert not gives_reasons(replace(NEWEST, sales=(against, PLAIN)))
 
 
 def test_what_speaks_against_a_sale_is_not_why_it_is_listed() -> None:

@@ -61,7 +61,8 @@ class Fetcher:
 
     Example:
         async with Fetcher(Images()) as fetcher:
-            data = await fetcher.fetch("https://shop.example/beach.jpg")
+            async with fetcher.fetched("https://shop.example/beach.jpg") as data:
+                picture = whole(data, (224, 224))
     """
 
     def __init__(
@@ -91,21 +92,16 @@ class Fetcher:
             auto_decompress=False,
             headers={"User-Agent": self._images.user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(),  # none of its own; `fetch` limits the whole
+            timeout=aiohttp.ClientTimeout(),  # none of its own; `fetched` limits the whole
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes of an image; nothing says yet that they are one. See `fetched`."""
-        async with self.fetched(url) as data:
-            return data
-
     @asynccontextmanager
     async def fetched(self, url: str) -> AsyncIterator[bytes]:
-        """The bytes of an image, which keep their turn until one is done with them.
+        """The bytes of an image, which keep their turn until one is done with them; none says that it is one.
 
         So those that wait to be decoded are never more than may be fetched at a time.
 

@@ -38,20 +38,25 @@ def fetcher(*, names: Names | None = None, **given: Any) -> Fetcher:
     return Fetcher(images, resolver=names, permitted=lambda address: address == HOST or is_public(address))
 
 
+async def fetch(web_fetcher: Fetcher, url: str) -> bytes:
+    async with web_fetcher.fetched(url) as data:
+        return data
+
+
 async def refusal(url: str, one: Fetcher | None = None) -> ImageRefusedError:
     """The error with which a URL is refused; another image is fetched then, to see that nothing broke."""
     async with one or fetcher() as web_fetcher:
         with pytest.raises(ImageRefusedError) as refused:
-            await web_fetcher.fetch(url)
+            await fetch(web_fetcher, url)
         async with image_site() as other:
-            assert await web_fetcher.fetch(f"{other.at}/good") == IMAGE
+            assert await fetch(web_fetcher, f"{other.at}/good") == IMAGE
     assert "s3cret" not in str(refused.value)
     return refused.value
 
 
 async def test_an_image_is_fetched_whatever_type_is_declared(site: Site) -> None:
     async with Fetcher(Images(allow_private=True, user_agent="tenfold of shop.example")) as web_fetcher:
-        assert await web_fetcher.fetch(f"{site.at}/good?size=2#top") == IMAGE
+        assert await fetch(web_fetcher, f"{site.at}/good?size=2#top") == IMAGE
     request = site.asked[-1]
     assert request.query_string == "size=2"
     assert request.headers["User-Agent"] == "tenfold of shop.example"
@@ -62,7 +67,7 @@ async def test_a_file_below_the_root_is_fetched_and_none_without_a_root(tmp_path
     (tmp_path / "a.jpg").write_bytes(IMAGE)
     places = ["a.jpg", str(tmp_path / "a.jpg"), (tmp_path / "a.jpg").as_uri()]
     async with fetcher(files_root=str(tmp_path)) as web_fetcher:
-        assert [await web_fetcher.fetch(place) for place in places] == [IMAGE] * 3
+        assert [await fetch(web_fetcher, place) for place in places] == [IMAGE] * 3
     for place in places:
         assert (await refusal(place)).reason == "not-allowed-scheme"
 
@@ -96,7 +101,7 @@ async def test_no_redirect_leads_to_a_file(site: Site, tmp_path: Path) -> None:
 async def test_the_own_machine_is_not_asked_in_any_notation(site: Site, host: str) -> None:
     async with Fetcher(Images(timeout_seconds=5)) as web_fetcher:
         with pytest.raises(ImageRefusedError) as refused:
-            await web_fetcher.fetch(f"http://{host}:{site.port}/good")
+            await fetch(web_fetcher, f"http://{host}:{site.port}/good")
     # Newer versions of aiohttp refuse some notations themselves.
     assert refused.value.reason in {"private-address", "bad-url"}
     assert site.asked == []
@@ -125,7 +130,7 @@ async def test_a_name_with_private_addresses_is_not_asked(site: Site, addresses:
 async def test_a_name_with_a_private_and_a_public_address_is_asked_at_the_public_one(site: Site) -> None:
     names = Names({SHOP: [("10.0.0.1", HOST)]})
     async with fetcher(names=names) as web_fetcher:
-        assert await web_fetcher.fetch(f"http://{SHOP}:{site.port}/good") == IMAGE
+        assert await fetch(web_fetcher, f"http://{SHOP}:{site.port}/good") == IMAGE
 
 
 async def test_no_redirect_leads_to_a_name_with_a_private_address(site: Site) -> None:
@@ -138,9 +143,9 @@ async def test_no_redirect_leads_to_a_name_with_a_private_address(site: Site) ->
 async def test_a_name_that_changes_its_address_is_refused_from_then_on(site: Site) -> None:
     names = Names({SHOP: [(HOST,), ("127.0.0.2",)]})
     async with image_site() as other, fetcher(names=names) as web_fetcher:
-        assert await web_fetcher.fetch(f"http://{SHOP}:{site.port}/good") == IMAGE
+        assert await fetch(web_fetcher, f"http://{SHOP}:{site.port}/good") == IMAGE
         with pytest.raises(ImageRefusedError, match="private-address"):
-            await web_fetcher.fetch(f"http://{SHOP}:{other.port}/good")
+            await fetch(web_fetcher, f"http://{SHOP}:{other.port}/good")
         assert other.asked == []
 
 
@@ -154,12 +159,12 @@ async def test_a_name_that_nobody_knows_may_be_known_later() -> None:
 async def test_a_host_that_cannot_be_a_name_is_a_bad_url(host: str) -> None:
     async with fetcher() as web_fetcher:
         with pytest.raises(ImageRefusedError, match="bad-url"):
-            await web_fetcher.fetch(f"http://{host}/a.jpg")
+            await fetch(web_fetcher, f"http://{host}/a.jpg")
 
 
 async def test_redirects_are_followed_as_far_as_allowed(site: Site) -> None:
     async with fetcher(max_redirects=3) as web_fetcher:
-        assert await web_fetcher.fetch(f"{site.at}/hop/3") == IMAGE
+        assert await fetch(web_fetcher, f"{site.at}/hop/3") == IMAGE
     assert (await refusal(f"{site.at}/hop/4", fetcher(max_redirects=3))).reason == "too-many-redirects"
 
 
@@ -199,7 +204,7 @@ async def test_a_gzip_bomb_takes_no_more_memory_than_an_image_may(site: Site) ->
     async with fetcher() as web_fetcher:
         tracemalloc.start()
         with pytest.raises(ImageRefusedError, match="too-large"):
-            await web_fetcher.fetch(f"{site.at}/gzip-bomb")
+            await fetch(web_fetcher, f"{site.at}/gzip-bomb")
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 20 * MAX_BYTES
@@ -208,22 +213,22 @@ async def test_a_gzip_bomb_takes_no_more_memory_than_an_image_may(site: Site) ->
 async def test_what_is_not_decoded_yet_keeps_its_turn(site: Site) -> None:
     async with fetcher(concurrency=1) as one_at_a_time:
         async with one_at_a_time.fetched(f"{site.at}/good"):
-            second = asyncio.create_task(one_at_a_time.fetch(f"{site.at}/gzipped"))
+            second = asyncio.create_task(fetch(one_at_a_time, f"{site.at}/gzipped"))
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(second), 0.3)
         assert await second == IMAGE
         with pytest.raises(ImageRefusedError, match="no-image"):
             async with one_at_a_time.fetched(f"{site.at}/good"):
                 raise ImageRefusedError("no-image", "it breaks while it is decoded")
-        assert await one_at_a_time.fetch(f"{site.at}/good") == IMAGE
+        assert await fetch(one_at_a_time, f"{site.at}/good") == IMAGE
 
 
 async def test_a_body_as_large_as_allowed_is_had(site: Site) -> None:
     async with fetcher(max_bytes=len(IMAGE)) as exact, fetcher(max_bytes=len(IMAGE) - 1) as narrow:
         for path in ("good", "gzipped"):
-            assert await exact.fetch(f"{site.at}/{path}") == IMAGE
+            assert await fetch(exact, f"{site.at}/{path}") == IMAGE
             with pytest.raises(ImageRefusedError, match="too-large"):
-                await narrow.fetch(f"{site.at}/{path}")
+                await fetch(narrow, f"{site.at}/{path}")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +278,7 @@ async def test_a_body_shorter_than_declared_was_cut_short() -> None:
 async def test_what_follows_a_body_is_never_taken_for_another_response() -> None:
     good, evil = (OK + b"Content-Length: 4\r\n\r\n" + body for body in (b"good", b"evil"))
     async with raw_site(good + evil, hold=True) as at, fetcher() as web_fetcher:
-        assert [await web_fetcher.fetch(at) for _ in "abc"] == [b"good"] * 3
+        assert [await fetch(web_fetcher, at) for _ in "abc"] == [b"good"] * 3
 
 
 async def test_a_closed_port_may_be_open_later() -> None:
@@ -304,7 +309,7 @@ async def test_a_certificate_that_nobody_trusts_is_not_accepted(tmp_path: Path) 
 async def test_cookies_are_not_kept(site: Site) -> None:
     names = Names({SHOP: [(HOST,)]})
     async with fetcher(names=names) as web_fetcher:
-        assert [await web_fetcher.fetch(f"http://{SHOP}:{site.port}/cookie") for _ in "ab"] == [b"", b""]
+        assert [await fetch(web_fetcher, f"http://{SHOP}:{site.port}/cookie") for _ in "ab"] == [b"", b""]
 
 
 async def test_only_so_many_images_are_fetched_at_a_time(site: Site) -> None:
@@ -312,7 +317,9 @@ async def test_only_so_many_images_are_fetched_at_a_time(site: Site) -> None:
     hosts = [f"{letter}.example" for letter in "abcdefghi"]
     names = Names({host: [(HOST,)] for host in hosts})
     async with fetcher(names=names, concurrency=3) as web_fetcher:
-        images = await asyncio.gather(*(web_fetcher.fetch(f"http://{h}:{site.port}/together") for h in hosts))
+        images = await asyncio.gather(
+            *(fetch(web_fetcher, f"http://{h}:{site.port}/together") for h in hosts)
+        )
     assert images == [IMAGE] * 9
     assert site.busiest == 3
 
@@ -320,13 +327,13 @@ async def test_only_so_many_images_are_fetched_at_a_time(site: Site) -> None:
 async def test_one_host_is_asked_for_only_a_few_images_at_a_time(site: Site) -> None:
     site.gate = asyncio.Barrier(PER_HOST)
     async with fetcher(concurrency=4 * PER_HOST) as web_fetcher:
-        await asyncio.gather(*(web_fetcher.fetch(f"{site.at}/together?{n}") for n in range(3 * PER_HOST)))
+        await asyncio.gather(*(fetch(web_fetcher, f"{site.at}/together?{n}") for n in range(3 * PER_HOST)))
     assert site.busiest == PER_HOST
 
 
 async def test_waiting_for_its_turn_makes_no_image_too_slow(site: Site) -> None:
     async with fetcher(concurrency=1, timeout_seconds=0.5) as web_fetcher:
-        images = await asyncio.gather(*(web_fetcher.fetch(f"{site.at}/soon?{n}") for n in range(4)))
+        images = await asyncio.gather(*(fetch(web_fetcher, f"{site.at}/soon?{n}") for n in range(4)))
     assert images == [IMAGE] * 4
 
 
@@ -336,7 +343,7 @@ def test_no_text_whatever_is_asked_for_breaks_the_fetcher(text: str) -> None:
     async def ask() -> None:
         async with Fetcher(Images(), resolver=Names({}), permitted=lambda _: False) as web_fetcher:
             with pytest.raises(ImageRefusedError):
-                await web_fetcher.fetch(text)
+                await fetch(web_fetcher, text)
 
     asyncio.run(ask())
 
@@ -371,6 +378,6 @@ def test_no_response_whatever_it_is_breaks_the_fetcher(parts: list[bytes]) -> No
     async def ask() -> None:
         async with raw_site(*parts) as at, fetcher(timeout_seconds=2) as web_fetcher:
             with suppress(ImageRefusedError):
-                assert isinstance(await web_fetcher.fetch(at), bytes)
+                assert isinstance(await fetch(web_fetcher, at), bytes)
 
     asyncio.run(ask())

@@ -16,7 +16,7 @@ from models.sale_content import content_of
 from models.targets import next_clicks, next_purchases, purchases_per_click
 from models.text import FILE as TEXT_FILE
 from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
-from models.training_set import Examples, TrainingSet
+from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import NOTHING_BOUGHT, Walk, after_each, positions_of, questions
 from reco.catalogue import Catalogue
 from reco.content import Content
@@ -33,7 +33,7 @@ from reco.rules import bought
 Target: TypeAlias = Literal["purchase", "graded", "click"]
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
-MAX_MOMENTS: Final = 25_000
+MAX_MOMENTS: Final = 100_000
 """Moments that are learned from, at most: of those that lead to the target, and of the others."""
 ENOUGH_PURCHASES: Final = 2_000
 """Fewer purchases than this teach too little by themselves; clicks teach with them."""
@@ -112,7 +112,8 @@ class Moments(NamedTuple):
 
 def _replayed(moments: Moments, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
     """What the recommenders said at the moments; what was bought cannot be listed."""
-    training, walk = TrainingSet(tuple(FEATURES), np.random.default_rng(seed)), moments.walk
+    walk, random = moments.walk, np.random.default_rng(seed)
+    training = TrainingSet(tuple(FEATURES), random, negatives_of(int((walk.steps < 0).sum())))
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False

@@ -137,7 +137,7 @@ def _slices(summary: Summary) -> str:
 
 
 def _slice_lines(one: Slice, best: str, questions: int) -> list[tuple[str, list[str]]]:
-    """Its singles, then the learned; the name of the slice stands in the first line."""
+    """Its singles, the other hand rules, the learned; the name of the slice stands in the first line."""
     lines = [
         (
             "",
@@ -151,7 +151,7 @@ def _slice_lines(one: Slice, best: str, questions: int) -> list[tuple[str, list[
     ]
     if best != one.best_here:
         lines.append(("", [escape(best), _figure(one.figure_best), "", ""]))
-    for row in one.rows:
+    for row in [row for row in one.rows if row.scorer.name not in {one.best_here, best}]:
         cells = [escape(row.scorer.name), _figure(row.figure), _difference(row.over_best)]
         lines.append((row.scorer.kind, [*cells, _difference(row.over_best_here)]))
     many = f"<small>{one.questions:,}, {100 * one.questions / questions:.0f} %</small>"

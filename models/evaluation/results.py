@@ -175,7 +175,7 @@ class Row(Struct, frozen=True):
 
 
 class SliceRow(Struct, frozen=True):
-    """The main metric of one learned scorer in a slice, and how much it is above the best singles there."""
+    """The main metric of one scorer in a slice, and how much it is above the best singles there."""
 
     scorer: Scorer
     figure: Estimate
@@ -184,7 +184,10 @@ class SliceRow(Struct, frozen=True):
 
 
 class Slice(Struct, frozen=True):
-    """The questions of one kind: their best single recommender, the best of all questions, the learned."""
+    """The questions of one kind: their best single recommender, the best of all questions, and others.
+
+    The rows are those of the hand rules and of all that is learned.
+    """
 
     name: str
     questions: int
@@ -327,7 +330,7 @@ def _slice(  # noqa: PLR0917 - what a slice is, then how it is drawn
             drawn.difference(position, best),
             drawn.difference(position, here),
         )
-        for position in _of_kinds(about.scorers, LEARNED)
+        for position in _of_kinds(about.scorers, ("rule", *LEARNED))
     )
     return Slice(
         name=about.slices[number],

@@ -7,6 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -77,6 +78,16 @@ def test_it_holds_the_slices_the_published_the_parameters_and_how_to_do_it_again
     for expected in ("0.3675", "0.6681", "sessions cut to", "a fast one", "abc123", "trees"):
         assert expected in text
     assert summary.about.command in text
+
+
+def test_a_hand_rule_stands_in_a_slice_once(tmp_path: Path) -> None:
+    """Also where it is the best single recommender there, which has a line of its own."""
+    ranks = [[1, 1, 2, 2], [2, 2, 1, 1], [1, 2, 1, 2]]
+    found = by_hand(ranks, ["recommender", "rule", "ranker"], slices=np.array([0, 0, 1, 1], np.int8))
+    write_report(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    table = page.partition("<h2>Kinds of question</h2>")[2].partition("</table>")[0]
+    assert table.count("<td>scorer 1") == 2
 
 
 def test_names_are_escaped(page: str) -> None:

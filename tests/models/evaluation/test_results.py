@@ -67,6 +67,14 @@ def test_slices_name_their_own_best_single_and_the_difference_to_both() -> None:
     assert carted.rows[0].over_best.mean == pytest.approx(-1 / 3)
 
 
+def test_in_each_slice_a_hand_rule_is_judged_beside_what_is_learned() -> None:
+    ranks = [[1, 1, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 1, 1]]
+    slices = np.array([0, 0, 0, 1, 1], np.int8)
+    untouched = by_hand(ranks, ["recommender", "rule", "ranker"], slices=slices).summary.slices[1]
+    assert [row.scorer.kind for row in untouched.rows] == ["rule", "ranker"]
+    assert untouched.rows[0].figure.mean == 0.5
+
+
 def test_a_slice_that_no_question_is_in_is_left_out() -> None:
     slices = np.array([1, 1], np.int8)
     summary = by_hand([[1, 2], [1, 1]], ["rule", "ranker"], slices=slices).summary

@@ -25,6 +25,7 @@ from benchmarks import networks
 from benchmarks.machine import machine
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.image_index import FlatIndex
+from models.labelling.feature_cache import Looks
 from models.labelling.head import HeadOptions
 from models.labelling.judging import TOP, Judgement, judge, ranks
 from models.labelling.training_labels import Split, side_by_side, train_and_test, train_labels
@@ -120,8 +121,8 @@ def _percent(drawn: Resampled, column: int) -> str:
 def measure(split: Split, given: argparse.Namespace, console: Console) -> None:
     """Train, judge, look up, and print the tables."""
     backbones, options, cache = networks.load(given), HeadOptions(seed=given.seed), given.cache
-    trained = train_labels(split, backbones, options, copies=given.copies, cache=cache)
-    features = [side_by_side(scenes, backbones, cache) for scenes in split]
+    trained = train_labels(split, backbones, options, views=given.views, copies=given.copies, cache=cache)
+    features = [side_by_side(scenes, backbones, cache, Looks(given.views)) for scenes in split]
     train, test = (Pictures(*both) for both in zip(features, (one.labels for one in split), strict=True))
     embedding = trained.recognition.head.embedding
     console.print(of_labels(trained.judgement, probe(train, test.rows, given.seed)))
@@ -133,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("scenes", type=Path, help="a folder per class, or a CSV: path,label, maybe split")
     networks.add_arguments(parser, backbone="MobileNet", weights="imagenet")
+    parser.add_argument("--views", type=int, default=2, choices=(1, 2), help="of each picture")
     parser.add_argument("--copies", type=int, default=0, help="augmented copies of each training picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=load().data_dir() / "features", help="of features")
@@ -143,7 +145,8 @@ def main() -> None:
     console.print(
         f"{given.scenes}: {parts}, {len(split.train.classes)} classes; seed {given.seed}", soft_wrap=True
     )
-    console.print(f"networks: {', '.join(networks.names(given))}; copies {given.copies}", soft_wrap=True)
+    how = f"{given.views} views, {given.copies} copies"
+    console.print(f"networks: {', '.join(networks.names(given))}; {how}", soft_wrap=True)
     measure(split, given, console)
     console.print(
         f"{time.perf_counter() - began:.0f} s; " + ", ".join(f"{k} {v}" for k, v in machine().items())

@@ -75,7 +75,7 @@ def _ready(folder: Path) -> Labeller:
     """The labeller, used once: TensorFlow prepares itself for the first picture, which takes seconds."""
     labeller = load_labeller(folder)
     try:
-        labeller.label(np.zeros((1, *labeller.size, 3), np.uint8))
+        labeller.label(np.zeros((1, labeller.sight.views, *labeller.sight.size, 3), np.uint8))
     except Exception as error:  # TensorFlow raises anything, as where memory is short
         raise LabellingError(f"{folder}: cannot label a picture here: {error}") from error
     return labeller

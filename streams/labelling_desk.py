@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.labelling.labeller import Labelled, Labeller
-from models.labelling.pictures import decode
+from models.labelling.pictures import Sight, decode_views
 from reco.errors import ImageRefusedError
 from reco.events import Sale
 from reco.labels import SaleLabels, Scored
@@ -78,7 +78,7 @@ class LabellingDesk:
         """What is found in the images of `sales`, in their order."""
         labeller = self.labeller
         urls = dict.fromkeys(url for sale in sales for url in sale.image_urls)
-        pictures, refused = await self._pictures(urls, labeller.size)
+        pictures, refused = await self._pictures(urls, labeller.sight)
         async with self._network:
             labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
         row_of = {url: row for row, url in enumerate(pictures)}
@@ -93,16 +93,16 @@ class LabellingDesk:
         return found
 
     async def _pictures(
-        self, urls: Mapping[str, None], size: tuple[int, int]
+        self, urls: Mapping[str, None], sight: Sight
     ) -> tuple[dict[str, Picture], dict[str, ImageRefusedError]]:
-        """The picture at each URL, or why there is none."""
+        """The views of the picture at each URL, or why there is none."""
         pictures: dict[str, Picture] = {}
         refused = {url: ImageRefusedError("too-slow", "it was not there in time") for url in urls}
 
         async def get(url: str) -> None:
             try:
                 async with self._fetched(url) as data:
-                    pictures[url] = await asyncio.to_thread(decode, data, size, self._max_pixels)
+                    pictures[url] = await asyncio.to_thread(decode_views, data, sight, self._max_pixels)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal

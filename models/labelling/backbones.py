@@ -71,12 +71,16 @@ class Backbone:
         )
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32[n, dimensions] of uint8[n, height, width, 3] RGB, on the GPU if there is one."""
-        found = np.empty((len(images), self.dimensions), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH]
+        """float32[n, dimensions] of uint8[n, height, width, 3] RGB, on the GPU if there is one.
+
+        Of pictures with several views, uint8[n, views, height, width, 3], it is the mean over the views.
+        """
+        views = images.reshape(-1, *images.shape[-3:])
+        found = np.empty((len(views), self.dimensions), np.float32)
+        for start in range(0, len(views), BATCH):
+            batch = views[start : start + BATCH]
             found[start : start + len(batch)] = self._run(_padded(batch)).numpy()[: len(batch)]
-        return found
+        return found.reshape(len(images), -1, self.dimensions).mean(axis=1) if len(images) else found
 
     def save(self, path: Path) -> None:
         """Write it to a `.keras` file, which `load_backbone` reads; the digest stays the same."""

@@ -23,7 +23,7 @@ from PIL import Image
 
 from models.labelling.augmentation import augmented
 from models.labelling.backbones import BATCH, Backbone, Progress
-from models.labelling.pictures import middle, whole
+from models.labelling.pictures import Sight, views_of, whole
 from models.labelling.scenes import Scenes
 from reco.errors import ImageRefusedError, LabellingError
 
@@ -33,6 +33,24 @@ NAMED_REFUSALS = 10
 """Most pictures that an error names."""
 
 _KEY = "V32"
+
+
+class Looks(NamedTuple):
+    """How pictures are looked at to learn from them.
+
+    Attributes:
+        views: of each picture and copy, whose features are averaged, see `Sight`.
+        copies: augmented copies beside each picture.
+        seed: what the copies are drawn from.
+    """
+
+    views: int = 1
+    copies: int = 0
+    seed: int = 0
+
+
+ONE_LOOK = Looks()
+"""At each picture as it is."""
 
 
 class _Wanted(NamedTuple):
@@ -45,7 +63,7 @@ class _Wanted(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Decoded rows, uint8[n, h, w, 3], and what is wrong with pictures that are none."""
+    """Decoded rows, uint8[n, views, h, w, 3], and what is wrong with pictures that are none."""
 
     rows: list[_Wanted]
     images: NDArray[np.uint8]
@@ -56,9 +74,7 @@ def features_of(
     scenes: Scenes,
     backbone: Backbone,
     cache: Path | None = None,
-    *,
-    copies: int = 0,
-    seed: int = 0,
+    looks: Looks = ONE_LOOK,
     progress: Progress = lambda _: None,
 ) -> NDArray[np.float32]:
     """float32[n * (1 + copies), dimensions]: all pictures, then their first augmented copies, and so on.
@@ -69,21 +85,23 @@ def features_of(
         scenes: the pictures.
         backbone: what finds the features.
         cache: the folder to keep them in, made if needed; None to keep nothing.
-        copies: augmented copies of each picture.
-        seed: what the copies are drawn from.
+        looks: how they are looked at.
         progress: told after each batch.
 
     Raises:
         LabellingError: some pictures cannot be used; names them. The others are in the cache.
     """
-    folder = None if cache is None else cache / f"{backbone.digest[:32]}-{FORMAT}"
+    views, copies, seed = looks
+    folder = None if cache is None else cache / f"{backbone.digest[:32]}-{FORMAT}-{views}"
     found = np.full((len(scenes.paths) * (1 + copies), backbone.dimensions), np.nan, np.float32)
     refused: list[str] = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         keys = _keys(threads, scenes.paths, copies, seed)
         done = np.zeros(len(found), bool) if folder is None else _read(folder, keys, found)
         progress(float(done.mean()))
-        for batch in _decoded(threads, scenes.paths, backbone.size, _wanted(keys, done, len(scenes.paths))):
+        for batch in _decoded(
+            threads, scenes.paths, Sight(backbone.size, views), _wanted(keys, done, len(scenes.paths))
+        ):
             refused += batch.refused
             rows = [wanted.row for wanted in batch.rows]
             found[rows], done[rows] = backbone.features(batch.images), True
@@ -130,11 +148,11 @@ def _wanted(keys: Sequence[bytes], done: NDArray[np.bool_], count: int) -> list[
 
 
 def _decoded(
-    threads: ThreadPoolExecutor, paths: Sequence[Path], size: tuple[int, int], wanted: Sequence[_Wanted]
+    threads: ThreadPoolExecutor, paths: Sequence[Path], sight: Sight, wanted: Sequence[_Wanted]
 ) -> Iterator[_Batch]:
     """The wanted rows in batches, in order; each thread decodes one, and two more lie ready."""
     batches = (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
-    ahead = (threads.submit(_decode, paths, size, batch) for batch in batches)
+    ahead = (threads.submit(_decode, paths, sight, batch) for batch in batches)
     waiting = deque(islice(ahead, (os.cpu_count() or 1) + 2))
     while waiting:
         batch = waiting.popleft().result()
@@ -142,27 +160,28 @@ def _decoded(
         yield batch
 
 
-def _decode(paths: Sequence[Path], size: tuple[int, int], wanted: Sequence[_Wanted]) -> _Batch:
+def _decode(paths: Sequence[Path], sight: Sight, wanted: Sequence[_Wanted]) -> _Batch:
     """Decode and augment one batch; rows of a picture that is refused are left out of it."""
     rows: list[_Wanted] = []
     images: list[NDArray[np.uint8]] = []
     refused: list[str] = []
     for picture, copies in groupby(wanted, key=lambda one: one.picture):
         try:
-            image = whole(_bytes(paths[picture]), size)
+            image = whole(_bytes(paths[picture]), sight.size)
         except ImageRefusedError as error:
             refused.append(f"{paths[picture]}: {error}")
             continue
         for one in copies:
             rows.append(one)
-            images.append(_copy(image, size, one))
-    return _Batch(rows, np.array(images, np.uint8).reshape(-1, *size, 3), refused)
+            images.append(_copy(image, sight, one))
+    return _Batch(rows, np.array(images, np.uint8).reshape(-1, sight.views, *sight.size, 3), refused)
 
 
-def _copy(picture: Image.Image, size: tuple[int, int], wanted: _Wanted) -> NDArray[np.uint8]:
+def _copy(picture: Image.Image, sight: Sight, wanted: _Wanted) -> NDArray[np.uint8]:
     if wanted.copy == 0:
-        return middle(picture, size)
-    return augmented(picture, size, np.random.default_rng(np.frombuffer(wanted.key, np.uint32)))
+        return views_of(picture, sight)
+    random = np.random.default_rng(np.frombuffer(wanted.key, np.uint32))
+    return np.stack([augmented(picture, sight.size, random) for _ in range(sight.views)])
 
 
 def _read(folder: Path, keys: Sequence[bytes], found: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -44,7 +44,7 @@ class HeadOptions(Struct, frozen=True):
     """
 
     hidden: int = 256
-    folds: int = 5
+    folds: int = 10
     epochs: int = 200
     patience: int = 10
     feature_dropout: float = 0.5

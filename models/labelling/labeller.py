@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.labelling.backbones import Backbone, load_backbone
 from models.labelling.head import Head
 from models.labelling.labeller_files import HEAD, LABELLER, TOPICS, Manifest
+from models.labelling.pictures import Sight
 from models.labelling.topics import Topics
 from models.sealed import digest, write
 from reco.errors import LabellingError
@@ -44,11 +45,19 @@ class Labelled(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """What recognises: the networks, the head on their features, and topics, if they were fitted."""
+    """What recognises.
+
+    Attributes:
+        backbones: the networks.
+        head: on their features.
+        topics: if they were fitted.
+        views: of each picture, as the head was trained on them, see `Sight`.
+    """
 
     backbones: tuple[Backbone, ...]
     head: Head
     topics: Topics | None = None
+    views: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,12 @@ class Labeller:
         return topics.names if topics else ()
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the pictures that it takes, pixels."""
-        return self.recognition.backbones[0].size
+    def sight(self) -> Sight:
+        """How it looks at pictures."""
+        return Sight(self.recognition.backbones[0].size, self.recognition.views)
 
     def label(self, images: NDArray[np.uint8]) -> Labelled:
-        """Recognise what is on pictures, uint8[n, height, width, 3] RGB of the labeller's `size`."""
+        """Recognise what is on pictures, as `Backbone.features` takes them, seen by its `sight`."""
         features = np.hstack([backbone.features(images) for backbone in self.recognition.backbones])
         return self.label_features(features)
 
@@ -149,7 +158,7 @@ def load_labeller(folder: Path) -> Labeller:
             finds = f"finds {backbone.dimensions} features, the manifest says {stored.dimensions}"
             raise LabellingError(f"{folder / stored.file}: {finds}; train it again")
     same_size(backbones)
-    return Labeller(manifest, Recognition(backbones, head, topics))
+    return Labeller(manifest, Recognition(backbones, head, topics, manifest.views))
 
 
 class Verified(NamedTuple):
@@ -207,6 +216,7 @@ def _write_files(folder: Path, recognition: Recognition, provenance: Provenance)
         "backbones": stored,
         "classes": recognition.head.classes,
         "temperature": recognition.head.temperature,
+        "views": recognition.views,
         "metrics": provenance.metrics,
         "files": {name: digest(value) for name, value in files.items()},
     }

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from models.labelling.pictures import MAX_VIEWS
 from models.sealed import MEBIBYTE, Seal, SealedManifest
 from reco.errors import LabellingError
 from reco.labels import Name
@@ -27,11 +28,13 @@ class Manifest(SealedManifest, frozen=True, kw_only=True):
         backbones: in the order in which the head takes their features.
         classes: the scene labels, in the order of the scores.
         temperature: of the head.
+        views: of a picture, whose features are averaged, see `Sight`.
     """
 
     backbones: Annotated[tuple[StoredBackbone, ...], Meta(min_length=1, max_length=8)]
     classes: Annotated[tuple[Name, ...], Meta(min_length=2, max_length=10_000)]
     temperature: Annotated[float, Meta(gt=0)]
+    views: Annotated[int, Meta(ge=1, le=MAX_VIEWS)] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ LARGE_PIXELS = 12_500_000
 """Of pictures above this, one is decoded at a time."""
 MAX_SCANS = 100
 """Most passes over a progressive JPEG, each of which takes as long as all of another JPEG; ten are usual."""
+
+MAX_VIEWS = 2
+"""Most views of a picture."""
 
 _ONE_AT_A_TIME = Lock()
 _ANY_TIME = nullcontext()
@@ -45,6 +49,20 @@ _UPRIGHT = {
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
+class Sight(NamedTuple):
+    """How a picture is looked at.
+
+    Attributes:
+        size: height and width of a view, pixels.
+        views: 1, the middle; or 2, both ends of the longer side, the second one mirrored: together they show
+            all of a picture that is up to twice as long as it is wide (as of the ten views of Krizhevsky et
+            al., NIPS 2012, section 4.1).
+    """
+
+    size: tuple[int, int]
+    views: int = 1
+
+
 def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """The upright middle of a picture, as large as fits into `size`.
 
@@ -63,10 +81,40 @@ def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> 
         return middle(_whole(data, size, max_pixels), size)
 
 
+def decode_views(data: bytes, sight: Sight, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The views of an upright picture, as `views_of` gives them.
+
+    Args:
+        data: as `whole` takes it.
+        sight: size and number of the views.
+        max_pixels: refuse a picture that claims more, before it is decoded.
+
+    Raises:
+        ImageRefusedError: as by `whole`.
+    """
+    with _refusals(data):
+        return views_of(_whole(data, sight.size, max_pixels), sight)
+
+
+def views_of(picture: Image.Image, sight: Sight) -> NDArray[np.uint8]:
+    """uint8[views, height, width, 3]: the views of an RGB picture."""
+    if sight.views == 1:
+        return middle(picture, sight.size)[None]
+    first, last = (_part(picture, sight.size, place) for place in (0.0, 1.0))
+    return np.stack([first, last[:, ::-1]])
+
+
 def middle(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """uint8[height, width, 3]: the middle of an RGB picture, as large as fits into `size`."""
+    return _part(picture, size, 0.5)
+
+
+def _part(picture: Image.Image, size: tuple[int, int], place: float) -> NDArray[np.uint8]:
+    """The largest part of a picture in the shape of `size`, from one end (0) to the other (1)."""
     height, width = size
-    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC))
+    return np.asarray(
+        ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC, centering=(place, place))
+    )
 
 
 def whole(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> Image.Image:

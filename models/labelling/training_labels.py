@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.labelling.backbones import Backbone, Progress
-from models.labelling.feature_cache import features_of
+from models.labelling.feature_cache import ONE_LOOK, Looks, features_of
 from models.labelling.head import HeadOptions, between, folds_of, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, same_size
@@ -77,6 +77,7 @@ def train_labels(
     backbones: Sequence[Backbone],
     options: HeadOptions,
     *,
+    views: int = 1,
     copies: int = 0,
     cache: Path | None = None,
     progress: Progress = lambda _: None,
@@ -90,6 +91,7 @@ def train_labels(
         split: the scenes.
         backbones: whose features the head looks at, side by side; all of one size.
         options: of the head; its seed is that of copies and topics too.
+        views: of each picture, whose features are averaged, see `Sight`.
         copies: augmented copies of each training picture.
         cache: the folder to keep features in; an interrupted training goes on from there.
         progress: told now and then.
@@ -101,16 +103,15 @@ def train_labels(
     seed, classes = options.seed, split.train.classes
     rows, tested_rows = len(split.train.paths) * (1 + copies), len(split.test.paths)
     first = FEATURES_SHARE * rows / (rows + tested_rows)
-    told = between(progress, 0, first)
-    features = side_by_side(split.train, backbones, cache, copies=copies, seed=seed, progress=told)
-    told = between(progress, first, FEATURES_SHARE)
-    tested = side_by_side(split.test, backbones, cache, progress=told)
-    told = between(progress, FEATURES_SHARE, 1)
+    parts = ((0, first), (first, FEATURES_SHARE), (FEATURES_SHARE, 1))
+    taught_told, tested_told, told = (between(progress, *part) for part in parts)
+    features = side_by_side(split.train, backbones, cache, Looks(views, copies, seed), taught_told)
+    tested = side_by_side(split.test, backbones, cache, Looks(views), tested_told)
     blocks = [backbone.dimensions for backbone in backbones]
     trained = train_head(features, split.train.labels, classes, options, blocks=blocks, progress=told)
     topics = fit_topics(trained.unseen, classes, TopicOptions(seed=seed))
     judgement = judge(trained.head.probabilities(tested), split.test.labels, classes)
-    return Trained(Recognition(tuple(backbones), trained.head, topics), judgement, trained.epochs)
+    return Trained(Recognition(tuple(backbones), trained.head, topics, views), judgement, trained.epochs)
 
 
 def judge_labeller(
@@ -121,7 +122,8 @@ def judge_labeller(
     Raises:
         LabellingError: a picture cannot be used.
     """
-    features = side_by_side(scenes, labeller.recognition.backbones, cache, progress=progress)
+    known = labeller.recognition
+    features = side_by_side(scenes, known.backbones, cache, Looks(known.views), progress)
     return judge(labeller.label_features(features).scores, scenes.labels, labeller.classes)
 
 
@@ -129,16 +131,14 @@ def side_by_side(
     scenes: Scenes,
     backbones: Sequence[Backbone],
     cache: Path | None,
-    *,
-    copies: int = 0,
-    seed: int = 0,
+    looks: Looks = ONE_LOOK,
     progress: Progress = lambda _: None,
 ) -> NDArray[np.float32]:
     """float32[n * (1 + copies), d]: the features of all backbones; see `feature_cache.features_of`."""
     parts = []
     for number, backbone in enumerate(backbones):
         told = between(progress, number / len(backbones), (number + 1) / len(backbones))
-        parts.append(features_of(scenes, backbone, cache, copies=copies, seed=seed, progress=told))
+        parts.append(features_of(scenes, backbone, cache, looks, told))
     return np.hstack(parts)
 
 

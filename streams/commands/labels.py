@@ -38,6 +38,14 @@ Cache = Annotated[
 Output = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where labellers are; else in the data folder.")
 ]
+Views = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=2,
+        help="1: only the middle of each picture is looked at, in half the time; 2: both ends, one mirrored.",
+    ),
+]
 Copies = Annotated[int, typer.Option(min=0, help="Augmented copies of each training picture.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Most passes over the pictures.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of first weights, order, copies and topics.")]
@@ -52,6 +60,7 @@ def train_command(
     output: Output = None,
     report: Report = None,
     cache: Cache = None,
+    views: Views = 2,
     copies: Copies = 0,
     epochs: Epochs = 200,
     seed: Seed = 0,
@@ -76,7 +85,7 @@ def train_command(
     many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
-        trained = train_labels(split, loaded, options, copies=copies, cache=kept, progress=told)
+        trained = train_labels(split, loaded, options, views=views, copies=copies, cache=kept, progress=told)
     trained_on = {"images": str(images), "pictures": many, "copies": copies, "options": options}
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
     provenance = Provenance(now(), trained_on, trained.judgement.metrics())
@@ -143,6 +152,7 @@ def _facts(labeller: "Labeller") -> dict[str, str]:
     facts: dict[str, Any] = {
         "labeller": labeller.version,
         "backbones": ", ".join(f"{one.name} ({one.dimensions})" for one in manifest.backbones),
+        "views of each picture": manifest.views,
         "topics": ", ".join(labeller.topic_names),
     }
     facts |= {f"trained on, {name}": value for name, value in manifest.trained_on.items()}

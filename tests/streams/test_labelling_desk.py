@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.labelling.labeller import Labeller, load_labeller
-from models.labelling.pictures import decode
+from models.labelling.pictures import decode, decode_views
 from reco.events import Sale
 from streams.images.fetching import PER_HOST, Fetcher
 from streams.images.settings import Images
@@ -56,7 +57,7 @@ def sale(sale_id: str, *urls: str) -> Sale:
 
 
 def pictures(labeller: Labeller, *postcards: tuple[str, int]) -> NDArray[np.uint8]:
-    return np.stack([decode(jpeg(*one), labeller.size) for one in postcards])
+    return np.stack([decode(jpeg(*one), labeller.sight.size) for one in postcards])
 
 
 def vector(found: Found) -> NDArray[np.float32]:
@@ -86,6 +87,18 @@ async def test_the_labels_of_a_sale_are_the_mean_over_its_images(
     assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-6)
     centre = expected.embeddings.mean(axis=0)
     np.testing.assert_allclose(direction, centre / np.linalg.norm(centre), atol=1e-5)
+
+
+async def test_a_labeller_of_two_views_sees_both_ends_of_an_image(
+    labeller: Labeller, fetcher: Fetcher, site: PostcardSite
+) -> None:
+    both = replace(labeller, recognition=replace(labeller.recognition, views=2))
+
+    (found,) = await desk_of(both, fetcher).label([sale("a", site.postcard(SLOPE, 900))])
+
+    views = decode_views(jpeg(SLOPE, 900), both.sight)
+    assert not np.array_equal(views[0], views[1])
+    np.testing.assert_allclose(vector(found), both.label(views[None]).embeddings[0], atol=1e-5)
 
 
 async def test_images_of_all_sales_are_fetched_side_by_side_and_labelled_together(

@@ -79,6 +79,7 @@ def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
     assert labeller.manifest.metrics["top-1"] > 0.9
     assert labeller.manifest.trained_on["pictures"] == 36
     assert labeller.topic_names
+    assert labeller.sight.views == 2
     assert "36 pictures" in trained.output
     page = report.read_text()
     assert labeller.version in page
@@ -94,7 +95,7 @@ def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_si
     other = tmp_path / "other.keras"
     Backbone(small_network(3, (16, 16), seed=5)).save(other)
     trained = labels(
-        *("train", draw(tmp_path / "scenes"), "--epochs", 2),
+        *("train", draw(tmp_path / "scenes"), "--epochs", 2, "--views", 1),
         *("--backbone", backbone, "--backbone", other),
     )
     labeller = written(trained)
@@ -102,6 +103,7 @@ def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_si
     assert [one.dimensions for one in labeller.manifest.backbones] == [128, 128]
     assert (tmp_path / ".tenfold/labellers" / labeller.version).is_dir()
     assert max(labeller.manifest.trained_on["epochs"]) <= 2
+    assert labeller.sight.views == 1
 
 
 def _alone(scenes: Path, root: Path) -> Path:

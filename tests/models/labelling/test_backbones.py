@@ -169,6 +169,14 @@ def test_the_digest_tells_networks_apart_by_what_they_compute() -> None:
     assert len({digest, *(other.digest for other in others)}) == 4
 
 
+def test_the_features_of_a_picture_with_several_views_are_their_mean() -> None:
+    backbone, images = Backbone(own(average)), noise(2 * BATCH + 4, 12)
+    views = images.reshape(-1, 2, *images.shape[1:])
+    wanted = backbone.features(images).reshape(len(views), 2, -1).mean(axis=1)
+    np.testing.assert_allclose(backbone.features(views), wanted, rtol=1e-5)
+    assert np.array_equal(backbone.features(images[:, None]), backbone.features(images))
+
+
 def test_any_number_of_pictures_goes_through_one_trace_of_the_network() -> None:
     backbone = Backbone(own(average))
     images = noise(2 * BATCH + 3, 12)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from models.labelling.augmentation import augmented
 from models.labelling.backbones import BATCH, Backbone, small_network
-from models.labelling.feature_cache import features_of
-from models.labelling.pictures import decode
+from models.labelling.feature_cache import Looks, features_of
+from models.labelling.pictures import Sight, decode, decode_views
 from models.labelling.scenes import Scenes
 from reco.errors import LabellingError
 
@@ -79,6 +79,17 @@ def test_with_a_cache_every_picture_is_shown_once(scenes: Scenes, backbone: Coun
     assert np.array_equal(first, again)
 
 
+def test_two_views_of_a_picture_are_looked_at_and_kept_apart_from_one(
+    scenes: Scenes, backbone: Counting, tmp_path: Path
+) -> None:
+    one = features_of(scenes, backbone, tmp_path)
+    both = features_of(scenes, backbone, tmp_path, Looks(views=2, copies=1))
+    views = [decode_views(path.read_bytes(), Sight(backbone.size, 2)) for path in scenes.paths]
+    np.testing.assert_allclose(both[:COUNT], backbone.features(np.stack(views)), rtol=1e-4, atol=1e-6)
+    assert np.array_equal(features_of(scenes, backbone, tmp_path, Looks(views=2, copies=1)), both)
+    assert np.array_equal(features_of(scenes, backbone, tmp_path), one)
+
+
 def interrupt_after(batches: int) -> Callable[[float], None]:
     def progress(share: float) -> None:
         if share >= batches * BATCH / COUNT:
@@ -143,20 +154,20 @@ def test_another_backbone_has_a_cache_of_its_own(scenes: Scenes, backbone: Count
 def test_copies_follow_the_pictures_and_are_drawn_from_the_seed(
     scenes: Scenes, backbone: Counting, tmp_path: Path
 ) -> None:
-    found = features_of(scenes, backbone, copies=2, seed=7)
+    found = features_of(scenes, backbone, looks=Looks(copies=2, seed=7))
     pictures, first, second = found.reshape(3, COUNT, -1)
     np.testing.assert_allclose(pictures, features_of(scenes, backbone), rtol=1e-4, atol=1e-6)
     for one, other in ((pictures, first), (pictures, second), (first, second)):
         assert np.abs(one - other).max(axis=1).min() > 1e-4
     own = np.linalg.norm(first - pictures, axis=1)
     assert own.mean() < np.linalg.norm(first - np.roll(pictures, 1, axis=0), axis=1).mean()
-    features_of(scenes, backbone, tmp_path, copies=1, seed=7)
+    features_of(scenes, backbone, tmp_path, Looks(copies=1, seed=7))
     backbone.shown = 0
     np.testing.assert_allclose(
-        features_of(scenes, backbone, tmp_path, copies=2, seed=7), found, rtol=1e-4, atol=1e-6
+        features_of(scenes, backbone, tmp_path, Looks(copies=2, seed=7)), found, rtol=1e-4, atol=1e-6
     )
     assert backbone.shown == COUNT
-    assert not np.allclose(features_of(scenes, backbone, copies=1, seed=8)[COUNT:], first)
+    assert not np.allclose(features_of(scenes, backbone, looks=Looks(copies=1, seed=8))[COUNT:], first)
 
 
 def test_progress_grows_to_the_whole(scenes: Scenes, backbone: Counting, tmp_path: Path) -> None:
@@ -177,14 +188,14 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_kept(
     paths[5].write_bytes(whole[:200])
     paths[9].write_bytes(b"no picture")
     with pytest.raises(LabellingError) as refused:
-        features_of(scenes_of(paths), backbone, tmp_path / "cache", copies=1)
+        features_of(scenes_of(paths), backbone, tmp_path / "cache", Looks(copies=1))
     said = str(refused.value)
     assert "2 pictures cannot be used" in said
     assert f"{paths[5]}: broken-image" in said
     assert f"{paths[9]}: not-an-image" in said
     paths[5].write_bytes(whole)
     backbone.shown = 0
-    features_of(scenes_of(paths[:9]), backbone, tmp_path / "cache", copies=1)
+    features_of(scenes_of(paths[:9]), backbone, tmp_path / "cache", Looks(copies=1))
     assert backbone.shown == 2
 
 

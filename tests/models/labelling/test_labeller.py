@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from models.labelling.labeller import (
     write_labeller,
 )
 from models.labelling.labeller_files import HEAD, LABELLER, TOPICS
+from models.labelling.pictures import Sight
 from models.labelling.topics import TopicOptions, Topics, fit_topics
 from models.sealed import checksum_of, digest, id_of
 from reco.errors import LabellingError
@@ -123,7 +125,7 @@ def test_it_knows_its_version_classes_topics_and_size(loaded: Labeller, written:
     assert loaded.version.startswith("2026-11-24-")
     assert loaded.classes == CLASSES
     assert len(loaded.topic_names) == 3
-    assert loaded.size == SIZE
+    assert loaded.sight == Sight(SIZE, views=1)
     assert loaded.manifest.trained_on["pictures"] == 60
 
 
@@ -138,6 +140,25 @@ def test_a_labeller_without_topics_gives_none(recognition: Recognition, tmp_path
     found = load_labeller(write_labeller(tmp_path, bare, Provenance(TRAINED_AT, {})))
     assert found.topic_names == ()
     assert found.label(images(2)).topics.shape == (2, 0)
+
+
+def test_a_labeller_looks_at_pictures_as_its_head_was_trained_to(
+    recognition: Recognition, tmp_path: Path
+) -> None:
+    loaded = load_labeller(
+        write_labeller(tmp_path, replace(recognition, views=2), Provenance(TRAINED_AT, {}))
+    )
+    assert loaded.sight == Sight(SIZE, views=2)
+    views = np.stack([images(4), images(4)[::-1]], axis=1)
+    features = np.hstack([one.features(views) for one in recognition.backbones])
+    np.testing.assert_array_equal(loaded.label(views).embeddings, loaded.label_features(features).embeddings)
+
+
+def test_a_labeller_with_more_views_than_are_known_is_refused(
+    recognition: Recognition, tmp_path: Path
+) -> None:
+    with pytest.raises(LabellingError, match="views"):
+        write_labeller(tmp_path, replace(recognition, views=3), Provenance(TRAINED_AT, {}))
 
 
 def test_nothing_is_left_beside_a_labeller(written: Path) -> None:

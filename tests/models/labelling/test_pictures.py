@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.labelling.pictures import MAX_SCANS, decode
+from models.labelling.pictures import MAX_SCANS, Sight, decode, decode_views
 from reco.errors import ImageRefusedError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -119,6 +119,41 @@ def test_the_whole_is_covered_and_the_middle_kept(width: int, height: int) -> No
 def test_a_tiny_or_narrow_picture_fills_the_size_too(width: int, height: int) -> None:
     pixels = decode(encoded(Image.new("RGB", (width, height), GREEN), "PNG"), (50, 50))
     assert (pixels == GREEN).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "right"),
+    [
+        ((96, 48), [RED, RED, BLUE, BLUE], [GREEN, GREEN, WHITE, WHITE]),
+        ((48, 96), [RED, GREEN, RED, GREEN], [WHITE, BLUE, WHITE, BLUE]),
+    ],
+)
+def test_two_views_are_both_ends_of_the_longer_side_the_second_mirrored(
+    size: tuple[int, int], left: list[tuple[int, ...]], right: list[tuple[int, ...]]
+) -> None:
+    views = decode_views(encoded(corners(*size), "PNG"), Sight((32, 32), views=2))
+    assert views.shape == (2, 32, 32, 3)
+    assert views.dtype == np.uint8
+    assert [quarters(view) for view in views] == [left, right]
+
+
+def test_the_two_views_of_a_square_picture_are_itself_and_its_mirror_image() -> None:
+    data = encoded(corners(), "PNG")
+    first, second = decode_views(data, Sight((64, 64), views=2))
+    assert np.array_equal(first, decode(data, (64, 64)))
+    assert np.array_equal(second, first[:, ::-1])
+
+
+def test_one_view_is_the_middle() -> None:
+    data = encoded(corners(96, 48), "PNG")
+    assert np.array_equal(decode_views(data, Sight((32, 32))), decode(data, (32, 32))[None])
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_views_are_refused_as_pictures_are(views: int) -> None:
+    with pytest.raises(ImageRefusedError) as refused:
+        decode_views(b"no picture", Sight((32, 32), views))
+    assert refused.value.reason == "not-an-image"
 
 
 def test_height_comes_before_width() -> None:

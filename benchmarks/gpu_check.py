@@ -153,7 +153,7 @@ def main() -> int:
     console.print(f"TensorFlow computes on {card}", markup=False)
     backbones = [f"--backbone={name}" for name in networks.names(given)]
     with TemporaryDirectory(prefix="tenfold-labeller-") as folder:
-        made = labeller(folder, [*backbones, f"--weights={given.weights}"])
+        made = labeller(folder, [*backbones, f"--weights={given.weights}", f"--views={given.views}"])
         arguments = [f"--labeller={made}", *others]
         with watched() as lines:
             on_card = run(SHARED, arguments)

@@ -21,7 +21,7 @@ from models.labelling.backbones import Backbone
 from models.labelling.head import HeadOptions, train_head
 from models.labelling.labeller import Provenance, Recognition, write_labeller
 from models.labelling.networks import RANDOM
-from models.labelling.pictures import decode
+from models.labelling.pictures import Sight, decode_views
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.events import Sale
 from streams.clock import now
@@ -49,20 +49,20 @@ def _jpeg(kind: str, seed: int, side: int) -> bytes:
     return file.getvalue()
 
 
-def decoded(files: Sequence[bytes], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """uint8[n, height, width, 3]: pictures as a labeller takes them."""
-    return np.stack([decode(file, size) for file in files])
+def decoded(files: Sequence[bytes], sight: Sight) -> NDArray[np.uint8]:
+    """uint8[n, views, height, width, 3]: pictures as a labeller takes them."""
+    return np.stack([decode_views(file, sight) for file in files])
 
 
-def labeller(folder: Path, backbones: Sequence[Backbone]) -> Path:
+def labeller(folder: Path, backbones: Sequence[Backbone], views: int) -> Path:
     """A labeller below `folder` on these networks, its head of the usual size, trained for a moment."""
-    pictures = decoded(jpegs(TAUGHT * len(KINDS), start=10_000), backbones[0].size)
+    pictures = decoded(jpegs(TAUGHT * len(KINDS), start=10_000), Sight(backbones[0].size, views))
     features = np.hstack([backbone.features(pictures) for backbone in backbones])
     labels = np.tile(np.arange(len(KINDS), dtype=np.int32), TAUGHT)
     blocks = [backbone.dimensions for backbone in backbones]
     learned = train_head(features, labels, tuple(KINDS), HeadOptions(epochs=EPOCHS), blocks=blocks)
     topics = fit_topics(learned.unseen, tuple(KINDS), TopicOptions(numbers=(4,)))
-    recognition = Recognition(tuple(backbones), learned.head, topics)
+    recognition = Recognition(tuple(backbones), learned.head, topics, views)
     return write_labeller(folder, recognition, Provenance(now(), {"images": "postcards, for a benchmark"}))
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     reads.add_argument("folder", type=Path)
     networks.add_arguments(reads, backbone="MobileNet", weights=RANDOM)
     given = reads.parse_args()
-    print(labeller(given.folder, networks.load(given)))
+    print(labeller(given.folder, networks.load(given), given.views))
 
 
 if __name__ == "__main__":

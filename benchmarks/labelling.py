@@ -33,7 +33,7 @@ from benchmarks.image_shop import Site, decoded, jpegs, labeller
 from benchmarks.installation import cpu_seconds, installation, producing, reading, workers
 from benchmarks.machine import Figure, Report, machine, parser, publish
 from models.labelling.backbones import Backbone
-from models.labelling.labeller import load_labeller
+from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.networks import RANDOM
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
@@ -128,11 +128,11 @@ class SeenContent(SaleContent):
 
 
 async def throughput(
-    settings: Settings, running: Supervisor, backbones: Sequence[Backbone], given: argparse.Namespace
+    settings: Settings, running: Supervisor, labelling: Labeller, given: argparse.Namespace
 ) -> Rounds:
     """Pairs of a round of the worker and its baseline, after one to warm up."""
     topics, files, images = topic_set(settings.topics), jpegs(PICTURES), given.sales * given.images
-    network = BareNetwork(backbones, decoded(files, backbones[0].size))
+    network = BareNetwork(labelling.recognition.backbones, decoded(files, labelling.sight))
     pairs, labels = [], list[SaleLabels]()
     async with (
         Site(files) as site,
@@ -242,16 +242,16 @@ def main() -> None:
     reads.add_argument("--labels", type=Path, help="file to write what was recognised to, as JSON Lines")
     given = reads.parse_args()
     with TemporaryDirectory(prefix="tenfold-labeller-") as folder, installation(0) as bare:
-        place = given.labeller or labeller(Path(folder), networks.load(given))
-        backbones = load_labeller(place).recognition.backbones
+        place = given.labeller or labeller(Path(folder), networks.load(given), given.views)
+        loaded = load_labeller(place)
         labelling = Labelling(labeller=str(place))
         settings = replace(bare, images=Images(allow_private=True), labelling=labelling)
         with workers(settings, [("labelling",)]) as running:
-            rounds = asyncio.run(throughput(settings, running, backbones, given))
+            rounds = asyncio.run(throughput(settings, running, loaded, given))
             latencies = asyncio.run(latency(settings, given.rate, given.seconds))
     parameters = {name: getattr(given, name) for name in ("sales", "images", "rounds", "rate", "seconds")}
-    network = " + ".join(backbone.name for backbone in backbones)
-    parameters |= {"network": network, "device": networks.device()}
+    network = " + ".join(backbone.name for backbone in loaded.recognition.backbones)
+    parameters |= {"network": network, "views": loaded.sight.views, "device": networks.device()}
     publish(Report("labelling", machine(), parameters, figures(rounds, latencies)), given.json)
     if given.labels:
         given.labels.write_bytes(b"\n".join(map(msgspec.json.encode, rounds.labels)))

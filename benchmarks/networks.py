@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from models.labelling.backbones import OWN, Backbone
 from models.labelling.networks import IMAGENET, RANDOM, Network, holds_weights, load_network
+from models.labelling.pictures import MAX_VIEWS
 
 CPU = "CPU"
 """What TensorFlow computes on where it sees no card."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, backbone: str, weights: str) -> None:
-    """The arguments `--backbone`, which may be repeated, and `--weights`, with their defaults."""
+    """The arguments `--backbone`, which may be repeated, `--weights` and `--views`, with their defaults."""
     parser.add_argument(
         "--backbone",
         action="append",
@@ -23,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser, backbone: str, weights: str) 
         default=weights,
         metavar=f"{IMAGENET}|{RANDOM}|FILE",
         help=f"of networks of Keras; default {weights}",
+    )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=MAX_VIEWS,
+        choices=range(1, MAX_VIEWS + 1),
+        help=f"of each picture; default {MAX_VIEWS}, as of what `tenfold labels train` trains",
     )
     parser.set_defaults(default_backbone=backbone)
 

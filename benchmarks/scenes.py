@@ -134,7 +134,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("scenes", type=Path, help="a folder per class, or a CSV: path,label, maybe split")
     networks.add_arguments(parser, backbone="MobileNet", weights="imagenet")
-    parser.add_argument("--views", type=int, default=2, choices=(1, 2), help="of each picture")
     parser.add_argument("--copies", type=int, default=0, help="augmented copies of each training picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=load().data_dir() / "features", help="of features")

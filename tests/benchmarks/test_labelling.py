@@ -4,6 +4,7 @@ import aiohttp
 
 from benchmarks.image_shop import Site, decoded, jpegs
 from benchmarks.labelling import SeenContent
+from models.labelling.pictures import Sight
 from reco.events import Sale
 from reco.label_book import LabelBook
 from tests.models.image_ranker import SEA, looks
@@ -42,4 +43,4 @@ async def test_every_address_of_every_sale_is_new_and_has_a_picture() -> None:
         found = [await (await client.get(url)).read() for url in urls]
     assert len(set(urls)) == 5
     assert found == [files[number % 3] for number in range(5)]
-    assert decoded(found, (32, 48)).shape == (5, 32, 48, 3)
+    assert decoded(found, Sight((32, 48), views=2)).shape == (5, 2, 32, 48, 3)

@@ -57,7 +57,7 @@ METRICS: Final[Mapping[Protocol, tuple[Metric, ...]]] = {
 }
 SHARES: Final[Mapping[Protocol, tuple[float, float]]] = {
     "hourly": (0.0, 0.0),
-    "next-click": (0.07, 0.10),
+    "next-click": (0.07, 0.20),
     "purchase": (0.30, 0.50),
 }
 """Shares of the log that test and train unless others are asked for."""

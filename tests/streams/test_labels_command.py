@@ -72,7 +72,7 @@ def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
     report = tmp_path / "report.html"
     trained = labels(
         *("train", tmp_path / "scenes", "--backbone", backbone, "--copies", 1, "--report", report),
-        *("--output", tmp_path / "out", "--cache", tmp_path / "kept"),
+        *("--epochs", 40, "--output", tmp_path / "out", "--cache", tmp_path / "kept"),
     )
     labeller = written(trained)
     assert labeller.classes == tuple(COLOURS)

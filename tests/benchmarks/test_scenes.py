@@ -62,7 +62,7 @@ def test_the_probe_tells_clusters_apart() -> None:
 def test_real_scenes_are_recognised_and_their_neighbours_show_the_same(tmp_path: Path) -> None:
     backbone = f"{SHARED / 'weights' / 'backbones.py'}:squeezenet_places365"
     split = train_and_test(SHARED / "images" / "sun25" / "split.csv")
-    given = Namespace(backbone=[backbone], weights="", seed=0, copies=0, cache=tmp_path)
+    given = Namespace(backbone=[backbone], weights="", views=2, seed=0, copies=0, cache=tmp_path)
     said = StringIO()
     measure(split, given, Console(file=said, width=130))
     shares = [

@@ -128,11 +128,11 @@ class SeenContent(SaleContent):
 
 
 async def throughput(
-    settings: Settings, running: Supervisor, labelling: Labeller, given: argparse.Namespace
+    settings: Settings, running: Supervisor, loaded: Labeller, given: argparse.Namespace
 ) -> Rounds:
     """Pairs of a round of the worker and its baseline, after one to warm up."""
     topics, files, images = topic_set(settings.topics), jpegs(PICTURES), given.sales * given.images
-    network = BareNetwork(labelling.recognition.backbones, decoded(files, labelling.sight))
+    network = BareNetwork(loaded.recognition.backbones, decoded(files, loaded.sight))
     pairs, labels = [], list[SaleLabels]()
     async with (
         Site(files) as site,

@@ -80,7 +80,9 @@ class Backbone:
         for start in range(0, len(views), BATCH):
             batch = views[start : start + BATCH]
             found[start : start + len(batch)] = self._run(_padded(batch)).numpy()[: len(batch)]
-        return found.reshape(len(images), -1, self.dimensions).mean(axis=1) if len(images) else found
+        of_pictures = found.reshape(*images.shape[:-3], self.dimensions)
+        mean: NDArray[np.float32] = of_pictures.mean(axis=tuple(range(1, of_pictures.ndim - 1)))
+        return mean
 
     def save(self, path: Path) -> None:
         """Write it to a `.keras` file, which `load_backbone` reads; the digest stays the same."""

@@ -77,8 +77,8 @@ def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> 
     Raises:
         ImageRefusedError: as by `whole`.
     """
-    with _refusals(data):
-        return middle(_whole(data, size, max_pixels), size)
+    view: NDArray[np.uint8] = decode_views(data, Sight(size), max_pixels)[0]
+    return view
 
 
 def decode_views(data: bytes, sight: Sight, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -99,18 +99,13 @@ def decode_views(data: bytes, sight: Sight, max_pixels: int = MAX_PIXELS) -> NDA
 def views_of(picture: Image.Image, sight: Sight) -> NDArray[np.uint8]:
     """uint8[views, height, width, 3]: the views of an RGB picture."""
     if sight.views == 1:
-        return middle(picture, sight.size)[None]
+        return _part(picture, sight.size, 0.5)[None]
     first, last = (_part(picture, sight.size, place) for place in (0.0, 1.0))
     return np.stack([first, last[:, ::-1]])
 
 
-def middle(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """uint8[height, width, 3]: the middle of an RGB picture, as large as fits into `size`."""
-    return _part(picture, size, 0.5)
-
-
 def _part(picture: Image.Image, size: tuple[int, int], place: float) -> NDArray[np.uint8]:
-    """The largest part of a picture in the shape of `size`, from one end (0) to the other (1)."""
+    """uint8[height, width, 3]: the largest part in the shape of `size`, from one end (0) to the other (1)."""
     height, width = size
     return np.asarray(
         ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC, centering=(place, place))

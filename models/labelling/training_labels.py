@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.labelling.backbones import Backbone, Progress
-from models.labelling.feature_cache import ONE_LOOK, Looks, features_of
+from models.labelling.feature_cache import Looks, features_of
 from models.labelling.head import HeadOptions, between, folds_of, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, same_size
@@ -131,7 +131,7 @@ def side_by_side(
     scenes: Scenes,
     backbones: Sequence[Backbone],
     cache: Path | None,
-    looks: Looks = ONE_LOOK,
+    looks: Looks,
     progress: Progress = lambda _: None,
 ) -> NDArray[np.float32]:
     """float32[n * (1 + copies), d]: the features of all backbones; see `feature_cache.features_of`."""

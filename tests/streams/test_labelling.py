@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.labeller_files import HEAD
-from models.labelling.pictures import decode
+from models.labelling.pictures import decode_views
 from reco.errors import LabellingError, SettingsError
 from reco.labels import SaleLabels
 from streams.agents.labelling import LabellingApp
@@ -116,7 +116,7 @@ async def test_a_sale_is_labelled_when_it_is_published_or_has_other_images_and_n
     first = await place.labels_of(sale("alps", *images))
 
     labeller = load_labeller(Path(world.settings.labelling.labeller))
-    pictures = np.stack([decode(jpeg(SLOPE, seed), labeller.sight.size) for seed in seeds])
+    pictures = np.stack([decode_views(jpeg(SLOPE, seed), labeller.sight) for seed in seeds])
     scores, shares, embeddings = (one.mean(axis=0) for one in labeller.label(pictures))
     assert (first.labeller, first.image_urls, first.images) == (labeller.version, images, 4)
     assert [one.name for one in first.labels] == [KINDS[at] for at in np.argsort(-scores)]
@@ -208,7 +208,7 @@ async def test_images_that_do_not_come_neither_hold_up_other_sales_nor_look_like
 
 def is_whole(labels: SaleLabels, labeller: Labeller, picture: bytes) -> bool:
     """Whether all of it is what this labeller finds in the picture."""
-    found = labeller.label(decode(picture, labeller.sight.size)[None])
+    found = labeller.label(decode_views(picture, labeller.sight)[None])
     direction, share = labels.vector(), labels.labels[0].share
     return (
         labels.labeller == labeller.version

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.labelling.labeller import Labeller, load_labeller
-from models.labelling.pictures import decode, decode_views
+from models.labelling.pictures import decode_views
 from reco.events import Sale
 from streams.images.fetching import PER_HOST, Fetcher
 from streams.images.settings import Images
@@ -57,7 +57,7 @@ def sale(sale_id: str, *urls: str) -> Sale:
 
 
 def pictures(labeller: Labeller, *postcards: tuple[str, int]) -> NDArray[np.uint8]:
-    return np.stack([decode(jpeg(*one), labeller.sight.size) for one in postcards])
+    return np.stack([decode_views(jpeg(*one), labeller.sight) for one in postcards])
 
 
 def vector(found: Found) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from demo.ranking import Ranking
 from demo.report import report
 from demo.screen import drawn_on, summary, told_on
 from streams import clients
+from streams.commands.loading import FIRST_START
 from streams.embedded import broker_for
 from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor
@@ -34,7 +35,7 @@ WORKERS = (("sessions",), ("scoring",))
 """The worker processes of a demo."""
 IMAGES = images_of_a_kind(len(KINDS))
 """Postcards of each kind."""
-GETTING_READY = 90.0
+GETTING_READY = 300.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
 
 
@@ -51,7 +52,7 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
             own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
             asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
             world.callback(remove_topics, settings, own)
-        with console.status("Starting the workers"):
+        with console.status(f"Starting the workers ({FIRST_START})"):
             workers = world.enter_context(Supervisor(own, WORKERS))
             workers.ready(GETTING_READY)
         ranking = Ranking(own)

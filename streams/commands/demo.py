@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from streams.commands.loading import loading
 from streams.commands.options import BACKBONE, WEIGHTS
 from streams.settings import load
 
@@ -107,8 +108,10 @@ def _performance(plan: "Plan", *, headless: bool) -> dict[str, Any]:
 
 
 def _experiment(visitors: int | None, seed: int) -> dict[str, Any]:
-    from demo.experiment import experiment
-    from demo.trial import Trial
+    console = Console()
+    with loading(console):
+        from demo.experiment import experiment
+        from demo.trial import Trial
 
     trial = Trial(seed=seed) if visitors is None else Trial(seed=seed, visitors=visitors)
-    return experiment(trial, load().data_dir() / "demo" / "releases", Console())
+    return experiment(trial, load().data_dir() / "demo" / "releases", console)

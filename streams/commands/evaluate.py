@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from streams.commands.import_log import Renames, TimesFrom, Types
+from streams.commands.loading import loading
 from streams.commands.logs import (
     LogPath,
     ParametersFile,
@@ -59,9 +60,10 @@ def evaluate(
     tenfold evaluate data/diginetica --protocol next-click --frozen --times-from 2016-01-01
     tenfold evaluate data/retailrocket_buyers --protocol purchase
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    from models.evaluation import tasks
-
     console = Console()
+    with loading(console):
+        from models.evaluation import tasks
+
     task, boosting = asked_for(protocol, frozen, sets)
     with progress(console, f"reading {path}") as told:
         table = read_log(path, renames, types, times_from, told)

@@ -75,13 +75,15 @@ def train_command(
     tenfold labels train scenes.csv --backbone VGG16 --weights vgg16_places365_notop.h5
     tenfold labels train scenes.csv --backbone places.keras --backbone imagenet.keras
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    from models.labelling.head import HeadOptions
-    from models.labelling.labeller import Provenance, load_labeller, write_labeller
-    from models.labelling.networks import load_network, networks
-    from models.labelling.training_labels import train_and_test, train_labels
+    console = Console()
+    with console.status("Loading TensorFlow"):
+        from models.labelling.head import HeadOptions
+        from models.labelling.labeller import Provenance, load_labeller, write_labeller
+        from models.labelling.networks import load_network, networks
+        from models.labelling.training_labels import train_and_test, train_labels
 
-    console, named = Console(), networks(backbones, weights or ())
-    split, loaded = train_and_test(images, seed), [load_network(one) for one in named]
+        named = networks(backbones, weights or ())
+        split, loaded = train_and_test(images, seed), [load_network(one) for one in named]
     many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
@@ -106,11 +108,12 @@ def evaluate_command(
 
     Its figures only hold for pictures that it was not trained on.
     """
-    from models.labelling.labeller import load_labeller
-    from models.labelling.training_labels import judge_labeller, scenes_to_judge
-
     console = Console()
-    loaded = load_labeller(labeller)
+    with console.status("Loading TensorFlow"):
+        from models.labelling.labeller import load_labeller
+        from models.labelling.training_labels import judge_labeller, scenes_to_judge
+
+        loaded = load_labeller(labeller)
     scenes = scenes_to_judge(images, loaded.classes)
     with progress(console, f"{len(scenes.paths):,} pictures") as told:
         judgement = judge_labeller(loaded, scenes, cache or _features(), told)

@@ -15,6 +15,7 @@ from rich.text import Text
 from reco.events import Sale
 from reco.labels import SaleLabels, Scored
 from streams.clock import now
+from streams.commands.loading import loading
 from streams.commands.logs import progress
 from streams.embedded import reachable
 from streams.settings import load
@@ -48,12 +49,13 @@ def show(
     tenfold labels show sale-17
     tenfold labels show --page gallery.html
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    from streams.label_gallery import read_labelled_sales, write_label_gallery
-
     if sale_id is None and page is None:
         raise typer.BadParameter("name a sale, or a file with --page", param_hint="SALE")
     if page is not None and not page.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {page.parent}", param_hint="--page")
+    with loading(_console):
+        from streams.label_gallery import read_labelled_sales, write_label_gallery
+
     settings = reachable(load())
     sales = asyncio.run(read_labelled_sales(settings, now()))
     if sale_id is not None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from models.release_promotion import Live, Promoted, RankerName
 from reco.errors import BrokerError, ReleaseError
+from streams.commands.loading import loading
 from streams.commands.promoting import go_back, live_of, make_live, say
 from streams.embedded import reachable
 from streams.settings import Settings, load
@@ -60,7 +61,8 @@ def list_command() -> None:
 @app.command("show")
 def show_command(release_id: ReleaseName) -> None:
     """Show a release, every byte of it verified: rankers, features, metrics, parameters, files."""
-    from streams.releases import verified
+    with loading(_console):
+        from streams.releases import verified
 
     _show(verified(_folder(load(), release_id)))
 
@@ -75,7 +77,8 @@ def promote_command(
 
     It is loaded here first, as workers will, and refused if they would refuse it.
     """
-    from streams.releases import RANKERS, chosen
+    with loading(_console):
+        from streams.releases import RANKERS, chosen
 
     make_live(RANKERS, chosen(_folder(load(), release_id), ranker))
 

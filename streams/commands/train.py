@@ -9,6 +9,7 @@ from rich.console import Console
 
 from streams.clock import now
 from streams.commands.import_log import Renames, TimesFrom, Types
+from streams.commands.loading import loading
 from streams.commands.logs import (
     ParametersFile,
     SalesFile,
@@ -53,11 +54,12 @@ def train(
     History is replayed once, in its order: at each moment the recommenders say what they knew by then, and
     what the visitor chose next is the answer. The newest moments calibrate, and say how good the release is.
     """
-    from models.release_training import Plan, train_release
-    from models.releases import write_release
-    from reco.features import FEATURES
-
     console = Console()
+    with loading(console):
+        from models.release_training import Plan, train_release
+        from models.releases import write_release
+        from reco.features import FEATURES
+
     with progress(console, f"reading {path or 'the topics'}") as told:
         table, catalogue, labels = _history(path, sales, renames, types, times_from, told)
     boosting, given = boosting_of(sets), read_parameters(parameters)

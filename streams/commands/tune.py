@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from streams.commands.import_log import Renames, TimesFrom, Types
+from streams.commands.loading import loading
 from streams.commands.logs import (
     LogPath,
     ParametersFile,
@@ -43,10 +44,11 @@ def tune(
     `tenfold evaluate` tests on; nothing of the test is looked at. `--parameters` of `train` and `evaluate`
     takes the file.
     """
-    from models.evaluation import tasks
-    from models.evaluation.tuning import tune as find
-
     console = Console()
+    with loading(console):
+        from models.evaluation import tasks
+        from models.evaluation.tuning import tune as find
+
     task, _ = asked_for(protocol, frozen, sets)
     start = read_parameters(parameters)
     with progress(console, f"reading {path}") as told:

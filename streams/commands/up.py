@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from streams.clients import create_topics
+from streams.commands.loading import FIRST_START
 from streams.commands.promoting import live_of
 from streams.embedded import broker_for
 from streams.settings import Settings, load
@@ -39,7 +40,7 @@ def up(
         labellers = _labelling_workers(settings, labelling)
         processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labellers
         with Supervisor(settings, processes) as supervisor:
-            with console.status("Starting the workers (the first start on a machine compiles for a minute)"):
+            with console.status(f"Starting the workers ({FIRST_START})"):
                 supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             for one in supervisor.workers:
                 console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")

@@ -3,13 +3,13 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.event_log import EventLog, Unreadable
+from models.event_log import EventLog, Row, Unreadable
 from models.log_columns import EventReader
 from reco.events import Action, Cart, Click, Event, Impression, Purchase
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
@@ -29,6 +29,8 @@ CODES: Mapping[str, str] = {
 """The columns of a table, and the type of each as `array` and NumPy name it."""
 Progress = Callable[[float], None]
 """Told now and then which fraction of a piece of work is done, 0 to 1."""
+Refuse = Callable[[int, Row | Unreadable], None]
+"""Told the number, from 1, and the content of each row of a log that is no event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +47,10 @@ class EventTable:
         sessions: int32[n_rows], the log's own sessions as numbers, `NO_SESSION` where it names none.
         contexts: int32[n_rows], into `context_values`.
         shown_after: int64[n_shown], rising; impressions: the row after which, and before the visitor's next
-            one, the visitor was shown a sale.
+            one, the visitor was shown a sale, by event time.
         shown: int32[n_shown], that sale, into `sale_ids`.
         visitor_ids, sale_ids: the names, in the order in which they first appear.
         context_values: all contexts that differ.
-        refused: rows of the log that are no events.
     """
 
     visitors: NDArray[np.int32]
@@ -64,7 +65,6 @@ class EventTable:
     visitor_ids: Sequence[str]
     sale_ids: Sequence[str]
     context_values: Sequence[Mapping[str, str]]
-    refused: int
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -94,22 +94,22 @@ class EventTable:
         )
 
 
-def read_table(log: EventLog, reader: EventReader, progress: Progress = lambda _: None) -> EventTable:
-    """The whole log; rows that are no events are counted, not kept."""
-    refused = 0
+def read_table(
+    log: EventLog, reader: EventReader, refuse: Refuse, progress: Progress = lambda _: None
+) -> EventTable:
+    """The whole log; rows that are no events are left to `refuse`."""
 
     def events() -> Iterator[Event]:
-        nonlocal refused
         for number, row in enumerate(log.rows(), start=1):
             event = None if isinstance(row, Unreadable) else _event(reader.event(number, row))
             if event is None:
-                refused += 1
+                refuse(number, row)
             else:
                 yield event
             if number % 100_000 == 0:
                 progress(log.fraction_read)
 
-    return replace(table_of(events()), refused=refused)
+    return table_of(events())
 
 
 def _event(wire: dict[str, Any]) -> Event | None:
@@ -118,6 +118,45 @@ def _event(wire: dict[str, Any]) -> Event | None:
     except msgspec.ValidationError:
         return None
     return event
+
+
+class Impressions(NamedTuple):
+    """What visitors were shown, in the order in which it was heard of.
+
+    Attributes:
+        visitors: int32[n], into the `visitor_ids` of a table.
+        ts: int64[n], event times, ms since the epoch, UTC.
+        heard: int64[n], how many actions had been heard of before.
+        counts: int32[n], how many sales each shows.
+        sales: int32[counts.sum()], into the `sale_ids` of the table.
+    """
+
+    visitors: NDArray[np.int32]
+    ts: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    sales: NDArray[np.int32]
+
+
+def with_impressions(table: EventTable, numbers: NDArray[np.integer], shown: Impressions) -> EventTable:
+    """The table with what was shown after each of its rows, and nothing from before a visitor's first row.
+
+    `numbers` (int[n_rows]) says how many actions had been heard of before each row: which of two comes first
+    that happened in the same ms.
+    """
+    if not len(shown.ts):
+        return table
+    visitors = np.concatenate((table.visitors, shown.visitors))
+    when = np.concatenate((2 * numbers + 1, 2 * shown.heard))
+    order = np.lexsort((when, np.concatenate((table.ts, shown.ts)), visitors))
+    places = np.flatnonzero(order >= len(table))
+    newest = np.maximum.accumulate(np.where(order < len(table), np.arange(len(order)), -1))[places]
+    own = (newest >= 0) & (visitors[order[newest]] == visitors[order[places]])
+    after = np.empty(len(places), np.int64)
+    after[order[places] - len(table)] = np.where(own, order[newest], -1)
+    by_sale = np.repeat(after, shown.counts)
+    by_row = np.argsort(by_sale, kind="stable")[int((by_sale < 0).sum()) :]
+    return replace(table, shown_after=by_sale[by_row], shown=shown.sales[by_row])
 
 
 class _Names(dict[Any, int]):
@@ -134,8 +173,7 @@ class Columns:
     def __init__(self) -> None:
         self._visitors, self._sales, self._sessions, self._contexts = _Names(), _Names(), _Names(), _Names()
         self._columns = tuple(array(code) for code in CODES.values())
-        self._shown_after, self._shown = array("q"), array("i")
-        self._newest: dict[int, int] = {}
+        self._shown = array("i"), array("q"), array("q"), array("i"), array("i")
 
     def add(self, event: Action, appended: int) -> None:
         """Add an event that reached the stream at `appended`, ms since the epoch, UTC."""
@@ -149,16 +187,22 @@ class Columns:
             NO_SESSION if session is None else self._sessions[event.visitor_id, session],
             self._contexts[tuple(event.context.items())],
         )
-        self._newest[row[0]] = len(self._columns[0])
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
 
     def show(self, impression: Impression) -> None:
-        """Add what the visitor was shown after their newest event; nothing before their first one."""
-        visitor = self._visitors.get(impression.visitor_id)
-        if visitor is not None:
-            self._shown_after.extend([self._newest[visitor]] * len(impression.shown))
-            self._shown.extend(self._sales[one.sale_id] for one in impression.shown)
+        """Add what a visitor was shown."""
+        visitors, ts, heard, counts, sales = self._shown
+        visitors.append(self._visitors[impression.visitor_id])
+        ts.append(impression.ts)
+        heard.append(len(self._columns[0]))
+        counts.append(len(impression.shown))
+        sales.extend(self._sales[one.sale_id] for one in impression.shown)
+
+    @property
+    def impressions(self) -> Impressions:
+        """What was shown, all of it."""
+        return Impressions(*(np.frombuffer(column, column.typecode).copy() for column in self._shown))
 
     def table(self) -> EventTable:
         """The table of what was added."""
@@ -166,17 +210,15 @@ class Columns:
             name: np.frombuffer(column, column.typecode).copy()
             for name, column in zip(CODES, self._columns, strict=True)
         }
-        after = np.frombuffer(self._shown_after, np.int64)
-        by_row = np.argsort(after, kind="stable")
-        return EventTable(
+        table = EventTable(
             **made,
-            shown_after=after[by_row],
-            shown=np.frombuffer(self._shown, np.int32)[by_row],
+            shown_after=np.empty(0, np.int64),
+            shown=np.empty(0, np.int32),
             visitor_ids=list(self._visitors),
             sale_ids=list(self._sales),
             context_values=[dict(items) for items in self._contexts],
-            refused=0,
         )
+        return with_impressions(table, np.arange(len(table)), self.impressions)
 
 
 def table_of(events: Iterable[Event]) -> EventTable:

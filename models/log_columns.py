@@ -19,6 +19,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "purchase": "purchase",
     "transaction": "purchase",
     "buy": "purchase",
+    "impression": "impression",
 }
 """What the event types of common logs are called on the wire."""
 
@@ -26,6 +27,8 @@ OWN_COLUMNS = frozenset(("visitor_id", "item_id", "event_type", "ts", "session_i
 """The columns that tenfold knows; every further one becomes context."""
 PAYMENT_COLUMNS = frozenset(("quantity", "price", "currency"))
 """What a purchase says about itself; context of other events."""
+LIST_COLUMNS = frozenset(("list_id", "position"))
+"""What an impression says about itself; context of other events."""
 MAX_CONTEXT = 16
 """Entries in the context of an event, see `reco.events.Context`."""
 MISSING: frozenset[str | None] = frozenset((None, "", "NaN", "nan"))
@@ -39,7 +42,7 @@ class Meaning(Struct, frozen=True):
 
     Attributes:
         renames: name in the log → ours; an empty name leaves the column out.
-        types: event type in the log → `click`, `cart` or `purchase`; beyond `EVENT_TYPES`.
+        types: event type in the log → `click`, `cart`, `purchase` or `impression`; beyond `EVENT_TYPES`.
         seconds: numbers in `ts` are seconds, not milliseconds.
         times_from: the log has no times, only an order: its first row is at this moment (ms since the
             epoch, UTC), and each further row a second later.
@@ -81,16 +84,20 @@ class EventReader:
             "type": kind,
             "event_id": f"{self._log_id}-{number}",
             "visitor_id": _present(row.get(self._visitor)),
-            "sale_id": _present(row.get("item_id")),
             "ts": self._time(row.get("ts"), number),
         }
         session = row.get("session_id")
         if session not in MISSING:
             wire["session_id"] = session
-        own = OWN_COLUMNS
+        own, sale = OWN_COLUMNS, {"sale_id": _present(row.get("item_id"))}
+        if kind == "impression":
+            wire |= _list(row, wire["event_id"], sale)
+            own |= LIST_COLUMNS
+        else:
+            wire |= sale
         if kind == "purchase":
             wire |= _payment(row)
-            own = OWN_COLUMNS | PAYMENT_COLUMNS
+            own |= PAYMENT_COLUMNS
         context = {name: value for name, value in row.items() if value not in MISSING and name not in own}
         if context:
             wire["context"] = context
@@ -143,6 +150,18 @@ def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
 
 def _present(text: str | None) -> str | None:
     return None if text in MISSING else text
+
+
+def _list(row: Row, row_id: str, sale: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an impression of the one sale of `row`; a row that names no list is a list of its own."""
+    list_id, text = _present(row.get("list_id")), _present(row.get("position"))
+    if list_id is None:
+        return {"list_id": row_id, "shown": [sale | {"position": 1}]}
+    if text is None:
+        return {"list_id": list_id, "shown": [sale]}
+    value = number(text)
+    place = int(value) if value is not None and value.is_integer() else text
+    return {"list_id": list_id, "shown": [sale | {"position": place}]}
 
 
 def _payment(row: Row) -> dict[str, Any]:

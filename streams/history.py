@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from models.event_table import Columns, EventTable, Progress
+from models.event_table import Columns, EventTable, Progress, with_impressions
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import Action, Event, Impression, Sale, SaleFact, Withdrawal
@@ -123,7 +123,8 @@ class _Appends:
         late = table.appended - table.ts > VISIT_SILENCE
         moved = replace(table, appended=np.where(late, table.ts, table.appended))
         order = self._order(moved)
-        return moved.only(order[new[order]])
+        rows = order[new[order]]
+        return with_impressions(moved.only(rows), rows, self._columns.impressions)
 
     def _order(self, table: EventTable) -> NDArray[np.intp]:
         """By second of append, event time, partition and offset, as `Knowledge.advance` has it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from streams.import_rows import Outcome, Refusal
+from streams.import_rows import Outcome, Record, Refusal
 
 EXAMPLES = 5
 """Refused rows that are kept as examples of a reason."""
@@ -53,20 +53,20 @@ class Progress(Struct, frozen=True):
 
     def after(self, chunk: Sequence[Outcome], offsets: Mapping[int, int], rejects_bytes: int) -> "Progress":
         """The progress once `chunk` is done too."""
-        refusals = [outcome for outcome in chunk if isinstance(outcome, Refusal)]
         return msgspec.structs.replace(
             self,
             rows=self.rows + len(chunk),
-            sent=self.sent + len(chunk) - len(refusals),
-            refused=_add(self.refused, refusals),
+            sent=self.sent + sum(isinstance(outcome, Record) for outcome in chunk),
+            refused=with_refusals(self.refused, chunk),
             offsets={**self.offsets, **offsets},
             rejects_bytes=rejects_bytes,
         )
 
 
-def _add(refused: Mapping[str, Refused], refusals: Iterable[Refusal]) -> dict[str, Refused]:
+def with_refusals(refused: Mapping[str, Refused], chunk: Iterable[Outcome]) -> dict[str, Refused]:
+    """Refused rows by reason, those of `chunk` among them."""
     added = dict(refused)
-    for refusal in refusals:
+    for refusal in (outcome for outcome in chunk if isinstance(outcome, Refusal)):
         known = added.get(refusal.reason, Refused(0, ()))
         examples = (*known.examples, (refusal.row, refusal.detail))[:EXAMPLES]
         added[refusal.reason] = Refused(known.count + 1, examples)

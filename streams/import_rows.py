@@ -12,6 +12,7 @@ from msgspec import Struct
 from models.event_log import EventLog, Row, Unreadable
 from models.log_columns import EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
+from reco.events import Impression
 from streams.codecs import decode_event
 
 CHUNK = 5_000
@@ -21,7 +22,7 @@ _json = msgspec.json.Encoder()
 
 
 class Record(Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A row that became an event: the record for `events`, and what it says about a sale."""
+    """A row that became an event: the record for `events`, and when it says that a sale was there."""
 
     row: int
     ts: int
@@ -48,14 +49,13 @@ _outcome_encoder = msgspec.msgpack.Encoder()
 def outcomes(log: EventLog, reader: EventReader, now: int, rows: slice) -> Iterator[Outcome]:
     """What becomes of the rows that `rows` selects, in the file's order; `now` in ms since the epoch, UTC."""
     for number, row in islice(enumerate(log.rows(), 1), rows.start, rows.stop):
-        if isinstance(row, Unreadable):
-            yield Refusal(number, row.reason, row.detail, _printable(row.text))
-        else:
-            yield _check(number, row, reader, now)
+        yield outcome_of(number, row, reader, now)
 
 
-def _check(number: int, row: Row, reader: EventReader, now: int) -> Outcome:
-    """The same checks that a worker makes, on the same bytes."""
+def outcome_of(number: int, row: Row | Unreadable, reader: EventReader, now: int) -> Outcome:
+    """What becomes of one row, by the same checks that a worker makes, on the same bytes."""
+    if isinstance(row, Unreadable):
+        return Refusal(number, row.reason, row.detail, _printable(row.text))
     wire = reader.event(number, row)
     try:
         value = _json.encode(wire)
@@ -73,7 +73,8 @@ def _check(number: int, row: Row, reader: EventReader, now: int) -> Outcome:
     except UnicodeEncodeError as error:
         reason, detail = "not-utf8", f"{error}; save the file as UTF-8"
     else:
-        return Record(number, event.ts, wire["sale_id"], key, value)
+        sale_id = event.shown[0].sale_id if isinstance(event, Impression) else event.sale_id
+        return Record(number, event.ts, sale_id, key, value)
     return Refusal(number, reason, detail, _printable(row))
 
 

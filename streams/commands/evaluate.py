@@ -12,8 +12,8 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console
 
-from streams.commands.import_log import Renames, TimesFrom, Types
 from streams.commands.loading import loading
+from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
     LogPath,
     ParametersFile,
@@ -47,6 +47,7 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as JSON.")] = None,
     renames: Renames = None,
     types: Types = None,
+    seconds: Seconds = False,
     times_from: TimesFrom = None,
 ) -> None:
     """Train on the earlier part of a log and rank at every moment of the later one.
@@ -65,8 +66,9 @@ def evaluate(
         from models.evaluation import tasks
 
     task, boosting = asked_for(protocol, frozen, sets)
+    meaning = meaning_of(renames, types, seconds, times_from)
     with progress(console, f"reading {path}") as told:
-        table = read_log(path, renames, types, times_from, told)
+        table = read_log(path, meaning, told, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         given = read_parameters(parameters)
         results = tasks.evaluate(table, task, given, boosting, catalogue=read_catalogue(sales), progress=told)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from streams.clients import create_topics
 from streams.clock import now
-from streams.commands.options import pairs
+from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, in_words, meaning_of
 from streams.embedded import broker_for
 from streams.settings import Settings, load
 from streams.topics import topic_set
@@ -29,21 +29,6 @@ INTERRUPTED = 130
 Paths = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="Logs (.csv, .jsonl, .parquet), or folders that hold one."),
-]
-Renames = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="THEIRS=OURS", help="Rename a column; THEIRS= leaves it out. Repeatable."),
-]
-Types = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map-type", metavar="THEIRS=OURS", help="Read an event type as click, cart or purchase. Repeatable."
-    ),
-]
-Seconds = Annotated[bool, typer.Option("--seconds", help="Numbers in ts are seconds, not ms.")]
-TimesFrom = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="The log has no times: make them up, from TIME on, a second per row."),
 ]
 Speed = Annotated[
     float | None,
@@ -76,8 +61,9 @@ def import_log(
     """Import event logs into Kafka, every row once.
 
     Columns: visitor_id, item_id, event_type, ts (ms since the epoch, or ISO 8601) and, if you like,
-    session_id. quantity, price and currency belong to purchases; every further column becomes context.
-    Without visitor_id each session counts as a visitor, without event_type each row as a click.
+    session_id. quantity, price and currency belong to purchases, list_id and position to impressions, one
+    row for each sale shown; every further column becomes context. Without visitor_id each session counts as
+    a visitor, without event_type each row as a click.
 
     An interrupted import goes on when the same command runs again. Events keep their times and get ids
     made of the log's checksum and the row's number; a log that has changed is another log. Refused rows
@@ -89,11 +75,9 @@ def import_log(
     tenfold import data/globo --speed 60
     tenfold import data/diginetica --times-from 2016-01-01
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    # Arrow takes half a second to import, which no other command should wait for.
-    from models.log_columns import Meaning
+    meaning = meaning_of(renames, types, seconds, times_from)
     from streams.importing import Options
 
-    meaning = Meaning(pairs("--map", renames), types_of(types), seconds, moment(times_from))
     reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
     if report is not None:
         report.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
@@ -118,7 +102,7 @@ def _import(
     with _bar(console) as bar:
         imported = asyncio.run(_run(settings, path, meaning, options, _Terminal(bar)))
     outcome = _report(imported, time.monotonic() - started)
-    _show(outcome, console)
+    _show(outcome, imported, console)
     return outcome
 
 
@@ -186,7 +170,7 @@ def _report(imported: "Imported", seconds: float) -> dict[str, Any]:
     }
 
 
-def _show(report: dict[str, Any], console: Console) -> None:
+def _show(report: dict[str, Any], imported: "Imported", console: Console) -> None:
     now, seconds = report["read_in_this_run"], report["seconds"]
     pace = f"{now:,} rows now, in {seconds:.1f} s, {now / seconds:,.0f}/s"
     rest = "" if report["finished"] else ", the log goes on"
@@ -196,35 +180,9 @@ def _show(report: dict[str, Any], console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for reason, refused in report["refused_by_reason"].items():
-        first = refused["first"]
-        where = ", ".join(f"{one['row']:,}" for one in first) + (
-            ", ..." if refused["rows"] > len(first) else ""
-        )
-        what = f"  {refused['rows']:,} {reason}: rows {where}: {first[0]['detail']}"
-        console.print(what, markup=False, highlight=False, soft_wrap=True)
+    for line in in_words(imported.progress.refused):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if report["rejects"]:
         console.print(
             f"  all refused rows: {report['rejects']}", markup=False, highlight=False, soft_wrap=True
         )
-
-
-def types_of(given: list[str] | None) -> dict[str, str]:
-    """The values of `--map-type`."""
-    types = pairs("--map-type", given)
-    for theirs, ours in types.items():
-        if ours not in ("click", "cart", "purchase"):
-            raise typer.BadParameter(
-                f"{theirs}={ours}: must be click, cart or purchase", param_hint="--map-type"
-            )
-    return types
-
-
-def moment(text: str | None) -> int | None:
-    """The value of `--times-from`, ms since the epoch, UTC."""
-    from models.file_values import millis
-
-    found = None if text is None else millis(text)
-    if text is not None and found is None:
-        raise typer.BadParameter(f"{text!r}: write it as 2016-01-01 or in ms", param_hint="--times-from")
-    return found

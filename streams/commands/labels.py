@@ -18,6 +18,7 @@ from streams.commands.options import BACKBONE, WEIGHTS
 from streams.settings import load
 
 if TYPE_CHECKING:
+    from models.labelling.backbones import Backbone
     from models.labelling.judging import Judgement
     from models.labelling.labeller import Labeller
 
@@ -79,11 +80,9 @@ def train_command(
     with console.status("Loading TensorFlow"):
         from models.labelling.head import HeadOptions
         from models.labelling.labeller import Provenance, load_labeller, write_labeller
-        from models.labelling.networks import load_network, networks
         from models.labelling.training_labels import train_and_test, train_labels
 
-        named = networks(backbones, weights or ())
-        split, loaded = train_and_test(images, seed), [load_network(one) for one in named]
+        split, loaded = train_and_test(images, seed), _loaded(backbones, weights or ())
     many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
@@ -118,6 +117,17 @@ def evaluate_command(
     with progress(console, f"{len(scenes.paths):,} pictures") as told:
         judgement = judge_labeller(loaded, scenes, cache or _features(), told)
     _show(judgement, loaded, scenes.paths, report, console)
+
+
+def _loaded(backbones: Sequence[str], weights: Sequence[str]) -> "list[Backbone]":
+    """The networks that look at pictures.
+
+    Raises:
+        LabellingError: one of them cannot be loaded.
+    """
+    from models.labelling.networks import load_network, networks
+
+    return [load_network(one) for one in networks(backbones, weights)]
 
 
 def _features() -> Path:

@@ -18,14 +18,16 @@ from rich.progress import (
 )
 
 from reco.errors import EventLogError
+from reco.events import LATEST_TIME
 from reco.parameters import Parameters
-from streams.commands.import_log import moment, types_of
+from streams.commands.log_options import in_words
 from streams.commands.options import pairs
 
 if TYPE_CHECKING:
     from models.evaluation.tasks import Task
     from models.event_table import EventTable
     from models.event_table import Progress as Report
+    from models.log_columns import Meaning
     from models.training import Boosting
     from reco.catalogue import Catalogue
 
@@ -100,29 +102,40 @@ def _filled(kind: type[Filled], values: Mapping[str, Any]) -> Filled:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
-def read_log(
-    path: Path,
-    renames: list[str] | None,
-    types: list[str] | None,
-    times_from: str | None,
-    report: "Report",
-) -> "EventTable":
-    """The log as a table.
+def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console) -> "EventTable":
+    """The log as a table; what it does not say and is assumed, and which rows are no events, is said.
 
     Raises:
         EventLogError: it cannot be read.
     """
-    from models.event_log import EventLog, find_log
+    from models.event_log import EventLog, Row, Unreadable, find_log
     from models.event_table import read_table
-    from models.log_columns import EventReader, Meaning
+    from models.log_columns import EventReader
+    from streams.import_progress import Refused, with_refusals
+    from streams.import_rows import outcome_of
 
-    renamed = pairs("--map", renames)
-    log = EventLog(find_log(path), renamed)
-    meaning = Meaning(renamed, types_of(types), times_from=moment(times_from))
-    table = read_table(log, EventReader(log, "log", meaning), report)
+    log = EventLog(find_log(path), meaning.renames)
+    reader = EventReader(log, "log", meaning)
+    for assumption in reader.assumptions:
+        _say(console, f"{log.path}: {assumption}")
+    refused: dict[str, Refused] = {}
+
+    def refuse(number: int, row: Row | Unreadable) -> None:
+        nonlocal refused
+        refused = with_refusals(refused, [outcome_of(number, row, reader, LATEST_TIME)])
+
+    table = read_table(log, reader, refuse, report)
+    reasons = "".join(f"\n  {line}" for line in in_words(refused))
     if not len(table):
-        raise EventLogError(f"{path}: no row of it is an event ({table.refused:,} were refused); see --map")
+        raise EventLogError(f"{log.path}: no row of it is an action of a visitor; see --map{reasons}")
+    if reasons:
+        left_out = sum(one.count for one in refused.values())
+        _say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
     return table
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def read_parameters(path: Path | None) -> Parameters:

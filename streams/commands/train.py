@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from streams.clock import now
-from streams.commands.import_log import Renames, TimesFrom, Types
 from streams.commands.loading import loading
+from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
     ParametersFile,
     SalesFile,
@@ -26,6 +26,7 @@ from streams.settings import load
 
 if TYPE_CHECKING:
     from models.event_table import EventTable, Progress
+    from models.log_columns import Meaning
     from reco.catalogue import Catalogue
     from reco.labels import SaleLabels
 
@@ -47,6 +48,7 @@ def train(
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
     renames: Renames = None,
     types: Types = None,
+    seconds: Seconds = False,
     times_from: TimesFrom = None,
 ) -> None:
     """Train rankers on history, and write them as a release.
@@ -60,9 +62,10 @@ def train(
         from models.releases import write_release
         from reco.features import FEATURES
 
-    with progress(console, f"reading {path or 'the topics'}") as told:
-        table, catalogue, labels = _history(path, sales, renames, types, times_from, told)
     boosting, given = boosting_of(sets), read_parameters(parameters)
+    meaning = meaning_of(renames, types, seconds, times_from)
+    with progress(console, f"reading {path or 'the topics'}") as told:
+        table, catalogue, labels = _history(path, sales, meaning, told, console)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
@@ -75,18 +78,13 @@ def train(
         promote_command(release, ranker="mix")
 
 
-def _history(  # noqa: PLR0917 - as given
-    path: Path | None,
-    sales: Path | None,
-    renames: list[str] | None,
-    types: list[str] | None,
-    times_from: str | None,
-    told: "Progress",
+def _history(
+    path: Path | None, sales: Path | None, meaning: "Meaning", told: "Progress", console: Console
 ) -> "tuple[EventTable, Catalogue | None, list[SaleLabels]]":
     from streams.history import read_history, read_labels
 
     if path is not None:
-        return read_log(path, renames, types, times_from, told), read_catalogue(sales), []
+        return read_log(path, meaning, told, console), read_catalogue(sales), []
     if sales is not None:
         raise typer.BadParameter("belongs to a log; the topics have their own sales", param_hint="--sales")
     settings = reachable(load())

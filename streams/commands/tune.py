@@ -7,8 +7,8 @@ import msgspec
 import typer
 from rich.console import Console
 
-from streams.commands.import_log import Renames, TimesFrom, Types
 from streams.commands.loading import loading
+from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
     LogPath,
     ParametersFile,
@@ -36,6 +36,7 @@ def tune(
     sets: Sets = None,
     renames: Renames = None,
     types: Types = None,
+    seconds: Seconds = False,
     times_from: TimesFrom = None,
 ) -> None:
     """Find the parameters of the recommenders that suit a log: half-lives, neighbours, segments.
@@ -50,9 +51,9 @@ def tune(
         from models.evaluation.tuning import tune as find
 
     task, _ = asked_for(protocol, frozen, sets)
-    start = read_parameters(parameters)
+    start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     with progress(console, f"reading {path}") as told:
-        table = read_log(path, renames, types, times_from, told)
+        table = read_log(path, meaning, told, console)
 
     def tell(trial: "Trial") -> None:
         console.print(f"{trial.parameter} = {trial.value}: {trial.figure:.4f}", highlight=False)

@@ -1,6 +1,7 @@
 """Tables of events: every action of a log in its order, and nothing that is no event."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,11 @@ BAD = [
 ]
 
 
-def read(path: Path) -> EventTable:
-    """The table of a file."""
-    log = EventLog(path)
-    return read_table(log, EventReader(log, "log", Meaning()))
+def read(path: Path, told: Callable[[float], None] = lambda _: None) -> tuple[EventTable, list[int]]:
+    """The table of a file, and the numbers of the rows that are no events."""
+    log, refused = EventLog(path), list[int]()
+    reader = EventReader(log, "log", Meaning())
+    return read_table(log, reader, lambda number, _: refused.append(number), told), refused
 
 
 def written(tmp_path: Path, rows: list[str]) -> Path:
@@ -69,11 +71,11 @@ def assert_is_good(table: EventTable) -> None:
     ]
 
 
-def test_rows_of_a_csv_stand_in_their_order_and_bad_ones_are_counted(tmp_path: Path) -> None:
+def test_rows_of_a_csv_stand_in_their_order_and_bad_ones_are_told(tmp_path: Path) -> None:
     mixed = [row for pair in zip(BAD, [*GOOD, "", ""], strict=True) for row in pair if row]
-    table = read(written(tmp_path, [*mixed, "too,few"]))
+    table, refused = read(written(tmp_path, [*mixed, "too,few"]))
     assert_is_good(table)
-    assert table.refused == len(BAD) + 1
+    assert refused == [1, 3, 5, 7, 9, 10, 11]
 
 
 def test_parquet_and_compressed_files_give_the_same_table(tmp_path: Path) -> None:
@@ -82,15 +84,15 @@ def test_parquet_and_compressed_files_give_the_same_table(tmp_path: Path) -> Non
     pa.parquet.write_table(columns, tmp_path / "log.parquet")
     (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
     for name in ("log.parquet", "packed.csv.gz"):
-        table = read(tmp_path / name)
+        table, refused = read(tmp_path / name)
         assert_is_good(table)
-        assert table.refused == 1
+        assert refused == [5]
 
 
 def test_a_log_without_any_event_is_an_empty_table(tmp_path: Path) -> None:
-    table = read(written(tmp_path, BAD))
+    table, refused = read(written(tmp_path, BAD))
     assert len(table) == 0
-    assert table.refused == len(BAD)
+    assert len(refused) == len(BAD)
     assert [column.dtype for column in (table.visitors, table.kinds, table.ts)] == [
         np.int32,
         np.int8,
@@ -99,9 +101,8 @@ def test_a_log_without_any_event_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_it_is_told_how_much_of_the_file_is_read(tmp_path: Path) -> None:
-    log = EventLog(written(tmp_path, GOOD * 30_000))
     told: list[float] = []
-    table = read_table(log, EventReader(log, "log", Meaning()), told.append)
+    table, _ = read(written(tmp_path, GOOD * 30_000), told.append)
     assert len(table) == 120_000
     assert len(told) == 1
     assert 0.5 < told[0] <= 1
@@ -138,8 +139,14 @@ def test_kinds_have_the_codes_of_the_recommenders(kind: type[Click | Cart | Purc
     assert KINDS[kind] == {Click: CLICK, Cart: CART, Purchase: PURCHASE}[kind]
 
 
-def shown(visitor: str, *sales: str) -> Impression:
-    return Impression(f"i {visitor} {sales}", visitor, "l", T, tuple(Shown(sale, 1) for sale in sales))
+def shown(visitor: str, *sales: str, after: int = 0) -> Impression:
+    """Sales shown to a visitor `after` so many ms."""
+    return Impression(f"i {visitor} {sales}", visitor, "l", T + after, tuple(Shown(one, 1) for one in sales))
+
+
+def lists_of(table: EventTable) -> list[list[str]]:
+    """What was shown after each row."""
+    return [[table.sale_ids[sale] for sale in table.shown_to(row)] for row in range(len(table))]
 
 
 def test_what_a_visitor_was_shown_stands_with_the_event_before_it() -> None:
@@ -148,21 +155,54 @@ def test_what_a_visitor_was_shown_stands_with_the_event_before_it() -> None:
         [
             shown("ann", "before"),
             *clicks[:2],
-            shown("ann", "a", "b"),
-            shown("bob", "c"),
+            shown("ann", "a", "b", after=1),
+            shown("bob", "c", after=1),
             clicks[2],
-            shown("ann", "d"),
-            shown("ann", "s"),
+            shown("ann", "d", after=2),
+            shown("ann", "s", after=3),
         ]
     )
     assert len(table) == 3
-    assert [[table.sale_ids[sale] for sale in table.shown_to(row)] for row in range(3)] == [
-        ["a", "b"],
-        ["c"],
-        ["d", "s"],
-    ]
-    turned = table.only(np.array([2, 0]))
-    assert [[table.sale_ids[sale] for sale in turned.shown_to(row)] for row in range(2)] == [
-        ["d", "s"],
-        ["a", "b"],
-    ]
+    assert lists_of(table) == [["a", "b"], ["c"], ["d", "s"]]
+    assert lists_of(table.only(np.array([2, 0]))) == [["d", "s"], ["a", "b"]]
+
+
+def test_what_was_shown_finds_its_event_wherever_it_stands_in_the_log() -> None:
+    clicks = [Click(f"e{number}", "ann", "s", T + 10 * number) for number in range(3)]
+    told = [shown("ann", name, after=after) for name, after in (("a", 5), ("b", 15), ("c", 99), ("no", -1))]
+    whole = [["a"], ["b"], ["c"]]
+    assert lists_of(table_of([*clicks, *told])) == whole
+    assert lists_of(table_of([*told[::-1], *clicks])) == whole
+    assert lists_of(table_of([*told, *clicks[::-1]])) == whole[::-1]
+
+
+def test_within_one_ms_the_order_of_the_log_says_what_was_shown_first() -> None:
+    clicks = [Click(name, "ann", "s", T) for name in "xy"]
+    table = table_of([shown("ann", "before"), clicks[0], shown("ann", "between"), clicks[1]])
+    assert lists_of(table) == [["between"], []]
+
+
+@given(st.lists(facts.events, max_size=20))
+def test_every_sale_shown_after_an_action_of_the_visitor_stands_with_the_newest_one(
+    events: list[Event],
+) -> None:
+    table = table_of(events)
+    expected: list[list[str]] = [[] for _ in range(len(table))]
+    for place, event in enumerate(events):
+        if not isinstance(event, Impression):
+            continue
+        rows = [one for one in enumerate(events) if not isinstance(one[1], Impression)]
+        before = [
+            (action.ts, at, row)
+            for row, (at, action) in enumerate(rows)
+            if action.visitor_id == event.visitor_id and (action.ts, at) < (event.ts, place)
+        ]
+        if before:
+            expected[max(before)[2]].extend(one.sale_id for one in event.shown)
+    assert [sorted(names) for names in lists_of(table)] == [sorted(names) for names in expected]
+
+
+def test_a_log_tells_of_lists_row_by_row(tmp_path: Path) -> None:
+    rows = [f"v1,i1,view,{T},s1,FR", *(f"v1,{item},impression,{T + 1},s1,FR" for item in ("i2", "i3"))]
+    table, refused = read(written(tmp_path, [*rows, f"v1,i3,buy,{T + 2},s1,FR"]))
+    assert (lists_of(table), refused) == ([["i2", "i3"], []], [])

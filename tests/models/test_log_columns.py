@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.event_log import EventLog, Row
 from models.log_columns import EventReader, Meaning
 from reco.errors import EventLogError
+from reco.events import Event
 
 T = 1506826828020
 WHO = {"visitor_id": "v", "item_id": "i", "event_type": "view", "ts": str(T)}
@@ -49,6 +51,7 @@ def test_a_row_becomes_an_event_whose_id_names_the_log_and_the_row(tmp_path: Pat
         ("purchase", "purchase"),
         ("transaction", "purchase"),
         ("Buy", "purchase"),
+        ("Impression", "impression"),
         ("liked", "liked"),
     ],
 )
@@ -106,6 +109,35 @@ def test_a_purchase_takes_quantity_price_and_currency_and_others_keep_them_as_co
     viewed = plain(tmp_path).event(1, paid)
     assert "price" not in viewed
     assert viewed["context"] == {"quantity": "2.0", "price": "49.90", "currency": "EUR", "device": "phone"}
+
+
+def test_an_impression_shows_the_sale_of_its_row(tmp_path: Path) -> None:
+    row: Row = {**WHO, "event_type": "impression", "list_id": "l", "position": "3.0", "device": "phone"}
+    assert plain(tmp_path).event(7, row) == {
+        "type": "impression",
+        "event_id": "log-7",
+        "visitor_id": "v",
+        "list_id": "l",
+        "shown": [{"sale_id": "i", "position": 3}],
+        "ts": T,
+        "context": {"device": "phone"},
+    }
+    clicked = plain(tmp_path).event(7, {**row, "event_type": "view"})
+    assert clicked["context"] == {"list_id": "l", "position": "3.0", "device": "phone"}
+
+
+def test_an_impression_without_a_list_is_one_of_its_own(tmp_path: Path) -> None:
+    event = plain(tmp_path).event(7, {**WHO, "event_type": "impression", "position": "3"})
+    assert (event["list_id"], event["shown"]) == ("log-7", [{"sale_id": "i", "position": 1}])
+
+
+@pytest.mark.parametrize("position", [None, "", "first", "2.5"])
+def test_a_position_in_a_list_that_is_none_is_left_to_be_refused(
+    tmp_path: Path, position: str | None
+) -> None:
+    row: Row = {**WHO, "event_type": "impression", "list_id": "l", "position": position}
+    with pytest.raises(msgspec.ValidationError, match="position"):
+        msgspec.convert(plain(tmp_path).event(7, row), Event)
 
 
 @pytest.mark.parametrize("price", ["49,90", "inf", "free"])

@@ -96,7 +96,7 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
         b"v1,\xff,view,1700000000000,phone\n"
         b"v1,i1,view,1900000000000,phone\n" + b"x" * 129 + b",i1,view,1700000000000,phone\n"
         b"v1,i1,view,1700000000000," + b"x" * 257 + b"\n"
-        b"v1,i1,impression,1700000000000,phone\n"
+        b"v1,,impression,1700000000000,phone\n"
         b"v2,i1,view,1700000000000,phone\n"
     )
     imported = await run_import(settings, path)
@@ -114,7 +114,7 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
         8: "in-the-future",
         9: "bad-id",
         10: "bad-value",
-        11: "missing-field",
+        11: "wrong-type",
     }
     assert sum(one.count for one in progress.refused.values()) == 10
     assert progress.refused["wrong-type"].examples[0][0] == 4
@@ -235,7 +235,7 @@ async def test_without_a_broker_the_error_says_where_it_was_looked_for(
     ("option", "value", "hint"),
     [
         ("--map", "item", "THEIRS=OURS"),
-        ("--map-type", "view=look", "must be click, cart or purchase"),
+        ("--map-type", "view=look", "must be one of click"),
         ("--times-from", "soon", "2016-01-01"),
     ],
 )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from models.event_table import EventTable
 from models.releases import load_release
-from reco.errors import TrainingError
+from reco.errors import EventLogError, TrainingError
 from reco.features import FEATURES
 from reco.parameters import Parameters
 from streams.cli import tenfold
@@ -143,6 +143,33 @@ def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
     assert set(release.rankers) == {"mix", "visits", "content"}
     assert "mix ndcg@10: " in done.output
     assert name in command("releases", "list").output
+
+
+def test_what_a_log_does_not_say_and_what_is_no_event_is_told(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    log = written(tmp_path / "log.csv", shop_log(200))
+    lines = [f"{line.partition(',')[0]},{line.split(',', 2)[2]}" for line in log.read_text().splitlines()]
+    lines.insert(2, lines[1].replace("view", "liked"))
+    log.write_text("\n".join(lines))
+    told = command("train", log, "--target", "click", sets=QUICK).output
+    assert f"{log}: no column visitor_id: each session counts as a visitor of its own" in told
+    assert f"{log}: 1 rows are no events, and left out:\n  1 unknown-type: rows 2: type: 'liked'" in told
+    assert "no events" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
+
+
+def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Result], tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(f"visitor_id,item_id,ts\nann,rome,{START // 1000}\nann,oslo,soon\n")
+    with pytest.raises(EventLogError) as refused:
+        command("evaluate", log, "--protocol", "next-click")
+    assert str(refused.value).splitlines() == [
+        f"{log}: no row of it is an action of a visitor; see --map",
+        "  1 too-old: rows 1: ts: Expected `int` >= 946684800000; if the times are in seconds, add --seconds",
+        "  1 wrong-type: rows 2: ts: Expected `int`, got `str`",
+    ]
+    with pytest.raises(TrainingError):
+        command("evaluate", log, "--protocol", "next-click", "--seconds")
 
 
 def test_a_wrong_row_of_the_sales_is_named(command: Callable[..., Result], tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ pytestmark = [
 def first_rows(name: str, rows: int, meaning: Meaning | None = None) -> EventTable:
     """The beginning of a log."""
     log = EventLog(find_log(DATA / name))
-    table = read_table(log, EventReader(log, name, meaning or Meaning()))
+    reader = EventReader(log, name, meaning or Meaning())
+    table = read_table(log, reader, lambda number, row: pytest.fail(f"row {number} is no event: {row}"))
     return table.only(np.arange(rows))
 
 

@@ -13,12 +13,16 @@ EVENT_TYPES: Mapping[str, str] = {
     "view": "click",
     "click": "click",
     "pageview": "click",
+    "clicks": "click",
     "cart": "cart",
     "add_to_cart": "cart",
     "addtocart": "cart",
+    "carts": "cart",
     "purchase": "purchase",
     "transaction": "purchase",
     "buy": "purchase",
+    "order": "purchase",
+    "orders": "purchase",
     "impression": "impression",
 }
 """What the event types of common logs are called on the wire."""

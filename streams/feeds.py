@@ -55,11 +55,14 @@ class Feed:
         self._partitions = clients.partitions(topic)
         self._consumer: AIOKafkaConsumer | None = None
         self._next: dict[tuple[str, int], int] = {}
+        self.reading = False
+        """Whether the topic is being read; between `build` and `follow`, others may be built for long."""
 
     @property
     def work(self) -> Work:
         """This feed as work to be watched."""
-        return Work(f"feed of {self._topic.name}", self.positions, (self._topic,))
+        name = f"feed of {self._topic.name}"
+        return Work(name, self.positions, (self._topic,), under_way=lambda: self.reading)
 
     def positions(self) -> Positions:
         """Next offset of each partition."""
@@ -67,6 +70,7 @@ class Feed:
 
     async def build(self, share: float = 1.0) -> None:
         """Read to the present end of the topic, in at most this share of the time."""
+        self.reading = True
         self._consumer = clients.consumer(
             self._kafka, fetch_max_wait_ms=FETCH_WAIT, max_partition_fetch_bytes=FETCH_BYTES
         )
@@ -80,6 +84,7 @@ class Feed:
             began = time.monotonic()
             await self._read(self._consumer)
             await rest(began, share)
+        self.reading = False
 
     async def read_until(self, reached: Callable[[], bool]) -> None:
         """Read on, once it is built, until this is so."""
@@ -90,6 +95,7 @@ class Feed:
         """Read on for ever; what goes wrong ends the worker."""
         if self._consumer is None:
             await self.build()
+        self.reading = True
         while True:
             await self._read(self._consumer)
 

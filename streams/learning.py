@@ -49,7 +49,8 @@ class Learning:
     @property
     def work(self) -> Work:
         """The feed in use, as work to be watched."""
-        return Work(f"feed of {self._events.name}", self._positions, (self._events,))
+        name = f"feed of {self._events.name}"
+        return Work(name, self._positions, (self._events,), under_way=lambda: self._used.feed.reading)
 
     def _positions(self) -> Positions:
         return self._used.feed.positions()

@@ -51,7 +51,7 @@ class Progress:
         """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
         left = (max(0, end - reached.get(tp, end)) for tp, end in ends.items())
         self.lag = sum(left) + self.work.waiting()
-        if not self.lag or reached != self.seen:
+        if not self.lag or reached != self.seen or not self.work.under_way():
             self.seen, self.moved_at = reached, now
         return now - self.moved_at
 

@@ -24,6 +24,7 @@ class Work:
         topics: the topics it works on.
         group: the consumer group that shares the work, None if this worker does all of it.
         waiting: how much waits beside what the topics hold.
+        under_way: whether it is to make progress now; what is begun only later does not stand still.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Work:
     topics: tuple[Topic, ...]
     group: str | None = None
     waiting: Callable[[], int] = lambda: 0
+    under_way: Callable[[], bool] = lambda: True
 
 
 @dataclass

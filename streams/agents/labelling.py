@@ -68,7 +68,7 @@ class LabellingApp:
         self._waiting = 0
         name, sales, labelled = group(settings, "labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
-        own = Work(name, self._positions, (self.topics.sales,), name)
+        own = Work(name, self._positions, (self.topics.sales,), name, under_way=lambda: self.app.begun)
         backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)
         vitals.works += [own, backlog, sales.work, labelled.work, releases.work]
         vitals.gauges["labelling_backlog"] = lambda: self._waiting
@@ -112,10 +112,8 @@ class LabellingApp:
     def _positions(self) -> Positions:
         """How far the worker is: what it has acknowledged, and within that, the images of the present batch.
 
-        There is no verdict while TensorFlow is loaded; without partitions, the group's progress counts.
+        Without partitions, the group's progress counts.
         """
-        if not self._ways:
-            return {STEPS: 0}
         acknowledged = self.app.positions()
         return {**acknowledged, STEPS: self._ways[0].desk.steps} if acknowledged else {}
 

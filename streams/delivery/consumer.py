@@ -214,6 +214,8 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         self._before: list[Task] = []
         self._beside: list[Task] = []
         self._running: list[asyncio.Future[None]] = []
+        self.begun = False
+        """Whether all is done that comes before the application joins its group."""
         super().__init__(*args, **options)
 
     def outbox(self, kafka: Kafka) -> Outbox:
@@ -249,6 +251,7 @@ class LosslessApp(faust.App):  # type: ignore[misc]
                 await task()
         except TenfoldError as error:
             raise SystemExit(str(error)) from error
+        self.begun = True
         self._running = [self.add_future(task()) for task in self._beside]
 
     async def on_stop(self) -> None:

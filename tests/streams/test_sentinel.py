@@ -48,6 +48,14 @@ def test_what_waits_beside_the_topics_is_work_too() -> None:
     assert (watched.look({("images", 0): 9}, {}, now=90.0), watched.lag) == (0.0, 0)
 
 
+def test_what_is_begun_only_later_does_not_stand_still() -> None:
+    begun = False
+    watched = Progress(Work("work", dict, (), waiting=lambda: 3, under_way=lambda: begun))
+    assert [watched.look({}, {}, now=now) for now in (10.0, 90.0)] == [0.0, 0.0]
+    begun = True
+    assert [watched.look({}, {}, now=now) for now in (91.0, 95.0)] == [1.0, 5.0]
+
+
 def test_a_broker_that_cannot_be_reached_is_no_verdict() -> None:
     watched = progress()
     watched.look(AT_ZERO, {("events", 0): 5}, now=10.0)

@@ -17,7 +17,7 @@ from streams.topics import Topic
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""A dead letter carries a whole refused record, which can be as large as the broker takes."""
+"""A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 
 
 def security(kafka: Kafka) -> dict[str, Any]:

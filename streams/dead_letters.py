@@ -1,7 +1,8 @@
 """Dead letters: the raw bytes of a refused record, where it came from, and why it was refused.
 
 Key and value are as they came; the rest stands in the headers, so that a repaired record can be sent again
-by copying it. After a crash a letter can be there twice: its source position tells.
+by copying it. A key or value that no record could carry is cut, and a header says how long it was. After a
+crash a letter can be there twice: its source position tells.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,19 @@ from typing import NamedTuple
 from faust.types import Message
 
 from reco.errors import RefusedRecordError
+from streams import clients
 from streams.delivery.outbox import Outbox
 from streams.topics import Topic
 
 MAX_DETAIL = 2000
 """Longest detail written, in characters."""
+MAX_KEY_BYTES = 128 * 1024
+"""Longest key written whole."""
+MAX_VALUE_BYTES = clients.MAX_REQUEST_BYTES - 2 * MAX_KEY_BYTES
+"""Longest value written whole: beside it and the key, 128 KiB are left for headers and what lz4 may add.
+
+A batch that its client compressed unpacks to records of any size, which the broker never measured.
+"""
 
 
 class Origin(NamedTuple):
@@ -26,7 +35,10 @@ class Origin(NamedTuple):
 
 
 async def bury(outbox: Outbox, letters: Topic, message: Message, refusal: RefusedRecordError) -> None:
-    """Send a refused record to dead-letters; it has arrived when the outbox has settled."""
+    """Send a refused record to dead-letters; it has arrived when the outbox has settled.
+
+    What is longer than a record can carry is cut; its full length in bytes stands in a header.
+    """
     headers = [
         ("tenfold.topic", message.topic.encode()),
         ("tenfold.partition", str(message.partition).encode()),
@@ -34,8 +46,15 @@ async def bury(outbox: Outbox, letters: Topic, message: Message, refusal: Refuse
         ("tenfold.reason", refusal.reason.encode()),
         ("tenfold.detail", refusal.detail[:MAX_DETAIL].encode(errors="replace")),
     ]
+    key, value = message.key, message.value
+    if key and len(key) > MAX_KEY_BYTES:
+        headers.append(("tenfold.key-bytes", str(len(key)).encode()))
+        key = key[:MAX_KEY_BYTES]
+    if value and len(value) > MAX_VALUE_BYTES:
+        headers.append(("tenfold.value-bytes", str(len(value)).encode()))
+        value = value[:MAX_VALUE_BYTES]
     partition = message.partition % letters.partitions
-    await outbox.send(letters.name, message.key, message.value, partition, headers)
+    await outbox.send(letters.name, key, value, partition, headers)
 
 
 def origin(headers: Mapping[str, bytes]) -> Origin:

@@ -38,6 +38,7 @@ class Content(NamedTuple):
     summary: str
     types: tuple[Any, ...] = ()
     headers: tuple[str, ...] = ()
+    headers_if_cut: tuple[str, ...] = ()
 
 
 CONTENTS = {
@@ -68,8 +69,10 @@ CONTENTS = {
     ),
     "dead-letters": Content(
         "as it came",
-        "The bytes of a record that was refused, where they came from, and why.",
+        "The bytes of a record that was refused, where they came from, and why; with its full length in bytes"
+        " where the key or the value was too long for a record and is cut.",
         headers=("tenfold.topic", "tenfold.partition", "tenfold.offset", "tenfold.reason", "tenfold.detail"),
+        headers_if_cut=("tenfold.key-bytes", "tenfold.value-bytes"),
     ),
 }
 
@@ -130,7 +133,7 @@ def _message(topic: Topic, content: Content) -> Document:
         message["contentType"] = "application/octet-stream"
         message["headers"] = {
             "type": "object",
-            "properties": {name: {"type": "string"} for name in content.headers},
+            "properties": {name: {"type": "string"} for name in (*content.headers, *content.headers_if_cut)},
             "required": list(content.headers),
         }
     return message

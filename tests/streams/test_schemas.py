@@ -17,7 +17,7 @@ from reco.labels import SaleLabels
 from reco.lists import TopTen
 from reco.sessions import Session
 from streams.codecs import encode
-from streams.dead_letters import bury
+from streams.dead_letters import MAX_KEY_BYTES, MAX_VALUE_BYTES, bury
 from streams.schemas import CONTENTS, Document, asyncapi, documents, json_schema
 from streams.settings import Topics
 from streams.topics import topic_set
@@ -115,14 +115,34 @@ def test_a_message_refers_to_its_published_schema(name: str) -> None:
     assert (SCHEMAS / message(name)["payload"]["schema"]["$ref"]).is_file()
 
 
-async def test_a_dead_letter_has_the_headers_of_its_channel() -> None:
+async def letter_of(key: bytes, value: bytes) -> tuple[Any, ...]:
+    """What is sent to dead-letters for a refused record: key, value and headers."""
     sent: list[Any] = []
 
     async def send(*record: Any) -> None:
         sent.append(record)
 
     outbox: Any = SimpleNamespace(send=send)
-    refused: Any = SimpleNamespace(topic="events", partition=1, offset=7, key=b"k", value=b"v")
+    refused: Any = SimpleNamespace(topic="events", partition=1, offset=7, key=key, value=value)
     await bury(outbox, topic_set(Topics()).dead_letters, refused, RefusedRecordError("not-json", "at byte 1"))
-    ((*_, headers),) = sent
-    assert [name for name, _ in headers] == message("dead-letters")["headers"]["required"]
+    ((_, sent_key, sent_value, _, headers),) = sent
+    return sent_key, sent_value, dict(headers)
+
+
+async def test_a_dead_letter_has_the_headers_of_its_channel() -> None:
+    key, value, headers = await letter_of(b"k", b"v")
+    assert (key, value) == (b"k", b"v")
+    assert list(headers) == message("dead-letters")["headers"]["required"]
+
+
+async def test_a_dead_letter_that_is_cut_says_how_long_the_record_was() -> None:
+    key, value, headers = await letter_of(b"k" * (MAX_KEY_BYTES + 1), b"v" * (MAX_VALUE_BYTES + 1))
+    assert (key, value) == (b"k" * MAX_KEY_BYTES, b"v" * MAX_VALUE_BYTES)
+    assert headers["tenfold.key-bytes"] == str(MAX_KEY_BYTES + 1).encode()
+    assert headers["tenfold.value-bytes"] == str(MAX_VALUE_BYTES + 1).encode()
+    assert list(headers) == list(message("dead-letters")["headers"]["properties"])
+
+
+async def test_the_longest_dead_letter_written_whole_has_no_further_header() -> None:
+    *_, headers = await letter_of(b"k" * MAX_KEY_BYTES, b"v" * MAX_VALUE_BYTES)
+    assert list(headers) == message("dead-letters")["headers"]["required"]

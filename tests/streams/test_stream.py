@@ -1,16 +1,21 @@
 """The stream from event to list, on a real broker with real workers."""
 
 import asyncio
+import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace
 
 from reco.events import Cart, Impression, Purchase, Sale, Shown
 from reco.lists import DEFAULT_VISITOR
+from streams.clients import admin, producer, started
 from streams.clock import now
 from streams.codecs import encode
+from streams.dead_letters import MAX_KEY_BYTES, MAX_VALUE_BYTES
 from tests.broken_events import broken_events
 from tests.streams.world import World, clicks, count_of, list_in, newest_lists, newest_sessions, open_sales
 
@@ -125,6 +130,36 @@ async def test_a_thousand_kinds_of_broken_messages_are_all_dead_lettered_and_sto
         reasons, sent_key, sent_value = positions[place]
         assert (reason in reasons, key, value) == (True, sent_key, sent_value)
     assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("content", [bytes, os.urandom], ids=["packs well", "cannot be packed"])
+async def test_a_record_larger_than_a_dead_letter_is_cut_and_stops_nothing(
+    world: World, content: Callable[[int], bytes]
+) -> None:
+    key, value = content(2 * MAX_KEY_BYTES), content(2 * MAX_VALUE_BYTES)
+    await admit_large_records(world)
+    await world.start("sessions").ready()
+    async with started(
+        producer(world.settings.kafka, compression_type="gzip", max_request_size=2**24)
+    ) as own:
+        await own.send_and_wait(world.topics.events.name, value, key)
+
+    await world.send(*clicks(40, 40))
+
+    (letter,) = await (await world.view(world.topics.dead_letters)).until(bool)
+    headers = {name: header.decode() for name, header in letter.headers}
+    await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 40)
+    assert (letter.key, letter.value) == (key[:MAX_KEY_BYTES], value[:MAX_VALUE_BYTES])
+    assert headers["tenfold.reason"] == "too-large"
+    assert headers["tenfold.value-bytes"] == str(len(value))
+
+
+async def admit_large_records(world: World) -> None:
+    """Make the broker take what no client packed small."""
+    client = await admin(world.settings.kafka)
+    limit = ConfigResource(ConfigResourceType.TOPIC, world.topics.events.name, {"max.message.bytes": 2**24})
+    await client.alter_configs([limit])
+    await client.close()
 
 
 async def test_an_unknown_event_type_is_counted_and_dropped(world: World) -> None:

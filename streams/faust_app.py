@@ -19,7 +19,7 @@ from streams import clients
 from streams.delivery.consumer import MAX_OUTSTANDING, LosslessApp
 from streams.delivery.recovery import PositionRecovery
 from streams.settings import Kafka, Settings
-from streams.topics import Topic
+from streams.topics import Topic, topic_set
 from streams.vitals import Vitals, Work
 
 SESSION_TIMEOUT = 6.0
@@ -58,7 +58,10 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         stream_buffer_maxsize=2 * MAX_OUTSTANDING,
         stream_wait_empty=True,
         agent_supervisor=CrashingSupervisor,
-        datadir=table_folder(settings.data_dir() / "tables"),
+        # Tables belong to their topics and group: under a new prefix or application they begin anew.
+        datadir=table_folder(
+            settings.data_dir() / "tables" / (settings.topics.prefix + group(settings, agent))
+        ),
         store="rocksdb://",
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -67,6 +70,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
     )
     recovery = PositionRecovery(app, app.tables, beacon=app.tables.beacon, loop=app.tables.loop)
     recovery.kafka = settings.kafka
+    recovery.source = topic_set(settings.topics).events.name
     app.tables._recovery = recovery  # noqa: SLF001 - Faust has no setting for it
     return app
 

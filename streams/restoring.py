@@ -1,6 +1,6 @@
 """Who was active lately, read back from the topics when a worker takes partitions over."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from reco.active import ActiveVisitors
 from reco.errors import RefusedRecordError
 from streams.codecs import decode_list, decode_session
+from streams.delivery.recovery import is_newer
 from streams.reading import read_between, reader
 from streams.settings import Kafka
 from streams.topics import TopicSet
@@ -24,7 +25,7 @@ async def restore_active(
     partitions = tuple(partitions)
     async with reader(kafka) as consumer:
         lists = await newest_since(consumer, topics.recommendations.name, partitions, since)
-        sessions = await newest_since(consumer, topics.sessions.name, partitions, since)
+        sessions = await newest_since(consumer, topics.sessions.name, partitions, since, is_newer)
     for key, record in sessions.items():
         if record.value is None or key not in lists or lists[key].value is None:
             continue
@@ -37,11 +38,23 @@ async def restore_active(
 
 
 async def newest_since(
-    consumer: AIOKafkaConsumer, topic: str, partitions: Iterable[int], since: int
+    consumer: AIOKafkaConsumer,
+    topic: str,
+    partitions: Iterable[int],
+    since: int,
+    newer: Callable[[bytes | None, bytes | None], bool] = lambda *_: True,
 ) -> dict[bytes, Any]:
-    """The newest record of each key appended at or after `since`, up to the present end."""
+    """The newest record of each key appended at or after `since`, up to the present end.
+
+    That is the last one whose value is `newer` than the value of the one before it.
+    """
     tps = [TopicPartition(topic, partition) for partition in partitions]
     ends = await consumer.end_offsets(tps)
     first = await consumer.offsets_for_times(dict.fromkeys(tps, since))
     starts = {tp: ends[tp] if first[tp] is None else first[tp].offset for tp in tps}
-    return {record.key: record async for record in read_between(consumer, starts, ends)}
+    newest: dict[bytes, Any] = {}
+    async for record in read_between(consumer, starts, ends):
+        known = newest.get(record.key)
+        if newer(record.value, None if known is None else known.value):
+            newest[record.key] = record
+    return newest

@@ -53,7 +53,7 @@ class SessionKeeper:
                 for at in arrived
                 if (at.topic, at.partition) == (self._topics.sessions.name, partition)
             )
-            self._table.write(partition, values, max(offsets))
+            self._table.add(partition, values, offsets)
 
     async def _action(self, message: Message) -> Action | None:
         """The click, cart or purchase in a record; None for what changes no session."""

@@ -34,7 +34,12 @@ FETCH_WAIT = 20
 A partition whose records were just taken waits for the fetch in flight of all others, so this bounds what
 a quiet partition costs a busy one. Faust has 1,500.
 """
-
+MADE_ANEW = (
+    "the topic was made anew, or lost records. Stop all workers, remove the topic `sessions`, create it "
+    "again with `tenfold topics --create`, and set a new worker.application, so that states are built anew; "
+    "or set a new topics.prefix, so that everything begins anew."
+)
+"""What it means that a topic ends before what was read of it, and what to do."""
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -64,7 +69,7 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             if start > end[tp]:
                 raise DeliveryError(
                     f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: "
-                    "the topic was made anew. Set a new worker.application, so that states are built anew."
+                    f"{MADE_ANEW}"
                 )
             consumer.seek(tp, start)
             starts[TP(tp.topic, tp.partition)] = start

@@ -3,26 +3,38 @@
 Faust's own recovery waits for the record just before the end offset and hangs where that one was compacted
 away; this one reads until its position is at the end. It also keeps the state with the highest source
 offset rather than the last one written, so that a worker that lost its partition without noticing cannot
-make a newer state older.
+make a newer state older; where such a worker wrote last, the newer state is sent again.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import rocksdict
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from faust.tables.recovery import Recovery
 from faust.types import TP
 from mode import Service
 
+from reco.errors import DeliveryError, RefusedRecordError
 from streams import clients
+from streams.codecs import decode_session
+from streams.delivery.consumer import MADE_ANEW
+from streams.delivery.outbox import Outbox
 from streams.reading import reader
 from streams.settings import Kafka
 
+log = logging.getLogger(__name__)
+
 READ_TIMEOUT = 500
 """How long one read of the changelog waits for records, ms."""
+READ_AGAIN = 256
+"""Records before the end of a changelog partition that are read though the table includes them.
+
+As many as a worker sends at once, so that the newest source offsets are among them.
+"""
 OFFSET_KEY = b"__faust\0offset__"
 """Where Faust's RocksDB store keeps the changelog offset that it includes."""
 
@@ -59,8 +71,18 @@ class StateTable:
         batch.put(OFFSET_KEY, str(changelog_offset).encode())
         self._database(partition).write(batch)
 
+    def add(self, partition: int, states: Mapping[bytes, bytes | None], sent_to: Iterable[int]) -> None:
+        """Write states that this worker has just sent to these offsets of the changelog.
+
+        A record between them that another wrote is not included, so the changelog is read again from there.
+        """
+        reached = self.changelog_offset(partition)
+        for offset in sorted(sent_to):
+            reached += offset == reached + 1
+        self.write(partition, states, reached)
+
     def changelog_offset(self, partition: int) -> int:
-        """Offset of the last changelog record included, -1 for none."""
+        """Offset up to which all changelog records are included, -1 for none."""
         stored = self._database(partition).get(OFFSET_KEY)
         return -1 if stored is None else int(stored)
 
@@ -78,6 +100,8 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
     """Faust's recovery service with the reading replaced; see the top of this file."""
 
     kafka: Kafka
+    source: str
+    """The topic whose offsets the states name."""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _restart_recovery(self) -> None:
@@ -98,7 +122,7 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
     async def _restore_tables(self, rebalance: int) -> None:
         for table, tps in list(self.actives_for_table.items()):
             if rebalance == self.app.rebalancing_count and tps:
-                await restore(StateTable(table), tps, self.kafka)
+                await restore(StateTable(table), tps, self.source, self.kafka)
 
     async def _start_flow(self, rebalance: int) -> None:
         consumer = self.app.consumer
@@ -116,40 +140,136 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
         self.app.on_rebalance_end()
 
 
-async def restore(table: StateTable, changelog: Iterable[TP], kafka: Kafka) -> None:
-    """Read each partition of the changelog from where the table's copy ends to its end."""
+async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka: Kafka) -> None:
+    """Read each partition of the changelog from where the table's copy ends to its end.
+
+    Where the last state of a key in the changelog is not the newest, the newest is sent again: others read
+    the changelog too, and compaction keeps the last one.
+
+    Raises:
+        DeliveryError: a state includes more of the topic `source` than there is.
+    """
     partitions = [TopicPartition(tp.topic, tp.partition) for tp in changelog]
+    of_source = [TopicPartition(source, tp.partition) for tp in partitions]
     async with reader(kafka) as consumer:
         consumer.assign(partitions)
+        source_ends = await consumer.end_offsets(of_source)
         ends = await consumer.end_offsets(partitions)
+        readings = {
+            tp: _Reading(table, tp, source_ends[one]) for tp, one in zip(partitions, of_source, strict=True)
+        }
         for tp in partitions:
-            if table.changelog_offset(tp.partition) >= ends[tp]:
-                table.clear(tp.partition)
-            consumer.seek(tp, table.changelog_offset(tp.partition) + 1)
+            consumer.seek(tp, readings[tp].start(ends[tp]))
         while waiting := await clients.behind(consumer, ends):
-            await _restore_some(table, consumer, waiting)
+            fetched = await consumer.getmany(*waiting, timeout_ms=READ_TIMEOUT, max_records=2000)
+            for tp, records in fetched.items():
+                readings[tp].take(records)
+                await asyncio.sleep(0)
+        source_ends = await consumer.end_offsets(of_source)
+    for reading, one in zip(readings.values(), of_source, strict=True):
+        reading.finish(ends[reading.tp])
+        reading.check(one, source_ends[one])
+    if any(reading.overtaken for reading in readings.values()):
+        await _send_again(table, readings.values(), kafka)
 
 
-async def _restore_some(
-    table: StateTable, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
-) -> None:
-    fetched = await consumer.getmany(*partitions, timeout_ms=READ_TIMEOUT, max_records=2000)
-    for tp, records in fetched.items():
+class _Reading:
+    """What is read of one partition of a changelog into a table."""
+
+    def __init__(self, table: StateTable, tp: TopicPartition, source_end: int) -> None:
+        self.tp = tp
+        self.overtaken: set[bytes] = set()
+        """Keys whose last record in the changelog is not their newest state."""
+        self._table = table
+        self._source_end = source_end
+        self._beyond_source: set[bytes] = set()
+        self._foreign_seen = False
+
+    def start(self, end: int) -> int:
+        """Where to begin, in a partition that ends at `end`."""
+        if self._table.changelog_offset(self.tp.partition) >= end:
+            self._table.clear(self.tp.partition)
+        return max(0, min(self._table.changelog_offset(self.tp.partition) + 1, end - READ_AGAIN))
+
+    def take(self, records: Iterable[Any]) -> None:
+        """Write the states of the next records, as far as they are newer than the table's."""
         newest: dict[bytes, bytes | None] = {}
         for record in records:
-            known = newest.get(record.key) or table.get(tp.partition, record.key)
-            if is_newer(record.value, known):
-                newest[record.key] = record.value
-        table.write(tp.partition, newest, records[-1].offset)
-        await asyncio.sleep(0)
+            key, state = record.key, record.value
+            known = newest[key] if key in newest else self._table.get(self.tp.partition, key)
+            if not is_newer(state, known):
+                self.overtaken.add(key)
+                self._report_if_foreign(record)
+                continue
+            newest[key] = state
+            self.overtaken.discard(key)
+            if state is not None and _offset_of(state) >= self._source_end:
+                self._beyond_source.add(key)
+        self._table.write(self.tp.partition, newest, record.offset)
+
+    def finish(self, end: int) -> None:
+        """All before `end` was read, whether records still stand there or not."""
+        reached = max(end - 1, self._table.changelog_offset(self.tp.partition))
+        self._table.write(self.tp.partition, {}, reached)
+
+    def check(self, source: TopicPartition, source_end: int) -> None:
+        """Compare the states with their source, which ends at `source_end` now.
+
+        Raises:
+            DeliveryError: one includes more: new events would be taken for such as it includes already.
+        """
+        states = self.newest(self._beyond_source).values()
+        highest = max((_offset_of(state) for state in states), default=-1)
+        if highest >= source_end:
+            raise DeliveryError(
+                f"{source.topic}[{source.partition}] ends at {source_end}, and a state on "
+                f"{self.tp.topic}[{self.tp.partition}] includes offset {highest} of it: {MADE_ANEW}"
+            )
+
+    def newest(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The states of those of `keys` that have one."""
+        states = ((key, self._table.get(self.tp.partition, key)) for key in keys)
+        return {key: state for key, state in states if state is not None}
+
+    def _report_if_foreign(self, record: Any) -> None:
+        try:
+            decode_session(record.value)
+        except RefusedRecordError as refusal:
+            if not self._foreign_seen:
+                place = (record.topic, record.partition, record.offset)
+                log.warning("%s[%s] offset %s is no session state and is left out: %s", *place, refusal)
+            self._foreign_seen = True
+
+
+async def _send_again(table: StateTable, readings: Iterable[_Reading], kafka: Kafka) -> None:
+    """Make the newest states the last ones in the changelog where they are not."""
+    outbox = Outbox(kafka)
+    await outbox.start()
+    try:
+        for reading in readings:
+            topic, partition = reading.tp
+            states = reading.newest(reading.overtaken)
+            for key, state in states.items():
+                await outbox.send(topic, key, state, partition)
+            table.add(partition, states, [at.offset for at in await outbox.settle()])
+    finally:
+        await outbox.close()
 
 
 def is_newer(state: bytes | None, known: bytes | None) -> bool:
-    """Whether `state` includes at least as much of its source as `known`; an erasure always does."""
-    if state is None or known is None:
+    """Whether `state` includes at least as much of its source as the state `known`; an erasure always does.
+
+    What somebody else wrote, and is no session state, is never newer.
+    """
+    if state is None:
         return True
     try:
-        return _source_offset.decode(state).offset >= _source_offset.decode(known).offset
-    except msgspec.DecodeError:
-        # Somebody else wrote to the changelog; what the worker itself wrote is right.
+        offset = decode_session(state).offset
+    except RefusedRecordError:
         return False
+    return known is None or offset >= _offset_of(known)
+
+
+def _offset_of(state: bytes) -> int:
+    """The source offset in the bytes of a session state, whatever else they hold."""
+    return _source_offset.decode(state).offset

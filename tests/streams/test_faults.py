@@ -8,17 +8,21 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
 
 from infra.broker import find, start, stop
 from reco.events import Click
-from streams.clients import create_topics
+from streams.clients import admin, create_topics
+from streams.clock import now
+from streams.faust_app import group
 from streams.sentinel import STALLED
 from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor, environment_of
-from streams.topics import topic_set
+from streams.topics import Topic, topic_set
 from tests.streams.world import (
     World,
     clicks,
@@ -26,6 +30,7 @@ from tests.streams.world import (
     expect_lists_after_the_last_event,
     newest_sessions,
     open_sales,
+    session_in,
     world_of,
 )
 
@@ -209,3 +214,119 @@ async def test_records_that_come_before_the_flow_is_resumed_are_taken_though_not
     finally:
         process.kill()
         process.wait()
+
+
+PAUSED_WORKER = """
+import os, signal
+from streams import worker
+from streams.agents.sessions import SessionKeeper
+from streams.settings import load
+
+take = SessionKeeper.take
+
+async def pauses_with_a_batch_in_hand(self, batch):
+    SessionKeeper.take = take
+    os.kill(os.getpid(), signal.SIGSTOP)
+    await take(self, batch)
+
+SessionKeeper.take = pauses_with_a_batch_in_hand
+worker.run(["sessions"], load())
+"""
+
+
+def older_at_the_end(records: list[Any]) -> set[str]:
+    """Visitors whose last state on `sessions` includes less than one before it."""
+    newest = newest_sessions(records)
+    last = {one.visitor_id: one.offset for one in (session_in(record.value) for record in records)}
+    return {visitor for visitor, offset in last.items() if offset < newest[visitor].offset}
+
+
+async def until_committed(world: World, count: int) -> None:
+    """Wait until the sessions workers have committed `count` events, so that none of them comes again."""
+    client = await admin(world.settings.kafka)
+    committed = 0
+    while committed < count:
+        found = await client.list_consumer_group_offsets(group(world.settings, "sessions"))
+        committed = sum(at.offset for tp, at in found.items() if tp.topic == world.topics.events.name)
+        await asyncio.sleep(0.05)
+    await client.close()
+
+
+async def test_a_worker_that_slept_while_another_took_over_leaves_no_older_state_as_the_last(
+    world: World,
+) -> None:
+    """The paused one wakes with a batch in hand, which it sends before it learns that it was thrown out."""
+    process = subprocess.Popen([sys.executable, "-c", PAUSED_WORKER], env=environment_of(world.settings))
+    try:
+        first = Click("e-first", "ann", "sale-1", now())
+        view = await world.view(world.topics.sessions)
+        await world.send(first)
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        patient = await world.start("sessions").ready()
+        second = Click("e-second", "ann", "sale-2", now())
+        await world.send(second)
+        await view.until(lambda found: bool(found) and count_of(newest_sessions(found)["ann"]) == 2)
+        await until_committed(world, 2)
+
+        process.send_signal(signal.SIGCONT)
+        await view.until(lambda found: bool(older_at_the_end(found)))
+        await view.until(lambda found: not older_at_the_end(found))
+
+        third = Click("e-third", "ann", "sale-3", now())
+        await world.send(third)
+        await expect_exact_sessions(world, [first, second, third])
+        assert patient.process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_foreign_record_among_the_states_neither_replaces_one_nor_stops_a_worker(
+    world: World,
+) -> None:
+    sent = clicks(1, 2)
+    first = await world.start("sessions").ready()
+    await world.send(sent[0])
+    await expect_exact_sessions(world, sent[:1])
+    await first.end(signal.SIGKILL)
+    await world.send_raw(world.topics.sessions, b"visitor-0", b'{"offset":999999}')
+
+    await world.start("sessions").ready()
+    await world.send(sent[1])
+
+    view = await world.view(world.topics.sessions)
+    await view.until(lambda found: b"e1" in found[-1].value if found else False)
+    states = [session_in(one.value) for one in view.records if one.value != b'{"offset":999999}']
+    assert [touch.event_id for touch in states[-1].recent] == ["e0", "e1"]
+
+
+async def make_anew(world: World, topic: Topic) -> None:
+    """Remove a topic, and create it again under the same name."""
+    client = await admin(world.settings.kafka)
+    await client.delete_topics([topic.name])
+    while topic.name in await client.list_topics():
+        await asyncio.sleep(0.05)
+    await client.close()
+    await create_topics(world.settings.kafka, world.topics)
+
+
+async def test_states_of_a_topic_that_was_made_anew_stop_the_worker_until_they_are_removed_too(
+    world: World,
+) -> None:
+    worker = await world.start("sessions").ready()
+    await world.send(*clicks(40, 400))
+    await expect_exact_sessions(world, clicks(40, 400))
+    await worker.end(signal.SIGTERM)
+    await make_anew(world, world.topics.events)
+
+    worker = world.start("sessions")
+    assert await asyncio.to_thread(worker.process.wait, 60) > 0
+    assert "made anew" in worker.log.read_text()
+
+    await make_anew(world, world.topics.sessions)
+    other = replace(world.settings, worker=replace(world.settings.worker, application=uuid4().hex))
+    await world.start("sessions", settings=other).ready()
+    sent = clicks(40, 80, start=1000)
+    async with world_of(world.settings, world.topics, Path(world.settings.worker.data_dir)) as same:
+        await same.send(*sent)
+        await expect_exact_sessions(same, sent)

@@ -1,0 +1,192 @@
+"""A table is restored to the newest states, whoever wrote last, and the changelog ends with them."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TypeAlias
+
+import pytest
+import rocksdict
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reco.errors import DeliveryError
+from reco.sessions import Session
+from streams.clients import producer, started
+from streams.codecs import encode
+from streams.delivery.recovery import StateTable, is_newer, restore
+from streams.reading import newest_of, partitions_of, reader
+from streams.restoring import newest_since
+from streams.settings import Settings
+from streams.topics import Topic, TopicSet
+
+ANN, BOB = b"ann", b"bob"
+FOREIGN = b'{"offset":999999}'
+SOURCE_END = 10
+"""Events that there are."""
+
+Tables: TypeAlias = Callable[[], StateTable]
+Record: TypeAlias = tuple[bytes, bytes | None]
+
+
+def state(offset: int, visitor: bytes = ANN) -> bytes:
+    return encode(Session(visitor.decode(), offset))
+
+
+def record(offset: int, visitor: bytes = ANN) -> Record:
+    return visitor, state(offset, visitor)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Iterator[Tables]:
+    """Makes state tables, each on a disk of its own, of one partition."""
+    databases: list[rocksdict.Rdict] = []
+
+    def table() -> StateTable:
+        database = rocksdict.Rdict(str(tmp_path / str(len(databases))), rocksdict.Options(raw_mode=True))
+        databases.append(database)
+        return StateTable(SimpleNamespace(data=SimpleNamespace(_db_for_partition=lambda _: database)))
+
+    yield table
+    for database in databases:
+        database.close()
+
+
+class Changelog:
+    """The first partition of `sessions`, and as many events as states may include."""
+
+    def __init__(self, settings: Settings, topics: TopicSet) -> None:
+        self._kafka = settings.kafka
+        self._topics = topics
+
+    async def append(self, *records: Record) -> list[int]:
+        """Write records, whoever they are from; their offsets."""
+        return await self._send(self._topics.sessions, *records)
+
+    async def fill_source(self) -> None:
+        await self._send(self._topics.events, *[(ANN, b"event")] * SOURCE_END)
+
+    async def restore(self, table: StateTable) -> None:
+        await restore(table, [TP(self._topics.sessions.name, 0)], self._topics.events.name, self._kafka)
+
+    async def last(self, key: bytes) -> bytes | None:
+        """The last state of `key`, which compaction would keep."""
+        name = self._topics.sessions.name
+        partitions = (await partitions_of(self._kafka, name))[name]
+        async with reader(self._kafka) as consumer:
+            found = await newest_of(consumer, await consumer.end_offsets(partitions), key)
+        return None if found is None else found.value
+
+    async def read(self) -> dict[bytes, bytes | None]:
+        """The newest states, as a reader of the topic finds them."""
+        async with reader(self._kafka) as consumer:
+            found = await newest_since(consumer, self._topics.sessions.name, [0], 0, is_newer)
+        return {key: one.value for key, one in found.items()}
+
+    async def _send(self, topic: Topic, *records: Record) -> list[int]:
+        async with started(producer(self._kafka)) as sender:
+            return [
+                (await sender.send_and_wait(topic.name, value, key, partition=0)).offset
+                for key, value in records
+            ]
+
+
+@pytest.fixture
+async def changelog(settings: Settings, topics: TopicSet) -> Changelog:
+    made = Changelog(settings, topics)
+    await made.fill_source()
+    return made
+
+
+@pytest.mark.broker
+async def test_a_state_that_is_older_than_one_before_it_is_left_out_and_the_newer_is_sent_again(
+    changelog: Changelog, tables: Tables
+) -> None:
+    await changelog.append(record(5), record(6, BOB), record(3))
+    table = tables()
+    await changelog.restore(table)
+
+    assert table.get(0, ANN) == state(5)
+    assert await changelog.last(ANN) == state(5)
+    assert table.changelog_offset(0) == 3
+    await changelog.restore(table)
+    assert await changelog.append(record(7)) == [4]
+
+
+@pytest.mark.broker
+async def test_what_another_wrote_between_a_workers_own_states_is_restored(
+    changelog: Changelog, tables: Tables
+) -> None:
+    table = tables()
+    table.add(0, dict([record(1)]), await changelog.append(record(1)))
+    await changelog.append(record(5))
+    table.add(0, dict([record(3)]), await changelog.append(record(3)))
+    assert table.changelog_offset(0) == 0
+
+    await changelog.restore(table)
+
+    assert table.get(0, ANN) == state(5)
+    assert await changelog.last(ANN) == state(5)
+
+
+@pytest.mark.broker
+async def test_foreign_records_are_no_states_and_told_once(
+    changelog: Changelog, tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    await changelog.append(record(5), (ANN, FOREIGN), (ANN, b"?"), (BOB, FOREIGN))
+    table = tables()
+    with caplog.at_level(logging.WARNING, "streams.delivery.recovery"):
+        await changelog.restore(table)
+
+    assert (table.get(0, ANN), table.get(0, BOB)) == (state(5), None)
+    assert await changelog.last(ANN) == state(5)
+    (told,) = caplog.messages
+    assert "[0] offset 1 is no session state and is left out: missing-field: " in told
+
+
+@pytest.mark.broker
+async def test_what_was_erased_stays_erased_and_may_begin_anew(changelog: Changelog, tables: Tables) -> None:
+    await changelog.append(record(5), (ANN, None), record(6, BOB), (BOB, None), record(2, BOB))
+    table = tables()
+    for _ in range(2):
+        await changelog.restore(table)
+        assert (table.get(0, ANN), table.get(0, BOB)) == (None, state(2, BOB))
+    assert table.changelog_offset(0) == 4
+
+
+@pytest.mark.broker
+async def test_a_state_that_includes_more_than_there_is_stops_the_worker_also_when_the_table_has_it_already(
+    changelog: Changelog, tables: Tables
+) -> None:
+    await changelog.append(record(SOURCE_END))
+    table = tables()
+    for _ in range(2):
+        with pytest.raises(
+            DeliveryError, match=rf"ends at {SOURCE_END}, and .* includes offset {SOURCE_END}"
+        ):
+            await changelog.restore(table)
+
+    await changelog.append((ANN, None), record(SOURCE_END - 1, BOB))
+    await changelog.restore(table)
+    assert table.get(0, BOB) == state(SOURCE_END - 1, BOB)
+
+
+@pytest.mark.broker
+async def test_readers_of_the_newest_states_keep_those_that_include_most(changelog: Changelog) -> None:
+    await changelog.append((BOB, FOREIGN), record(5), record(3), (ANN, FOREIGN), record(4, BOB))
+    assert await changelog.read() == dict([record(5), record(4, BOB)])
+
+
+@given(st.integers(0, 2**53), st.integers(0, 2**53))
+def test_the_state_that_includes_more_is_newer(one: int, other: int) -> None:
+    assert is_newer(state(one), state(other)) == (one >= other)
+    assert is_newer(state(one), None)
+    assert is_newer(None, state(other))
+
+
+@given(st.binary() | st.just(FOREIGN))
+def test_what_is_no_state_is_never_newer(value: bytes) -> None:
+    assert not is_newer(value, None)
+    assert not is_newer(value, state(0))

@@ -1,9 +1,10 @@
 """Who was active lately, read back from the topics when a worker takes partitions over."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import structs
 
 from reco.active import ActiveVisitors
 from reco.errors import RefusedRecordError
@@ -15,17 +16,18 @@ from streams.topics import TopicSet
 
 
 async def restore_active(
-    active: ActiveVisitors, kafka: Kafka, topics: TopicSet, partitions: Iterable[int], since: int
+    active: ActiveVisitors, kafka: Kafka, topics: TopicSet, unread: Mapping[int, int], since: int
 ) -> None:
-    """Add the visitors of `partitions` with a list, and an event since `since` (ms since the epoch, UTC).
+    """Add the visitors with a list, and an event since `since` (ms since the epoch, UTC), of some partitions.
 
-    A visitor who is known already is newer here than in the topics. One without a list yet is about to get
-    one, since the session is still to be handed over.
+    `unread` has for each of these the first offset on `sessions` that is still to be handed over. A visitor
+    who is known already is newer here than in the topics. One without a list yet is about to get one, since
+    the session is still to be handed over. If it is not, and the list is of an older state, a worker that was
+    paused wrote over a newer list: this one holds no more.
     """
-    partitions = tuple(partitions)
     async with reader(kafka) as consumer:
-        lists = await newest_since(consumer, topics.recommendations.name, partitions, since)
-        sessions = await newest_since(consumer, topics.sessions.name, partitions, since, is_newer)
+        lists = await newest_since(consumer, topics.recommendations.name, unread, since)
+        sessions = await newest_since(consumer, topics.sessions.name, unread, since, is_newer)
     for key, record in sessions.items():
         if record.value is None or key not in lists or lists[key].value is None:
             continue
@@ -33,6 +35,8 @@ async def restore_active(
             session, top = decode_session(record.value), decode_list(lists[key].value)
         except RefusedRecordError:
             continue
+        if record.offset < unread[record.partition] and top.made_from.session_offset < session.offset:
+            top = structs.replace(top, holds_until=since)
         if session.last_ts >= since and active.get(session.visitor_id) is None:
             active.emitted(record.partition, session, top)
 

@@ -7,6 +7,7 @@ computed last.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from aiokafka.partitioner import murmur2
 
@@ -79,13 +80,15 @@ class ScoringDesk:
         """Emit nothing more on its own, until partitions are assigned again."""
         self.owned = frozenset()
 
-    def own(self, partitions: Iterable[int]) -> frozenset[int]:
-        """Take these partitions over; those whose visitors are not known here yet."""
-        before = self.active.partitions
+    def own(self, partitions: Iterable[int], moved: Iterable[int] = ()) -> frozenset[int]:
+        """Take these partitions over; those whose visitors are not known here yet.
+
+        What is known of those that have `moved`, which others went on with, is out of date.
+        """
         self.owned = frozenset(partitions)
-        self.active.keep(self.owned)
+        self.active.keep(self.owned.difference(moved))
         self._default_second = -1
-        return self.owned - before
+        return self.owned - self.active.partitions
 
     # -- what lists are computed with
 
@@ -150,13 +153,16 @@ class ScoringDesk:
         `relabelled` are sales whose labels have changed; those that were looked at are taken out.
         """
         live, self._labeller = self._catalogue.live(self._clock()), self._labels.in_use
+        listable, waiting = self._listable(live), list[str]()
         while True:
             await self._wait_for_change(changed, live)
             self._expire()
             live, before = self._catalogue.live(self._clock()), live
             self.live_sales = len(live.ids)
             if live is not before:
-                await self._again(self._overtaken(before, live))
+                listable, listed = self._listable(live), listable
+                overtaken = self._overtaken(listed, listable, waiting)
+                waiting = await self._again(overtaken, partial(self._gone, listable))
             await self._follow_labels(relabelled, live)
             if self._default_is_due(live is not before):
                 await self._emit_default()
@@ -176,13 +182,30 @@ class ScoringDesk:
             return
         changed.clear()
 
-    def _overtaken(self, before: LiveSales, live: LiveSales) -> list[str]:
-        """Visitors whose lists hold a sale that is gone, first; then, if sales have opened, all others."""
-        gone = [sale_id for sale_id in before.ids if sale_id not in live.position]
-        holders = dict.fromkeys(sorted(self.active.holding(*gone)))
-        opened = any(sale_id not in before.position for sale_id in live.ids)
-        others = dict.fromkeys(self.active.visitors()) if opened else {}
-        return list(holders | others)
+    def _listable(self, live: LiveSales) -> frozenset[str]:
+        """The live sales that the rules do not exclude."""
+        excluded = self._rules.of(live).excluded.tolist()
+        return frozenset(live.ids).difference(live.ids[place] for place in excluded)
+
+    def _changed(self, live: LiveSales) -> bool:
+        """Whether these are not the live sales any more."""
+        return self._catalogue.live(self._clock()) is not live
+
+    def _gone(self, listable: frozenset[str]) -> bool:
+        """Whether one of these sales cannot be listed any more."""
+        live = self._catalogue.live(self._clock())
+        return not listable <= self._listable(live)
+
+    def _overtaken(
+        self, before: frozenset[str], listable: frozenset[str], waiting: Iterable[str]
+    ) -> list[str]:
+        """Visitors whose lists hold a sale that is gone, first; then those that wait since an earlier change.
+
+        Then, if sales have opened, all others.
+        """
+        holders = dict.fromkeys(sorted(self.active.holding(*(before - listable))))
+        others = dict.fromkeys(self.active.visitors()) if listable - before else {}
+        return list(holders | dict.fromkeys(waiting) | others)
 
     async def _follow_labels(self, relabelled: set[str], live: LiveSales) -> None:
         """Emit all lists again if labels of a live sale, or the version in use, have changed.
@@ -196,10 +219,10 @@ class ScoringDesk:
         labeller = self._labels.in_use
         if looked_at or labeller != self._labeller:
             self._labels_due = time.monotonic() + LABELS_EVERY
-            if await self._again(list(self.active.visitors()), live):
-                self._labeller = labeller
-            else:
+            if await self._again(list(self.active.visitors()), partial(self._changed, live)):
                 relabelled.update(looked_at)
+            else:
+                self._labeller = labeller
 
     async def refresh_overtaken(self) -> None:
         """Emit again the lists of active visitors that sales, labels, a promotion or new rules overtook."""
@@ -209,21 +232,21 @@ class ScoringDesk:
             self.active.overtaken(self._clock(), self._catalogue.offsets, self.release, rules, labels)
         )
 
-    async def _again(self, visitors: list[str], while_live: LiveSales | None = None) -> bool:
+    async def _again(self, visitors: list[str], until: Callable[[], bool] = lambda: False) -> list[str]:
         """Emit lists again, in at most half of the time, so that clicks never wait long for theirs.
 
-        With `while_live`, it ends when these are not the live sales any more; whether all were emitted.
+        It ends when `until` is so; the visitors whose lists were not emitted then.
         """
         for start in range(0, len(visitors), AGAIN_AT_ONCE):
-            if while_live is not None and self._catalogue.live(self._clock()) is not while_live:
-                return False
+            if until():
+                return visitors[start:]
             began = time.monotonic()
             async with self._lock:
                 for visitor in visitors[start : start + AGAIN_AT_ONCE]:
                     await self._emit_again(visitor)
                 await self._outbox.settle()
             await asyncio.sleep(time.monotonic() - began)
-        return True
+        return []
 
     async def _emit_again(self, visitor: str) -> None:
         known = self.active.get(visitor)

@@ -89,13 +89,12 @@ class ScoringApp:
 
     async def take_over(self) -> None:
         """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""
-        assigned = {
-            tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.sessions.name
-        }
-        unknown = self.desk.own(assigned)
+        name, moved = self.topics.sessions.name, await self.app.consumer.moved()
+        done = {tp.partition: offset for tp, offset in self.app.positions().items() if tp.topic == name}
+        unknown = self.desk.own(done, {tp.partition for tp in moved if tp.topic == name})
         if unknown:
-            since = now() - VISIT_SILENCE
-            await restore_active(self.desk.active, self.settings.kafka, self.topics, unknown, since)
+            since, unread = now() - VISIT_SILENCE, {partition: done[partition] for partition in unknown}
+            await restore_active(self.desk.active, self.settings.kafka, self.topics, unread, since)
         await self.desk.refresh_overtaken()
 
     async def score(self, batch: Iterable[EventT]) -> None:

@@ -96,6 +96,8 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         self._committed: dict[TP, int] = {}
         self._outstanding = 0
         self._room = asyncio.Event()
+        self._placed = asyncio.Event()
+        self._moved: frozenset[TP] = frozenset()
 
     def _new_consumer_thread(self) -> LosslessThread:
         return LosslessThread(self, loop=self.loop, beacon=self.beacon)
@@ -105,15 +107,27 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         """Start each assigned partition at the group's position; called after every assignment."""
         starts = await self._thread.seek_to_group_position(self.app.topics.acking_topics)
+        self._moved = frozenset(tp for tp, at in starts.items() if at > self.acknowledged.get(tp, at))
         self._books.open(starts)
         self.acknowledged = dict(starts)
         self._committed = dict(starts)
         self._outstanding = 0
         self._room.set()
+        self._placed.set()
+
+    async def moved(self) -> frozenset[TP]:
+        """Of the partitions that this worker had and has, those that others went on with in between.
+
+        Waits until the assignment is complete. A worker that was paused is thrown out of its group without
+        being told.
+        """
+        await self._placed.wait()
+        return self._moved
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Hand over nothing more until the next assignment; what was handed over is acknowledged yet."""
         self._books.close()
+        self._placed.clear()
         await super().on_partitions_revoked(revoked)
 
     # -- handing over

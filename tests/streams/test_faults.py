@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.broker import find, start, stop
-from reco.events import Click
+from reco.events import Click, Sale
 from streams.clients import admin, create_topics
 from streams.clock import now
 from streams.faust_app import group
@@ -24,10 +24,12 @@ from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor, environment_of
 from streams.topics import Topic, topic_set
 from tests.streams.world import (
+    Running,
     World,
     clicks,
     count_of,
     expect_lists_after_the_last_event,
+    newest_lists,
     newest_sessions,
     open_sales,
     session_in,
@@ -330,3 +332,48 @@ async def test_states_of_a_topic_that_was_made_anew_stop_the_worker_until_they_a
     async with world_of(world.settings, world.topics, Path(world.settings.worker.data_dir)) as same:
         await same.send(*sent)
         await expect_exact_sessions(same, sent)
+
+
+async def active_visitors(*workers: Running) -> list[int]:
+    """How many active visitors each of these scoring workers knows."""
+    found = [await worker.health() for worker in workers]
+    return [int(one["gauges"]["active_visitors"]) if one else 0 for one in found]
+
+
+async def test_a_scoring_worker_that_was_paused_forgets_what_others_went_on_with(world: World) -> None:
+    visitors = 40
+    await world.publish(*open_sales(20))
+    await world.start("sessions").ready()
+    workers = [await world.start("scoring").ready() for _ in range(2)]
+    lists, sessions = await world.view(world.topics.recommendations), await world.view(world.topics.sessions)
+
+    def are_current(found: list[Any], sales: int = 20) -> bool:
+        """Whether every visitor's newest list is of the newest session, and of so many sales."""
+        newest, tops = newest_sessions(sessions.records), newest_lists(found)
+        made_from = {visitor: tops[visitor].made_from for visitor in newest if visitor in tops}
+        return len(made_from) == visitors and all(
+            one.session_offset == newest[visitor].offset and sum(one.sales_offsets) >= sales
+            for visitor, one in made_from.items()
+        )
+
+    async def settled(events: int) -> None:
+        await sessions.until(lambda found: sum(map(count_of, newest_sessions(found).values())) == events)
+        await lists.until(are_current)
+
+    await world.send(*clicks(visitors, 200, sales=20))
+    await settled(200)
+    paused, other = workers
+    paused.process.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(60):
+        while await active_visitors(other) != [visitors]:
+            await asyncio.sleep(0.1)
+    await world.send(*clicks(visitors, 40, sales=20, start=200))
+    await settled(240)
+    paused.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(60):
+        while sum(await active_visitors(*workers)) != visitors or 0 in await active_visitors(*workers):
+            await asyncio.sleep(0.1)
+
+    await world.publish(Sale("new", "New", now() - 1000, now() + 10**8))
+
+    await lists.until(lambda found: are_current(found, sales=21))

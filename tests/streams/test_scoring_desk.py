@@ -3,13 +3,15 @@
 import asyncio
 from typing import cast
 
+from msgspec import structs
+
 from models.blend import Blend
 from reco.catalogue import Catalogue
 from reco.events import Withdrawal
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook
 from reco.lists import TopTen
-from reco.policy import UNRESTRICTED
+from reco.policy import UNRESTRICTED, Rules
 from reco.sessions import Session, Touch
 from reco.top_ten import Serving
 from streams.clock import now
@@ -41,7 +43,7 @@ class Sent:
 class Shop:
     """A desk with 12 sales, and `VISITORS` who have their lists."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules = UNRESTRICTED) -> None:
         self.sent = Sent()
         self.catalogue = Catalogue(partitions=1)
         self.book = LabelBook(1, self.catalogue)
@@ -53,7 +55,7 @@ class Shop:
             serving=Serving(Knowledge(), Blend()),
             catalogue=self.catalogue,
             labels=self.book,
-            rules=UNRESTRICTED,
+            rules=rules,
             vitals=Vitals(),
         )
 
@@ -122,6 +124,49 @@ async def test_a_sale_that_is_withdrawn_meanwhile_does_not_wait_for_labels() -> 
     shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
     assert 0 < len(await following) < VISITORS
     assert relabelled == {"sale-3"}
+
+
+async def test_a_sale_that_is_withdrawn_does_not_wait_until_one_that_opened_is_in_all_lists() -> None:
+    shop, changed = Shop(), asyncio.Event()
+    await shop.open()
+    following = asyncio.create_task(shop.desk.follow(changed, set()))
+    await asyncio.sleep(0)
+    shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="new"), 0, 98)
+    changed.set()
+    while not shop.sent.lists:
+        await asyncio.sleep(0)
+    holder = next(iter(shop.desk.active.holding("sale-5")))
+    early = len(shop.sent.lists)
+    assert early < VISITORS
+    shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+    changed.set()
+    async with asyncio.timeout(10):
+        while (
+            shop.desk.active.holding("sale-5") or len({top.visitor_id for top in shop.sent.lists}) < VISITORS
+        ):
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert holder in {top.visitor_id for top in shop.sent.lists}
+    newest = {top.visitor_id: top for top in shop.sent.lists}
+    assert all("sale-5" not in {one.sale_id for one in top.sales} for top in newest.values())
+
+
+async def test_a_sale_that_is_now_excluded_leaves_the_lists_of_active_visitors() -> None:
+    shop, changed = Shop(Rules(excluded_tags=("adults only",))), asyncio.Event()
+    await shop.open()
+    following = asyncio.create_task(shop.desk.follow(changed, set()))
+    await asyncio.sleep(0)
+    sale = shop.catalogue.sale("sale-3")
+    assert sale is not None
+    assert shop.desk.active.holding("sale-3")
+    shop.catalogue.apply(structs.replace(sale, tags=("adults only",)), 0, 98)
+    changed.set()
+    async with asyncio.timeout(10):
+        while shop.desk.active.holding("sale-3"):
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_what_is_labelled_is_in_lists_by_itself() -> None:

@@ -219,6 +219,11 @@ class EventLog:
                     continue
                 row = {rename(name, name): _json_text(value) for name, value in values.items()}
                 row.pop("", None)
+                left_out = sum(rename(name, name) == "" for name in values)
+                if len(row) + left_out < len(values):
+                    what = f"two of {', '.join(values)} have the same name by --map, at line {number}"
+                    yield Unreadable("wrong-columns", what, line.rstrip())
+                    continue
                 yield row
 
     def _parquet_rows(self) -> Iterator[Row | Unreadable]:
@@ -260,6 +265,7 @@ def _arrow_texts(column: Any) -> list[str | None]:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
     elif pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_nan(column), None, column)
+        # Arrow would write whole floats from 10^10 on as 1e+10.
+        return [_json_text(value) for value in pc.if_else(pc.is_nan(column), None, column).to_pylist()]
     texts: list[str | None] = pc.cast(column, pa.string()).to_pylist()
     return texts

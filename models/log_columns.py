@@ -108,10 +108,8 @@ class EventReader:
         return wire
 
     def _type(self, text: str | None) -> str | None:
-        if not self._typed:
-            return "click"
         if text is None:
-            return None
+            return None if self._typed else "click"
         return self._types.get(text) or self._types.get(text.lower(), text)
 
     def _time(self, text: str | None, number: int) -> int | str | None:

@@ -141,9 +141,9 @@ class Seal(Generic[M]):
         return f"copy the {self.kind} again, or train it again"
 
     def _read(self, path: Path, max_bytes: int) -> bytes:
-        if not path.parent.is_dir():
-            raise self.error(f"{path.parent}: there is no such folder; {self.found}")
         try:
+            if not path.parent.is_dir():
+                raise self.error(f"{path.parent}: there is no such folder; {self.found}")
             return _read_plain(path, max_bytes)
         except FileNotFoundError:
             raise self.error(f"{path}: is missing; {self._again}") from None

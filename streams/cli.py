@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reco.errors import TenfoldError
+from streams import logs
 from streams.commands.broker import app as broker
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
@@ -55,6 +56,7 @@ tenfold.command()(doctor)
 
 def main() -> None:
     """Run the command line; an error that tenfold raises on purpose is one message and exit code 1."""
+    logs.calm_commands()
     try:
         tenfold()
     except TenfoldError as error:

@@ -1,4 +1,4 @@
-"""What a worker logs: of the messages of the libraries below it, each kind once in a while."""
+"""What workers and commands log: of the messages of the libraries below, each kind once in a while."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ HARMLESS = ("Group Coordinator Request failed", "Heartbeat failed for group %s b
 
 
 class NoRepeats(logging.Filter):
-    """Lets a kind of message pass once in `REPEAT_AFTER` seconds."""
+    """Lets each kind of message of a chatty library pass once in `REPEAT_AFTER` seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,6 +21,8 @@ class NoRepeats(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the message passes."""
         now = time.monotonic()
+        if not record.name.startswith(CHATTY):
+            return True
         if str(record.msg).startswith(HARMLESS):
             return False
         if now - self._last.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
@@ -35,3 +37,9 @@ def calm() -> None:
     quiet = NoRepeats()
     for name in (*CHATTY, *names):
         logging.getLogger(name).addFilter(quiet)
+
+
+def calm_commands() -> None:
+    """Filter what Python writes to the terminal where nobody has set up logging, as commands do not."""
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(NoRepeats())

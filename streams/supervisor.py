@@ -55,14 +55,21 @@ class WorkerProcess:
         if self.process is None and now >= self._start_at:
             command = [sys.executable, "-m", "streams.worker", *self.agents]
             # A process group of its own, so that Ctrl-C reaches the restart loop alone, which then stops it.
-            self.process = subprocess.Popen(command, env=self._environment, start_new_session=True)  # noqa: S603
             self._started_at = now
+            try:
+                self.process = subprocess.Popen(command, env=self._environment, start_new_session=True)  # noqa: S603
+            except OSError as error:  # too many processes, or too little memory, for the moment
+                self._again(f"cannot be started: {error}", now)
 
     def _ended(self, status: int, now: float) -> None:
-        self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
-        log.warning("worker %s ended with status %s; again in %.1f s", self.name, status, self._pause)
         self.process = None
         self.restarts += 1
+        self._again(f"ended with status {status}", now)
+
+    def _again(self, what: str, now: float) -> None:
+        """Start the process again, after a pause that grows while it does not run steadily."""
+        self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
+        log.warning("worker %s %s; again in %.1f s", self.name, what, self._pause)
         self._start_at = now + self._pause
 
     def health(self) -> Mapping[str, Any] | None:

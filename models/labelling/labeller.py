@@ -249,7 +249,7 @@ def _head(path: Path, value: bytes, manifest: Manifest) -> Head:
         )
         for (name, array), shape in zip(arrays.items(), shapes, strict=True):
             _check_array(name, array, shape, above=0 if name == "deviation" else -np.inf)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise LabellingError(
             f"{path}: is no head that can be read: {error}; train the labels again"
         ) from error

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from models.labelling.pictures import MAX_VIEWS
 from models.sealed import MEBIBYTE, Seal, SealedManifest
 from reco.errors import LabellingError
-from reco.labels import Name
+from reco.labels import MAX_DIMENSIONS, Name
 
 HEAD = "head.npz"
 TOPICS = "topics.msgpack"
@@ -43,6 +43,11 @@ class Manifest(SealedManifest, frozen=True, kw_only=True):
             raise ValueError(f"files: {missing[0]} is not among them")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: one occurs twice")
+        if (found := sum(backbone.dimensions for backbone in self.backbones)) > MAX_DIMENSIONS:
+            todo = "take fewer networks, or pool their features"
+            raise ValueError(
+                f"backbones: {found:,} features, an embedding has at most {MAX_DIMENSIONS:,}; {todo}"
+            )
 
 
 LABELLER = Seal(

@@ -23,6 +23,8 @@ MAX_PIXELS = 50_000_000
 """Most pixels of a picture, 8,000 x 6,250: 200 MB, and twice that for a moment, if some are transparent."""
 LARGE_PIXELS = 12_500_000
 """Of pictures above this, one is decoded at a time."""
+SCANNED = frozenset(("JPEG", "MPO"))
+"""Formats that are decoded scan by scan; several JPEG pictures in one file are MPO."""
 MAX_SCANS = 100
 """Most passes over a progressive JPEG, each of which takes as long as all of another JPEG; ten are usual."""
 
@@ -167,7 +169,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
     """Refuse what would take minutes: a small file can hold thousands of scans, each over all pixels."""
-    if image.format == "JPEG" and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
+    if image.format in SCANNED and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
         raise ImageRefusedError("too-many-scans", f"{scans:,} scans, at most {MAX_SCANS} are decoded")
 
 

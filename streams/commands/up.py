@@ -42,9 +42,10 @@ def up(
         with Supervisor(settings, processes) as supervisor:
             with console.status(f"Starting the workers ({FIRST_START})"):
                 supervisor.ready(READY_TIMEOUT, until=told_to_stop)
-            for one in supervisor.workers:
-                console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")
-            console.print("ready; Ctrl-C stops everything")
+            if not told_to_stop.is_set():
+                for one in supervisor.workers:
+                    console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")
+                console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")
 

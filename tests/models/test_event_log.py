@@ -63,6 +63,7 @@ def test_values_of_parquet_become_the_texts_that_csv_would_hold(tmp_path: Path) 
     table: dict[str, list[object]] = {
         "int": [7, None],
         "float": [7.0, float("nan")],
+        "product": [4006381333931.0, None],
         "half": [0.5, None],
         "time": [moment, None],
         "flag": [True, None],
@@ -70,7 +71,8 @@ def test_values_of_parquet_become_the_texts_that_csv_would_hold(tmp_path: Path) 
     }
     first, second = EventLog(parquet(tmp_path / "log.parquet", table)).rows()
     assert first == {
-        "int": "7", "float": "7", "half": "0.5", "time": "1506826828020", "flag": "true", "list": '["a","b"]'
+        "int": "7", "float": "7", "product": "4006381333931", "half": "0.5", "time": "1506826828020",
+        "flag": "true", "list": '["a","b"]'
     }  # fmt: skip
     assert second == dict.fromkeys(table)
 
@@ -126,6 +128,15 @@ def test_a_line_that_is_no_json_object_is_unreadable_and_its_neighbours_are_not(
     assert isinstance(broken, Unreadable)
     assert broken.reason == "not-json"
     assert "line 2" in broken.detail
+
+
+def test_a_line_of_json_in_which_two_names_become_one_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"visitor": "a", "x": 1, "y": 2}\n{"visitor": "a", "user": "b"}\n')
+    first, second = EventLog(path, {"user": "visitor", "x": "", "y": ""}).rows()
+    assert first == {"visitor": "a"}
+    assert isinstance(second, Unreadable)
+    assert "two of visitor, user have the same name by --map, at line 2" in second.detail
 
 
 def test_columns_of_json_lines_are_those_of_all_first_rows(tmp_path: Path) -> None:

@@ -161,6 +161,12 @@ def test_without_visitors_types_and_times_each_is_made_up_and_said(tmp_path: Pat
     ]
 
 
+def test_a_type_is_read_also_where_the_first_rows_have_none(tmp_path: Path) -> None:
+    sparse = reader(tmp_path, "visitor_id,item_id,ts")
+    rows: list[Row] = [{**WHO, "event_type": given} for given in (None, "buy")]
+    assert [sparse.event(1, row)["type"] for row in rows] == ["click", "purchase"]
+
+
 def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert plain(tmp_path).assumptions == []
 

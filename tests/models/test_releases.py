@@ -344,6 +344,11 @@ def is_refused(folder: Path) -> bool:
     return False
 
 
+def test_a_path_that_no_file_system_takes_is_refused_as_any_other(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="cannot be read"):
+        load_release(tmp_path / ("x" * 300), KNOWN)
+
+
 def test_a_file_that_the_manifest_does_not_name_is_not_opened(folder: Path) -> None:
     os.mkfifo(folder / "notes")
     assert load_release(folder, KNOWN).manifest == RELEASE.read_manifest(folder)

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
+import subprocess
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
 from reco.policy import Rules
 from streams.settings import Settings, load
-from streams.supervisor import Supervisor, environment_of
+from streams.supervisor import Supervisor, WorkerProcess, environment_of
 from streams.topics import TopicSet
 
 
@@ -20,6 +22,24 @@ def test_a_child_process_gets_exactly_the_settings(
     rules = Rules(excluded_tags=("for the few",), caps={"brand:": 2}, exploration=0.05)
     secret = replace(settings, kafka=replace(settings.kafka, ca_file=""), rules=rules)
     assert load(environment_of(secret)) == secret
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, starts = WorkerProcess(settings, ("sessions",)), list[float]()
+
+    def no_more_processes(*_: object, **__: object) -> None:
+        starts.append(now)
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", no_more_processes)
+    for tick in range(2_000):
+        now = 100.0 + tick / 100
+        worker.tend(now)
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    assert len(starts) > 3
+    assert pauses == sorted(pauses)
 
 
 @pytest.mark.broker

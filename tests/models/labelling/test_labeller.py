@@ -239,6 +239,17 @@ def test_a_head_that_does_not_fit_is_refused_even_with_right_checksums(
         load_labeller(folder)
 
 
+@pytest.mark.parametrize("value", [b"\x93NUMPY", b"PK\x03\x04"])
+def test_a_head_that_is_another_file_is_refused_even_with_a_right_checksum(
+    copied: Path, value: bytes, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.npy"
+    np.save(other, np.zeros(3, np.float32))
+    (copied / HEAD).write_bytes(other.read_bytes() if value.startswith(b"\x93") else value)
+    with pytest.raises(LabellingError, match="is no head that can be read"):
+        load_labeller(resealed(copied, unchanged))
+
+
 def test_topics_of_other_labels_are_refused(copied: Path) -> None:
     others = Topics(("a", "b"), np.array([[0.5, 0.5]], np.float32), (0,), 1)
     (copied / TOPICS).write_bytes(others.to_bytes())
@@ -253,6 +264,7 @@ def test_topics_of_other_labels_are_refused(copied: Path) -> None:
         (lambda content: content["classes"].append("beach"), "one occurs twice"),
         (lambda content: content["files"].pop(HEAD), "head.npz is not among them"),
         (lambda content: content["backbones"][0].update(dimensions=99), "is no head that can be read"),
+        (lambda content: content["backbones"][0].update(dimensions=9000), "an embedding has at most 8,192"),
         (lambda content: content["backbones"][0].update(file="../x.keras"), "is not among them"),
     ],
 )

@@ -239,6 +239,13 @@ def test_a_jpeg_of_more_scans_than_anyone_makes_is_refused_before_it_is_decoded(
     many = data[:-2] + (MAX_SCANS - usual) * scan
     assert decode(many + data[-2:], (32, 32)).shape == (32, 32, 3)
     assert refusal(many + scan + data[-2:]) == "too-many-scans"
+    both = io.BytesIO()
+    first, second = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(data))
+    first.save(both, "MPO", save_all=True, append_images=[second], progressive=True)
+    several = both.getvalue()
+    assert Image.open(io.BytesIO(several)).format == "MPO"
+    place = several.find(b"\xff\xda")
+    assert refusal(several[:place] + MAX_SCANS * scan + several[place:]) == "too-many-scans"
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])

@@ -1,10 +1,10 @@
 """Training of rankers: LightGBM on the evidence of the recommenders, calibrated on the newest moments."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from models.calibration import Calibration, expit, fit_isotonic, fit_sigmoid
@@ -30,15 +30,15 @@ class Boosting(Struct, frozen=True):
         held_out: share of the moments, the newest, that only calibrate.
     """
 
-    trees: int = 150
-    num_leaves: int = 31
-    learning_rate: float = 0.07
-    feature_fraction: float = 0.4
-    min_data_in_leaf: int = 200
-    lambda_l2: float = 5.0
-    held_out: float = 0.15
-    seed: int = 1
-    threads: int = 0
+    trees: Annotated[int, Meta(ge=1)] = 150
+    num_leaves: Annotated[int, Meta(ge=2)] = 31
+    learning_rate: Annotated[float, Meta(gt=0)] = 0.07
+    feature_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.4
+    min_data_in_leaf: Annotated[int, Meta(ge=1)] = 200
+    lambda_l2: Annotated[float, Meta(ge=0)] = 5.0
+    held_out: Annotated[float, Meta(gt=0, lt=1)] = 0.15
+    seed: Annotated[int, Meta(ge=0)] = 1
+    threads: Annotated[int, Meta(ge=0)] = 0
 
 
 class Fitted(Struct, frozen=True):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from models.evaluation.protocols import Asked, hourly, next_click, purchase
 from models.evaluation.results import About, Metric, Results
@@ -36,13 +36,13 @@ class Task(Struct, frozen=True, kw_only=True):
 
     protocol: Protocol
     frozen: bool = False
-    first_day: int = 4
-    last_day: int = 10
-    share: float = 0.1
-    test: float = 0.0
-    train: float = 0.0
-    window: float = 24.0
-    seed: int = 0
+    first_day: Annotated[int, Meta(ge=1)] = 4
+    last_day: Annotated[int, Meta(ge=1)] = 10
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    test: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    train: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    window: Annotated[float, Meta(gt=0)] = 24.0
+    seed: Annotated[int, Meta(ge=0)] = 0
 
 
 ASKED: Final[Mapping[Protocol, str]] = {

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from streams.commands.loading import loading
-from streams.commands.options import BACKBONE, WEIGHTS
+from streams.commands.options import BACKBONE, WEIGHTS, in_a_folder
 from streams.settings import load
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ Photographs = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Sales show photographs: a folder with one for each class."),
 ]
-Report = Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")]
+Report = Annotated[
+    Path | None, typer.Option(callback=in_a_folder, help="Write the figures to this file, as JSON.")
+]
 Visitors = Annotated[
     int | None, typer.Option(min=1, help="How many visitors there are: 1,000; 10,000 in an experiment.")
 ]

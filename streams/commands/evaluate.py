@@ -26,10 +26,20 @@ from streams.commands.logs import (
     read_log,
     read_parameters,
 )
+from streams.commands.options import in_a_folder
 
 if TYPE_CHECKING:
     from models.evaluation.results import Results
 
+Frozen = Annotated[
+    bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
+]
+Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
+]
+Tables = Annotated[
+    Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write the tables as JSON.")
+]
 PACKAGES = ("lightgbm", "numpy", "numba", "scikit-learn")
 
 
@@ -37,14 +47,12 @@ def evaluate(
     path: LogPath,
     *,
     protocol: Protocol,
-    frozen: Annotated[
-        bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
-    ] = False,
+    frozen: Frozen = False,
     parameters: ParametersFile = None,
     sets: Sets = None,
     sales: SalesFile = None,
-    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as JSON.")] = None,
+    report: Report = None,
+    json: Tables = None,
     renames: Renames = None,
     types: Types = None,
     seconds: Seconds = False,

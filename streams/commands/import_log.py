@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from streams.clients import create_topics
 from streams.clock import now
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, in_words, meaning_of
+from streams.commands.options import in_a_folder
 from streams.embedded import broker_for
 from streams.settings import Settings, load
 from streams.topics import topic_set
@@ -42,7 +43,9 @@ PublishItems = Annotated[
     typer.Option("--publish-items", help="First publish a sale for each item, open from its first event on."),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first row again.")]
-ReportFile = Annotated[Path | None, typer.Option(help="Write the counts to this file, as JSON.")]
+ReportFile = Annotated[
+    Path | None, typer.Option(callback=in_a_folder, help="Write the counts to this file, as JSON.")
+]
 
 
 def import_log(
@@ -81,6 +84,8 @@ def import_log(
     reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
     if report is not None:
         report.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
+    if any(one["refused"] and not one["sent"] for one in reports):
+        raise typer.Exit(1)
 
 
 def _import_all(paths: list[Path], meaning: "Meaning", options: "Options") -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from reco.labels import SaleLabels, Scored
 from streams.clock import now
 from streams.commands.loading import loading
 from streams.commands.logs import progress
+from streams.commands.options import in_a_folder
 from streams.embedded import reachable
 from streams.settings import load
 
@@ -38,7 +39,12 @@ def show(
     *,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="Write an HTML page of every live sale."),
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            callback=in_a_folder,
+            help="Write an HTML page of every live sale.",
+        ),
     ] = None,
 ) -> None:
     """Show what was found in the images of a sale, and which live sales look alike.
@@ -51,8 +57,6 @@ def show(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     if sale_id is None and page is None:
         raise typer.BadParameter("name a sale, or a file with --page", param_hint="SALE")
-    if page is not None and not page.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {page.parent}", param_hint="--page")
     with loading(_console):
         from streams.label_gallery import read_labelled_sales, write_label_gallery
 

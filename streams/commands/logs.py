@@ -63,11 +63,13 @@ def asked_for(protocol: str, frozen: bool, sets: list[str] | None) -> "tuple[Tas
     """The task, and how forests are grown, with the numbers that were given.
 
     Raises:
-        typer.BadParameter: there is no such number.
+        typer.BadParameter: there is no such number, or the protocol is not published.
     """
     from models.evaluation.tasks import Task
     from models.training import Boosting
 
+    if frozen and protocol == "purchase":
+        raise typer.BadParameter("the protocol purchase always streams", param_hint="--frozen")
     options = {"protocol": protocol, "frozen": frozen}
     numbers = _numbers(sets, (*Task.__struct_fields__, *Boosting.__struct_fields__), options)
     return _filled(Task, numbers | options), _filled(Boosting, numbers)

@@ -1,6 +1,7 @@
 """Options that several commands read in the same way."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import typer
 
@@ -14,6 +15,17 @@ WEIGHTS = typer.Option(
     metavar="imagenet|random|FILE",
     help="Of the networks of Keras, in their order; else of ImageNet.",
 )
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """A file to be written, once it is known that it can be: work of hours must not be lost for its name.
+
+    Raises:
+        typer.BadParameter: there is no folder for it.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}")
+    return path
 
 
 def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:

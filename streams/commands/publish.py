@@ -68,6 +68,9 @@ def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
     # Arrow, which reads files, takes half a second to import; no other command should wait for it.
     from streams.publishing import withdrawal
 
+    for sale_id in sale_ids:
+        if Path(sale_id).is_file():
+            raise typer.BadParameter(f"{sale_id} is a file; name the ids of the sales to withdraw")
     try:
         return [withdrawal(sale_id) for sale_id in sale_ids]
     except RefusedRecordError as error:

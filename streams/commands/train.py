@@ -81,12 +81,14 @@ def train(
 def _history(
     path: Path | None, sales: Path | None, meaning: "Meaning", told: "Progress", console: Console
 ) -> "tuple[EventTable, Catalogue | None, list[SaleLabels]]":
+    from models.log_columns import Meaning
     from streams.history import read_history, read_labels
 
     if path is not None:
         return read_log(path, meaning, told, console), read_catalogue(sales), []
-    if sales is not None:
-        raise typer.BadParameter("belongs to a log; the topics have their own sales", param_hint="--sales")
+    if sales is not None or meaning != Meaning():
+        belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
+        raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
     settings = reachable(load())
 
     async def read() -> "tuple[EventTable, Catalogue, list[SaleLabels]]":

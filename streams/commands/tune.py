@@ -19,6 +19,7 @@ from streams.commands.logs import (
     read_log,
     read_parameters,
 )
+from streams.commands.options import in_a_folder
 
 if TYPE_CHECKING:
     from models.evaluation.tuning import Trial
@@ -29,7 +30,10 @@ def tune(
     *,
     protocol: Protocol,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write them, JSON.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", callback=in_a_folder, help="Where to write them, JSON."
+        ),
     ],
     frozen: Annotated[bool, typer.Option("--frozen", help="As by `tenfold evaluate`.")] = False,
     parameters: ParametersFile = None,

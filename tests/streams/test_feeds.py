@@ -88,6 +88,20 @@ async def test_a_second_is_learned_once_it_is_over_and_not_before(world: World) 
     assert feed.late == 0
 
 
+async def test_a_feed_that_is_built_and_not_followed_yet_does_not_stand_still(world: World) -> None:
+    feed = CatalogueFeed(world.settings.kafka, world.topics.sales, Catalogue(world.topics.sales.partitions))
+    assert not feed.work.under_way()
+    await feed.build()
+    assert not feed.work.under_way()
+    following = asyncio.create_task(feed.follow())
+    async with asyncio.timeout(PATIENCE):
+        while not feed.work.under_way():
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await feed.close()
+
+
 async def test_what_cannot_be_read_does_not_stop_the_feeds(world: World) -> None:
     await world.send_raw(world.topics.events, b"ann", b"{not json")
     await world.send_raw(world.topics.sales, b"rome", b"{not json")

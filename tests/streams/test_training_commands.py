@@ -180,9 +180,31 @@ def test_a_wrong_row_of_the_sales_is_named(command: Callable[..., Result], tmp_p
 
 
 def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_path: Path) -> None:
-    refused = command("train", "--sales", published(tmp_path / "sales.csv"))
+    for given in (("--sales", published(tmp_path / "sales.csv")), ("--map", "a=b"), ("--seconds",)):
+        refused = command("train", *given)
+        assert refused.exit_code == 2
+        assert "the topics have their own sales" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("evaluate", "--protocol", "purchase", "--frozen"), "the protocol purchase always streams"),
+        (("evaluate", "--protocol", "purchase", "--report", "no/r.html"), "there is no folder no"),
+        (("evaluate", "--protocol", "purchase", "--json", "no/r.json"), "there is no folder no"),
+        (("tune", "--protocol", "purchase", "-o", "no/p.json"), "there is no folder no"),
+        (("evaluate", "--protocol", "purchase", "--set", "trees=0"), "Expected `int` >= 1"),
+        (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
+        (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused_before_the_work(
+    command: Callable[..., Result], tmp_path: Path, given: tuple[str, ...], message: str
+) -> None:
+    name, *options = given
+    refused = command(name, written(tmp_path / "log.csv", shop_log(20)), *options)
     assert refused.exit_code == 2
-    assert "the topics have their own sales" in refused.output
+    assert message in refused.output
 
 
 @pytest.mark.broker

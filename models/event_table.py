@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.event_log import EventLog, Row, Unreadable
-from models.log_columns import EventReader
 from reco.events import Action, Cart, Click, Event, Impression, Purchase
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
 
@@ -29,8 +27,8 @@ CODES: Mapping[str, str] = {
 """The columns of a table, and the type of each as `array` and NumPy name it."""
 Progress = Callable[[float], None]
 """Told now and then which fraction of a piece of work is done, 0 to 1."""
-Refuse = Callable[[int, Row | Unreadable], None]
-"""Told the number, from 1, and the content of each row of a log that is no event."""
+EventOf = Callable[[int, Row | Unreadable], Event | None]
+"""Says which event a row of a log is, by its number, from 1, and its content; None for one that is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,30 +92,18 @@ class EventTable:
         )
 
 
-def read_table(
-    log: EventLog, reader: EventReader, refuse: Refuse, progress: Progress = lambda _: None
-) -> EventTable:
-    """The whole log; rows that are no events are left to `refuse`."""
+def read_table(log: EventLog, event_of: EventOf, progress: Progress = lambda _: None) -> EventTable:
+    """The whole log, without the rows that are no events."""
 
     def events() -> Iterator[Event]:
         for number, row in enumerate(log.rows(), start=1):
-            event = None if isinstance(row, Unreadable) else _event(reader.event(number, row))
-            if event is None:
-                refuse(number, row)
-            else:
+            event = event_of(number, row)
+            if event is not None:
                 yield event
             if number % 100_000 == 0:
                 progress(log.fraction_read)
 
     return table_of(events())
-
-
-def _event(wire: dict[str, Any]) -> Event | None:
-    try:
-        event: Event = msgspec.convert(wire, Event)
-    except msgspec.ValidationError:
-        return None
-    return event
 
 
 class Impressions(NamedTuple):

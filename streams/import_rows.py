@@ -12,7 +12,7 @@ from msgspec import Struct
 from models.event_log import EventLog, Row, Unreadable
 from models.log_columns import EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Impression
+from reco.events import Event, Impression
 from streams.codecs import decode_event
 
 CHUNK = 5_000
@@ -53,7 +53,19 @@ def outcomes(log: EventLog, reader: EventReader, now: int, rows: slice) -> Itera
 
 
 def outcome_of(number: int, row: Row | Unreadable, reader: EventReader, now: int) -> Outcome:
-    """What becomes of one row, by the same checks that a worker makes, on the same bytes."""
+    """What becomes of one row."""
+    read = event_of(number, row, reader, now)
+    if isinstance(read, Refusal):
+        return read
+    key, value, event = read
+    sale_id = event.shown[0].sale_id if isinstance(event, Impression) else event.sale_id
+    return Record(number, event.ts, sale_id, key, value)
+
+
+def event_of(
+    number: int, row: Row | Unreadable, reader: EventReader, now: int
+) -> tuple[bytes, bytes, Event] | Refusal:
+    """Key, value and event of one row, by the same checks that a worker makes, on the same bytes."""
     if isinstance(row, Unreadable):
         return Refusal(number, row.reason, row.detail, _printable(row.text))
     wire = reader.event(number, row)
@@ -73,8 +85,7 @@ def outcome_of(number: int, row: Row | Unreadable, reader: EventReader, now: int
     except UnicodeEncodeError as error:
         reason, detail = "not-utf8", f"{error}; save the file as UTF-8"
     else:
-        sale_id = event.shown[0].sale_id if isinstance(event, Impression) else event.sale_id
-        return Record(number, event.ts, sale_id, key, value)
+        return key, value, event
     return Refusal(number, reason, detail, _printable(row))
 
 

@@ -18,8 +18,9 @@ from rich.progress import (
 )
 
 from reco.errors import EventLogError
-from reco.events import LATEST_TIME
+from reco.events import Event
 from reco.parameters import Parameters
+from streams.clock import now
 from streams.commands.log_options import in_words
 from streams.commands.options import pairs
 
@@ -114,19 +115,24 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
     from models.event_table import read_table
     from models.log_columns import EventReader
     from streams.import_progress import Refused, with_refusals
-    from streams.import_rows import outcome_of
+    from streams.import_rows import Refusal, event_of
 
     log = EventLog(find_log(path), meaning.renames)
     reader = EventReader(log, "log", meaning)
     for assumption in reader.assumptions:
         _say(console, f"{log.path}: {assumption}")
     refused: dict[str, Refused] = {}
+    read_at = now()
 
-    def refuse(number: int, row: Row | Unreadable) -> None:
+    def known(number: int, row: Row | Unreadable) -> Event | None:
         nonlocal refused
-        refused = with_refusals(refused, [outcome_of(number, row, reader, LATEST_TIME)])
+        read = event_of(number, row, reader, read_at)
+        if not isinstance(read, Refusal):
+            return read[2]
+        refused = with_refusals(refused, [read])
+        return None
 
-    table = read_table(log, reader, refuse, report)
+    table = read_table(log, known, report)
     reasons = "".join(f"\n  {line}" for line in in_words(refused))
     if not len(table):
         raise EventLogError(f"{log.path}: no row of it is an action of a visitor; see --map{reasons}")

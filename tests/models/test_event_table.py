@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.event_log import EventLog
+from models.event_log import EventLog, Row, Unreadable
 from models.event_table import EVENTS, KINDS, NO_SESSION, EventTable, read_table, table_of
 from models.log_columns import EventReader, Meaning
 from reco.events import Cart, Click, Event, Impression, Purchase, Shown
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
 from tests import facts
+from tests.models.log_reading import conversion
 
 T = 1506826828020
 HEADER = "visitor_id,item_id,event_type,ts,session_id,country"
@@ -40,8 +41,15 @@ BAD = [
 def read(path: Path, told: Callable[[float], None] = lambda _: None) -> tuple[EventTable, list[int]]:
     """The table of a file, and the numbers of the rows that are no events."""
     log, refused = EventLog(path), list[int]()
-    reader = EventReader(log, "log", Meaning())
-    return read_table(log, reader, lambda number, _: refused.append(number), told), refused
+    converted = conversion(EventReader(log, "log", Meaning()))
+
+    def known(number: int, row: Row | Unreadable) -> Event | None:
+        event = converted(number, row)
+        if event is None:
+            refused.append(number)
+        return event
+
+    return read_table(log, known, told), refused
 
 
 def written(tmp_path: Path, rows: list[str]) -> Path:

@@ -158,6 +158,20 @@ def test_what_a_log_does_not_say_and_what_is_no_event_is_told(
     assert "no events" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
 
 
+def test_a_row_that_an_import_would_refuse_is_not_trained_on(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    log = written(tmp_path / "log.csv", shop_log(200))
+    with log.open("ab") as file:
+        file.write(
+            f"1,ann,rome,view,{START + 10**12},FR,phone\n1,default,rome,view,{START},FR,phone\n".encode()
+        )
+        file.write(f"1,ann,\xfc,view,{START},FR,phone\n".encode("latin-1"))
+    told = command("train", log, "--target", "click", sets=QUICK).output
+    assert f"{log}: 3 rows are no events" in told
+    assert all(reason in told for reason in ("1 in-the-future", "1 bad-id", "1 not-utf8"))
+
+
 def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Result], tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text(f"visitor_id,item_id,ts\nann,rome,{START // 1000}\nann,oslo,soon\n")

@@ -13,6 +13,7 @@ from models.event_table import EventTable, read_table
 from models.log_columns import EventReader, Meaning
 from models.training import Boosting
 from reco.parameters import Parameters
+from tests.models.log_reading import conversion
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 QUICK = Boosting(trees=60, num_leaves=15, threads=1)
@@ -27,8 +28,7 @@ pytestmark = [
 def first_rows(name: str, rows: int, meaning: Meaning | None = None) -> EventTable:
     """The beginning of a log."""
     log = EventLog(find_log(DATA / name))
-    reader = EventReader(log, name, meaning or Meaning())
-    table = read_table(log, reader, lambda number, row: pytest.fail(f"row {number} is no event: {row}"))
+    table = read_table(log, conversion(EventReader(log, name, meaning or Meaning())))
     return table.only(np.arange(rows))
 
 

@@ -23,6 +23,7 @@ from reco.errors import BrokerError
 from reco.events import Sale
 from streams import clients, publishing, reading
 from streams.bulk import bulk
+from streams.history import read_sales
 from streams.import_progress import Ledger, Progress
 from streams.import_rows import Outcome, Record, TimeOrder, chunks, outcomes, paced_chunks
 from streams.settings import Kafka, Settings
@@ -170,7 +171,10 @@ class _Import:
         return rows
 
     async def _publish_items(self, progress: Progress) -> Progress:
-        """Publish a sale for each item, titled with its id, open from the item's first event on."""
+        """Publish a sale for each item, titled with its id, open from the item's first event on.
+
+        What was published under that id with a title of its own stays as it is.
+        """
         opens_at: dict[str, int] = {}
         rows = 0
         async for chunk in chunks(self._outcomes(skip=0)):
@@ -179,11 +183,16 @@ class _Import:
                     opens_at[row.sale_id] = min(row.ts, opens_at.get(row.sale_id, row.ts))
             rows += len(chunk)
             self.watcher.progress("finding items", self._fraction(rows, None), rows)
-        records = [publishing.record(Sale(item, title=item, opens_at=at)) for item, at in opens_at.items()]
+        there = {
+            sale.sale_id for sale in (await read_sales(self.settings)).sales() if sale.title != sale.sale_id
+        }
+        items = [Sale(item, title=item, opens_at=at) for item, at in opens_at.items() if item not in there]
+        records = [publishing.record(item) for item in items]
         await publishing.send(self.settings.kafka, topic_set(self.settings.topics).sales.name, records)
         published = msgspec.structs.replace(progress, items=len(records))
         self.ledger.save(published)
-        self._say(f"{len(records):,} items published as sales")
+        kept = len(opens_at) - len(records)
+        self._say(f"{len(records):,} items published as sales" + (f", {kept:,} were there" if kept else ""))
         return published
 
     async def _send(self, progress: Progress, known: set[int]) -> Progress:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from models.log_columns import Meaning
 from reco.errors import BrokerError, EventLogError
 from reco.events import Cart, Click, Purchase, Sale
+from streams import publishing
 from streams.bulk import bulk
 from streams.cli import tenfold
 from streams.clients import producer
@@ -210,6 +211,21 @@ async def test_items_are_published_as_sales_that_open_at_their_first_event(
     assert imported.progress.items == 2
     await run_import(settings, path, Options(publish_items=True))
     assert len(await records(settings, topics.sales.name)) == 2
+
+
+async def test_an_item_that_was_published_as_a_sale_stays_what_it_is(
+    settings: Settings, topics: TopicSet, tmp_path: Path
+) -> None:
+    rome = Sale("i1", "Rome in spring", START - 5, START + 10**9, price=99.0)
+    await publishing.send(settings.kafka, topics.sales.name, [publishing.record(rome)])
+    imported = await run_import(settings, write_log(tmp_path / "log.csv", 3), Options(publish_items=True))
+    sales = [decode_sale(key, value) for _, key, value in await records(settings, topics.sales.name)]
+    assert sorted(sales, key=lambda sale: sale.sale_id) == [
+        Sale("i0", "i0", START),
+        rome,
+        Sale("i2", "i2", START + 2000),
+    ]
+    assert imported.progress.items == 2
 
 
 async def test_a_log_that_was_cut_short_sends_nothing(

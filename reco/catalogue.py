@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.events import LATEST_TIME, Sale, SaleFact, Withdrawal
+from reco.events import LATEST_TIME, Sale, SaleFact
 
 OPEN_END = LATEST_TIME + 1
 """Closing time of a sale without one, ms; later than any moment."""
@@ -20,11 +20,11 @@ class LiveSales:
     Attributes:
         ids: sorted; the position of a sale in it is its place in every vector of scores.
         position: where each id stands in `ids`.
-        since: the last scheduled opening or closing, ms since the epoch, UTC; 0 if there was none.
-        valid_until: the next scheduled opening or closing of any sale, None if there is none.
+        since: the last opening or closing that was known, ms since the epoch, UTC; 0 if there was none.
+        valid_until: the next known opening or closing of any sale, None if there is none.
         version: higher for live sales found later by the same catalogue.
         opens_at: int64[n_sales], ms since the epoch, UTC; 0 where it is not known.
-        closes_at: int64[n_sales], `OPEN_END` for a sale that stays open.
+        closes_at: int64[n_sales], as the sales say, `OPEN_END` for one that stays open.
     """
 
     ids: tuple[str, ...]
@@ -39,8 +39,9 @@ class LiveSales:
 class Catalogue:
     """All sales that were published and not withdrawn, past, open and to come.
 
-    It holds what the compacted topic `sales` holds, no more. Opening and closing times also stand in
-    arrays, so that the open ones among 100,000 are found in a fraction of a millisecond.
+    It holds what the compacted topic `sales` holds, no more; for a replay of history, withdrawn sales too.
+    Opening and closing times also stand in arrays, so that the open ones among 100,000 are found in a
+    fraction of a millisecond.
 
     >>> catalogue = Catalogue(partitions=1)
     >>> catalogue.apply(Sale("rome", "Three days in Rome", 1_000, closes_at=9_000), partition=0, offset=4)
@@ -54,6 +55,7 @@ class Catalogue:
         self._ids: list[str] = []
         self._opens = array("q")
         self._closes = array("q")
+        self._gone = array("q")  # from when on each is withdrawn; `OPEN_END` for one that is not
         self._rows: dict[str, int] = {}
         self._live: LiveSales | None = None
         self._version = 0
@@ -62,15 +64,21 @@ class Catalogue:
         """How many sales there are, past ones included."""
         return len(self._sales)
 
-    def apply(self, fact: SaleFact, partition: int, offset: int) -> None:
-        """Take over one record of `sales`; one that was taken over before changes nothing."""
+    def apply(self, fact: SaleFact, partition: int, offset: int, withdrawn_at: int | None = None) -> None:
+        """Take over one record of `sales`; one that was taken over before changes nothing.
+
+        With `withdrawn_at`, ms since the epoch, UTC, a sale that `fact` withdraws stays as one that was there
+        until then; its closing time remains what it said, since nobody knew of the withdrawal before.
+        """
         if offset < self.offsets[partition]:
             return
         self.offsets = (*self.offsets[:partition], offset + 1, *self.offsets[partition + 1 :])
-        if isinstance(fact, Withdrawal):
-            self._remove(fact.sale_id)
-        elif self._sales.get(fact.sale_id) != fact:
+        if isinstance(fact, Sale):
             self._put(fact)
+        elif withdrawn_at is None:
+            self._remove(fact.sale_id)
+        else:
+            self._withdraw(fact.sale_id, withdrawn_at)
 
     def sale(self, sale_id: str) -> Sale | None:
         """The sale as last published; None if there is none, or it was withdrawn."""
@@ -91,10 +99,13 @@ class Catalogue:
         row = self._rows.setdefault(sale.sale_id, len(self._ids))
         if row == len(self._ids):
             self._ids.append(sale.sale_id)
-            self._opens.append(0)
-            self._closes.append(0)
+            for times in self._times():
+                times.append(0)
+        elif self._sales[sale.sale_id] == sale and self._gone[row] == OPEN_END:
+            return
         self._opens[row] = sale.opens_at
         self._closes[row] = OPEN_END if sale.closes_at is None else sale.closes_at
+        self._gone[row] = OPEN_END
         self._sales[sale.sale_id] = sale
         self._live = None
 
@@ -103,18 +114,36 @@ class Catalogue:
         if row is None:
             return
         del self._sales[sale_id]
-        last, opens, closes = self._ids.pop(), self._opens.pop(), self._closes.pop()
+        last, last_times = self._ids.pop(), [times.pop() for times in self._times()]
         if last != sale_id:
             self._rows[last] = row
-            self._ids[row], self._opens[row], self._closes[row] = last, opens, closes
+            self._ids[row] = last
+            for times, moved in zip(self._times(), last_times, strict=True):
+                times[row] = moved
         self._live = None
+
+    def _withdraw(self, sale_id: str, at: int) -> None:
+        """Keep a sale as one that was there until `at`; one that had not opened by then never was."""
+        row = self._rows.get(sale_id)
+        if row is None:
+            return
+        if self._opens[row] >= at:
+            self._remove(sale_id)
+            return
+        self._gone[row] = min(self._gone[row], at)
+        self._live = None
+
+    def _times(self) -> tuple["array[int]", ...]:
+        """The arrays that have an entry for each sale."""
+        return self._opens, self._closes, self._gone
 
     def _find_live(self, at: int) -> LiveSales:
         opens, closes = np.array(self._opens), np.array(self._closes)
-        open_rows = {self._ids[row]: row for row in np.flatnonzero((opens <= at) & (closes > at))}
+        ends = np.minimum(closes, np.array(self._gone))
+        open_rows = {self._ids[row]: row for row in np.flatnonzero((opens <= at) & (ends > at))}
         ids = sorted(open_rows)
         rows = np.array([open_rows[sale_id] for sale_id in ids], np.intp)
-        changes = np.concatenate((opens, closes[closes < OPEN_END]))
+        changes = np.concatenate((opens, ends[ends < OPEN_END]))
         past, coming = changes[changes <= at], changes[changes > at]
         self._version += 1
         return LiveSales(

@@ -6,13 +6,12 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
-from msgspec import structs
 from numpy.typing import NDArray
 
 from models.event_table import Columns, EventTable, Progress, with_impressions
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Action, Event, Impression, Sale, SaleFact, Withdrawal
+from reco.events import Action, Event, Impression
 from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
@@ -28,7 +27,7 @@ async def read_history(
     """Everything on `events` and `sales` up to now.
 
     A sale that was withdrawn was there before: as long as the topic still has what it was, it is in the
-    catalogue, as one that closed then.
+    catalogue, and live until then.
 
     Raises:
         BrokerError: the broker cannot be reached, or the topics are not there.
@@ -44,31 +43,22 @@ async def read_history(
 
 
 async def read_sales(settings: Settings, *, withdrawn: bool = False) -> Catalogue:
-    """All sales, as they stand on `sales` now; with those `withdrawn`, which closed when they were.
+    """All sales, as they stand on `sales` now; with those `withdrawn`, which are live until they were.
 
     Raises:
         BrokerError: the broker cannot be reached, or the topic is not there.
     """
     topic = topic_set(settings.topics).sales
-    catalogue, published = Catalogue(topic.partitions), dict[str, Sale]()
+    catalogue = Catalogue(topic.partitions)
     async for record in read_whole(settings.kafka, topic.name):
         try:
             fact = decode_sale(record.key, record.value)
         except RefusedRecordError:
             continue
-        if isinstance(fact, Sale):
-            published[fact.sale_id] = fact
-        elif withdrawn and fact.sale_id in published:
-            fact = _closed(published[fact.sale_id], record.timestamp)
-        catalogue.apply(fact, record.partition, record.offset)
+        catalogue.apply(
+            fact, record.partition, record.offset, withdrawn_at=record.timestamp if withdrawn else None
+        )
     return catalogue
-
-
-def _closed(sale: Sale, at: int) -> SaleFact:
-    """A sale that was withdrawn at `at`, ms: as one that closed then, if it had opened."""
-    if sale.opens_at >= at:
-        return Withdrawal(sale.sale_id)
-    return structs.replace(sale, closes_at=at if sale.closes_at is None else min(at, sale.closes_at))
 
 
 async def read_labels(settings: Settings) -> list[SaleLabels]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.catalogue import Catalogue
+from reco.catalogue import OPEN_END, Catalogue
 from reco.events import EARLIEST_TIME, Sale, SaleFact, Withdrawal
 
 START = EARLIEST_TIME
@@ -98,6 +98,43 @@ def test_a_withdrawn_sale_is_gone_and_an_unknown_one_can_be_withdrawn() -> None:
     assert [one.sale_id for one in catalogue.sales()] == ["b"]
     assert len(catalogue) == 1
     assert catalogue.offsets == (4,)
+
+
+def test_in_a_replay_a_withdrawn_sale_is_live_until_then_and_says_what_it_said() -> None:
+    catalogue = holding(sale("a"), sale("b", 0, 9), sale("c", 0, 5))
+    for offset, sale_id in enumerate("abc", 3):
+        catalogue.apply(Withdrawal(sale_id), 0, offset, withdrawn_at=START + 7)
+    live = catalogue.live(START + 3)
+    assert live.ids == ("a", "b", "c")
+    assert live.closes_at.tolist() == [OPEN_END, START + 9, START + 5]
+    assert [catalogue.live(START + at).ids for at in (5, 6, 7)] == [("a", "b"), ("a", "b"), ()]
+    assert (catalogue.live(START + 5).since, catalogue.live(START + 5).valid_until) == (START + 5, START + 7)
+    assert catalogue.live(START + 7).valid_until is None
+
+
+def test_in_a_replay_a_sale_that_was_withdrawn_before_it_opened_never_was() -> None:
+    catalogue = holding(sale("a", 7), sale("b"))
+    for offset, sale_id in enumerate(("a", "never-seen"), 2):
+        catalogue.apply(Withdrawal(sale_id), 0, offset, withdrawn_at=START + 7)
+    assert catalogue.live(START + 8).ids == ("b",)
+    assert catalogue.sale("a") is None
+
+
+def test_in_a_replay_a_sale_stays_withdrawn_until_it_is_published_again() -> None:
+    catalogue = holding(sale("a"))
+    for offset, at in enumerate((5, 9), 1):
+        catalogue.apply(Withdrawal("a"), 0, offset, withdrawn_at=START + at)
+    assert [catalogue.live(START + at).ids for at in (4, 6)] == [("a",), ()]
+    catalogue.apply(sale("a"), 0, 3)
+    assert catalogue.live(START + 20).ids == ("a",)
+
+
+def test_one_of_several_sales_is_removed_and_the_others_keep_their_times() -> None:
+    catalogue = holding(sale("a"), sale("b", 2), sale("c", 3, 8))
+    catalogue.apply(Withdrawal("c"), 0, 3, withdrawn_at=START + 6)
+    catalogue.apply(Withdrawal("a"), 0, 4)
+    assert [catalogue.live(START + at).ids for at in (1, 2, 5, 6)] == [(), ("b",), ("b", "c"), ("b",)]
+    assert catalogue.live(START + 5).closes_at.tolist() == [OPEN_END, START + 8]
 
 
 @pytest.mark.parametrize(("at", "open_"), [(4, False), (5, True), (8, True), (9, False)])

@@ -114,6 +114,8 @@ async def test_a_sale_that_was_withdrawn_could_be_listed_before_but_not_afterwar
         await world.withdraw(one.sale_id)
     _, catalogue = await read_history(world.settings)
     assert catalogue.live(before).ids == (rome.sale_id, oslo.sale_id)
+    said = [rome.closes_at, oslo.closes_at]
+    assert catalogue.live(before).closes_at.tolist() == said, "training knows what nobody knew then"
     assert catalogue.live(now() + 1).ids == (rome.sale_id,)
     assert catalogue.live(before + 61 * MINUTE).ids == (rome.sale_id,)
     assert [one.sale_id for one in (await read_sales(world.settings)).sales()] == [rome.sale_id]

@@ -145,7 +145,9 @@ def fit_isotonic(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Iso
     rates = np.bincount(which, weights * labels) / weight
     levels, block = np.unique(isotonic_regression(rates, sample_weight=weight), return_inverse=True)
     total: Floats = np.bincount(block, weight).astype(np.float64)
-    centres = np.bincount(block, weight * scores) / total
+    # Rounding can move a mean out of its block, and onto the next one if that is one float64 away.
+    lowest, highest = (np.searchsorted(block, np.arange(len(levels)), side) for side in ("left", "right"))
+    centres = np.clip(np.bincount(block, weight * scores) / total, scores[lowest], scores[highest - 1])
     return Isotonic(tuple(centres.tolist()), tuple(_inside(levels, total).tolist()))
 
 

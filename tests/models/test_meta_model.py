@@ -111,6 +111,15 @@ def test_whatever_the_sample_an_isotonic_calibration_fits(n: int, seed: int) -> 
     assert len(fitted.x) <= len(np.unique(raw))
 
 
+@given(st.floats(-12, 12), st.lists(st.floats(0.01, 60), min_size=6, max_size=12))
+def test_neighbouring_scores_without_another_between_them_make_blocks_that_increase(
+    score: float, weights: list[float]
+) -> None:
+    raw = np.where(np.arange(len(weights)) < 3, score, np.nextafter(score, 13))
+    fitted = fit_isotonic(raw, raw > score, np.array(weights))
+    assert fitted.x == (score, np.nextafter(score, 13))
+
+
 def test_weights_count_as_repetitions_would() -> None:
     raw, labels, _ = sample(300, seed=2)
     times = np.random.default_rng(3).integers(1, 4, 300)

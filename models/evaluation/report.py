@@ -30,7 +30,7 @@ def write_report(results: Results, path: Path) -> None:
 
 
 def terminal_table(summary: Summary) -> Table:
-    """The figures of all scorers, best first, for the terminal.
+    """The figures of all scorers, best first, for a terminal of 80 columns; rankers are bold.
 
     ± is half of the 95 % interval; the last column is the uplift in the first metric over the best single.
     """
@@ -38,20 +38,22 @@ def terminal_table(summary: Summary) -> Table:
     title = Text(f"{about.data_set}, {about.protocol}: {summary.questions:,} questions")
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("scorer", overflow="fold")
-    table.add_column("kind", no_wrap=True)
     for metric in about.metrics:
         table.add_column(metric.name, justify="right", no_wrap=True)
     table.add_column("over best", justify="right", no_wrap=True)
     for position in summary.ranked():
         row = summary.rows[position]
         style = "bold" if row.scorer.kind == "ranker" else ""
-        figures = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in row.figures]
+        figures = [f"{_short(one.mean)} ±{_short((one.high - one.low) / 2)}" for one in row.figures]
         over = _uplift(row)
         uplift = f"{over.mean:+.1f} % ±{(over.high - over.low) / 2:.1f}" if over else ""
-        table.add_row(
-            *(Text(cell) for cell in (row.scorer.name, row.scorer.kind, *figures, uplift)), style=style
-        )
+        table.add_row(*(Text(cell) for cell in (row.scorer.name, *figures, uplift)), style=style)
     return table
+
+
+def _short(figure: float) -> str:
+    """Four digits after the point, and none before it if that is 0."""
+    return f"{figure:.4f}".removeprefix("0")
 
 
 def headline(summary: Summary) -> str:

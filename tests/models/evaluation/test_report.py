@@ -141,7 +141,7 @@ def test_the_terminal_shows_the_scorers_best_first_with_names_as_they_are() -> N
         console.print(terminal_table(drawn().summary))
     text = captured.get()
     assert text.index("scorer 1") < text.index("scorer 0")
-    assert "1.0000 ±0.0000" in text
+    assert "1.0000 ±.0000" in text
     assert "+58.5 % ±0.0" in text
     assert "carted <first> & $new$" in text
 

@@ -19,7 +19,7 @@ from demo.postcards.album import QUALITY
 from models.labelling.backbones import Backbone, Progress, train_small
 from models.labelling.head import HeadOptions, between, train_head
 from models.labelling.judging import Judgement, judge
-from models.labelling.labeller import Recognition, same_size
+from models.labelling.labeller import Recognition, check_backbones
 from models.labelling.pictures import decode
 from models.labelling.topics import TopicOptions, fit_topics
 from models.labelling.training_labels import train_labels
@@ -81,7 +81,7 @@ class Postcards:
         """What recognises postcards, and how well it does on such that it was not trained on."""
         recipe = self._recipe
         backbones = self._backbones or (self._small(between(progress, 0, 0.5)),)
-        same_size(backbones)
+        check_backbones(backbones)
         size = backbones[0].size
         shown, tested = self._album(recipe.head, "head", size), self._album(recipe.tested, "tested", size)
         found, judged = _looked_at(shown, backbones), _looked_at(tested, backbones)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.labelling.backbones import Backbone, load_backbone
 from models.labelling.head import Head
-from models.labelling.labeller_files import HEAD, LABELLER, TOPICS, Manifest
+from models.labelling.labeller_files import HEAD, LABELLER, TOPICS, Manifest, check_dimensions
 from models.labelling.pictures import Sight
 from models.labelling.topics import Topics
 from models.sealed import digest, write
@@ -125,7 +125,7 @@ def write_labeller(labellers: Path, recognition: Recognition, provenance: Proven
     Raises:
         LabellingError: it could not be loaded again; nothing is written then.
     """
-    same_size(recognition.backbones)
+    check_backbones(recognition.backbones)
     labellers.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=labellers))
     try:
@@ -157,7 +157,7 @@ def load_labeller(folder: Path) -> Labeller:
         if backbone.dimensions != stored.dimensions:
             finds = f"finds {backbone.dimensions} features, the manifest says {stored.dimensions}"
             raise LabellingError(f"{folder / stored.file}: {finds}; train it again")
-    same_size(backbones)
+    check_backbones(backbones)
     return Labeller(manifest, Recognition(backbones, head, topics, manifest.views))
 
 
@@ -182,11 +182,11 @@ def verify_labeller(folder: Path) -> Verified:
     return Verified(manifest, head, topics)
 
 
-def same_size(backbones: Sequence[Backbone]) -> None:
-    """Check that backbones can look at the same pictures.
+def check_backbones(backbones: Sequence[Backbone]) -> None:
+    """Check that backbones can look at the same pictures, and that an embedding holds what they find.
 
     Raises:
-        LabellingError: there is none, or two take pictures of different sizes.
+        LabellingError: there is none, two take pictures of different sizes, or they find too many features.
     """
     if not backbones:
         raise LabellingError("a labeller needs a backbone; name one")
@@ -196,6 +196,10 @@ def same_size(backbones: Sequence[Backbone]) -> None:
         raise LabellingError(
             f"the backbones take pictures of different sizes ({takes}); take such of one size"
         )
+    try:
+        check_dimensions(backbone.dimensions for backbone in backbones)
+    except ValueError as error:
+        raise LabellingError(str(error)) from None
 
 
 def _write_files(folder: Path, recognition: Recognition, provenance: Provenance) -> Manifest:

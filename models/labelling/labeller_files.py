@@ -1,5 +1,6 @@
 """The manifest of a labeller, `labeller.json`: its networks, classes, files, and what it was trained on."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -18,7 +19,7 @@ class StoredBackbone(Struct, frozen=True):
 
     name: Name
     file: str
-    dimensions: Annotated[int, Meta(ge=1, le=65536)]
+    dimensions: Annotated[int, Meta(ge=1)]
 
 
 class Manifest(SealedManifest, frozen=True, kw_only=True):
@@ -43,11 +44,22 @@ class Manifest(SealedManifest, frozen=True, kw_only=True):
             raise ValueError(f"files: {missing[0]} is not among them")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: one occurs twice")
-        if (found := sum(backbone.dimensions for backbone in self.backbones)) > MAX_DIMENSIONS:
-            todo = "take fewer networks, or pool their features"
-            raise ValueError(
-                f"backbones: {found:,} features, an embedding has at most {MAX_DIMENSIONS:,}; {todo}"
-            )
+        check_dimensions(backbone.dimensions for backbone in self.backbones)
+
+
+def check_dimensions(dimensions: Iterable[int]) -> None:
+    """Check that what backbones find, side by side, is no longer than the embedding of a sale may be.
+
+    Labels with a longer one are refused by whoever reads them, so that sales would be labelled for ever.
+
+    Raises:
+        ValueError: it is longer; says what to do.
+    """
+    if (found := sum(dimensions)) > MAX_DIMENSIONS:
+        raise ValueError(
+            f"backbones: they find {found:,} features in all, an embedding has at most {MAX_DIMENSIONS:,}; "
+            "take fewer networks, or such as pool their features"
+        )
 
 
 LABELLER = Seal(

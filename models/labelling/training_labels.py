@@ -12,7 +12,7 @@ from models.labelling.backbones import Backbone, Progress
 from models.labelling.feature_cache import Looks, features_of
 from models.labelling.head import HeadOptions, between, folds_of, train_head
 from models.labelling.judging import Judgement, judge
-from models.labelling.labeller import Labeller, Recognition, same_size
+from models.labelling.labeller import Labeller, Recognition, check_backbones
 from models.labelling.scenes import Scenes, read_scenes
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.errors import LabellingError
@@ -99,7 +99,7 @@ def train_labels(
     Raises:
         LabellingError: pictures, scenes or backbones cannot be used.
     """
-    same_size(backbones)
+    check_backbones(backbones)
     seed, classes = options.seed, split.train.classes
     rows, tested_rows = len(split.train.paths) * (1 + copies), len(split.test.paths)
     first = FEATURES_SHARE * rows / (rows + tested_rows)

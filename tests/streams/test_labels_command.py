@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -104,6 +105,17 @@ def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_si
     assert (tmp_path / ".tenfold/labellers" / labeller.version).is_dir()
     assert max(labeller.manifest.trained_on["epochs"]) <= 2
     assert labeller.sight.views == 1
+
+
+def test_a_network_that_finds_too_many_features_is_refused_before_it_looks_at_pictures(
+    labels: Callable[..., Result], tmp_path: Path
+) -> None:
+    images = keras.Input((64, 64, 3))
+    Backbone(keras.Model(images, keras.layers.Flatten()(images))).save(tmp_path / "wide.keras")
+    kept = tmp_path / "kept"
+    with pytest.raises(LabellingError, match="12,288 features in all"):
+        labels("train", draw(tmp_path / "scenes"), "--backbone", tmp_path / "wide.keras", "--cache", kept)
+    assert not kept.exists()
 
 
 def _alone(scenes: Path, root: Path) -> Path:

@@ -20,8 +20,8 @@ from models.labelling.labeller import (
     Labeller,
     Provenance,
     Recognition,
+    check_backbones,
     load_labeller,
-    same_size,
     write_labeller,
 )
 from models.labelling.labeller_files import HEAD, LABELLER, TOPICS
@@ -266,6 +266,7 @@ def test_topics_of_other_labels_are_refused(copied: Path) -> None:
         (lambda content: content["backbones"][0].update(dimensions=99), "is no head that can be read"),
         (lambda content: content["backbones"][0].update(dimensions=9000), "an embedding has at most 8,192"),
         (lambda content: content["backbones"][0].update(file="../x.keras"), "is not among them"),
+        (lambda content: content["backbones"][0].update(dimensions=8065), "find 8,193 features in all"),
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_even_with_a_right_checksum(
@@ -279,6 +280,16 @@ def test_a_manifest_that_cannot_be_is_refused_even_with_a_right_checksum(
 def test_backbones_of_different_sizes_are_refused(recognition: Recognition) -> None:
     larger = Backbone(small_network(3, (32, 16)))
     with pytest.raises(LabellingError, match="different sizes"):
-        same_size((*recognition.backbones, larger))
+        check_backbones((*recognition.backbones, larger))
     with pytest.raises(LabellingError, match="needs a backbone"):
-        same_size(())
+        check_backbones(())
+
+
+def test_a_labeller_whose_embeddings_no_sale_may_have_is_not_written(
+    recognition: Recognition, tmp_path: Path
+) -> None:
+    check_backbones(recognition.backbones[:1] * 64)
+    many = recognition.backbones[:1] * 65
+    with pytest.raises(LabellingError, match=r"8,320 features in all.* at most 8,192; take fewer networks"):
+        write_labeller(tmp_path, replace(recognition, backbones=many), Provenance(TRAINED_AT, {}))
+    assert not any(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """The rows of an event log on their way into Kafka: checked, put into order, cut into chunks."""
 
 import asyncio
+import shlex
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
@@ -80,7 +81,7 @@ def event_of(
     except UnknownTypeError as error:
         reason, detail = (
             "unknown-type",
-            f"type: {error.name!r}; say what it is with --map-type {error.name}=click",
+            f"type: {error.name!r}; say what it is with --map-type {shlex.quote(error.name)}=click",
         )
     except UnicodeEncodeError as error:
         reason, detail = "not-utf8", f"{error}; save the file as UTF-8"

@@ -61,6 +61,12 @@ SHARES: Final[Mapping[Protocol, tuple[float, float]]] = {
     "purchase": (0.30, 0.50),
 }
 """Shares of the log that test and train unless others are asked for."""
+NUMBERS: Final[Mapping[Protocol, str]] = {
+    "hourly": "first_day, last_day, share",
+    "next-click": "test, train",
+    "purchase": "test, train, window",
+}
+"""What says which part of the log is asked."""
 PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
     "hourly": {
         "V-SkNN (Transformers4Rec, table 2, G1 news)": {"NDCG@20": 0.3511, "HR@20": 0.6601},
@@ -95,7 +101,10 @@ def asked_of(table: EventTable, task: Task) -> Asked:
     asked = protocols[task.protocol]()
     for rows, what in ((asked.trained, "train on"), (asked.tested, "test")):
         if not rows.any():
-            raise TrainingError(f"the protocol {task.protocol} finds no moment to {what} in this log")
+            raise TrainingError(
+                f"the protocol {task.protocol} finds no moment to {what} in this log; take a longer one, "
+                f"or other parts of it: --set {NUMBERS[task.protocol]}"
+            )
     return asked
 
 

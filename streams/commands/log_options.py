@@ -67,8 +67,12 @@ def _moment(text: str | None) -> int | None:
 
 
 def in_words(refused: "Mapping[str, Refused]") -> Iterator[str]:
-    """A line for each reason for which rows were refused: how many, which ones, and what is wrong."""
+    """A line for each reason for which rows were refused: how many, the first ones, what is wrong there."""
     for reason, one in refused.items():
-        more = ", ..." if one.count > len(one.examples) else ""
-        rows = ", ".join(f"{row:,}" for row, _ in one.examples)
-        yield f"{one.count:,} {reason}: rows {rows}{more}: {one.examples[0][1]}"
+        by_detail: dict[str, list[str]] = {}
+        for row, detail in one.examples:
+            by_detail.setdefault(detail, []).append(f"{row:,}")
+        if one.count > len(one.examples):
+            next(reversed(by_detail.values())).append("...")
+        first = "; ".join(f"rows {', '.join(rows)}: {detail}" for detail, rows in by_detail.items())
+        yield f"{one.count:,} {reason}: {first}"

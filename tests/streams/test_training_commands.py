@@ -17,7 +17,9 @@ from reco.errors import EventLogError, TrainingError
 from reco.features import FEATURES
 from reco.parameters import Parameters
 from streams.cli import tenfold
+from streams.commands.log_options import in_words
 from streams.commands.logs import read_parameters
+from streams.import_progress import Refused
 from streams.importing import Options
 from streams.promotions import live_promotion
 from streams.releases import RANKERS
@@ -170,6 +172,14 @@ def test_a_row_that_an_import_would_refuse_is_not_trained_on(
     told = command("train", log, "--target", "click", sets=QUICK).output
     assert f"{log}: 3 rows are no events" in told
     assert all(reason in told for reason in ("1 in-the-future", "1 bad-id", "1 not-utf8"))
+
+
+def test_rows_that_are_refused_for_one_reason_may_have_different_faults() -> None:
+    wrong = ((2, "ts: no time"), (3, "price: no number"), (9, "ts: no time"))
+    assert list(in_words({"wrong-type": Refused(3, wrong), "too-old": Refused(7, wrong[:1])})) == [
+        "3 wrong-type: rows 2, 9: ts: no time; rows 3: price: no number",
+        "7 too-old: rows 2, ...: ts: no time",
+    ]
 
 
 def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Result], tmp_path: Path) -> None:

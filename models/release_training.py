@@ -1,7 +1,7 @@
 """Training of a release: one replay of history, three rankers, the text model, and how good they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,7 +15,17 @@ from models.releases import Learned, Training
 from models.sale_content import content_of
 from models.targets import next_clicks, next_purchases, purchases_per_click
 from models.text import FILE as TEXT_FILE
-from models.training import CONTENT, VISITS, Boosting, Fitted, newest, of_families, train_ranker
+from models.training import (
+    CONTENT,
+    FEWEST_POSITIVES,
+    VISITS,
+    Boosting,
+    Fitted,
+    calibrate,
+    newest,
+    of_families,
+    train_ranker,
+)
 from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import NOTHING_BOUGHT, Walk, after_each, positions_of, questions
 from reco.catalogue import Catalogue
@@ -210,16 +220,31 @@ def _learned(model: MetaModel, fitted: Fitted) -> Learned:
 def _metrics(
     examples: Examples, boosting: Boosting, rankers: Mapping[RankerName, tuple[MetaModel, Fitted]]
 ) -> dict[str, float]:
-    """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold."""
+    """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold, if known."""
     held = examples.moments(newest(examples, boosting))
     metrics = {}
     compared: dict[str, Ranker] = {name: model for name, (model, _) in rankers.items()}
     for name, model in (compared | {"blend": Blend()}).items():
         scores = model.score(np.ascontiguousarray(held.only(model.features).rows))
         metrics[f"{name} ndcg@10"] = _ndcg(scores, held)
-        if name == "mix":
-            metrics["calibration error"] = expected_calibration_error(scores, held.chosen(), held.weights)
+        if name == "mix" and (error := _calibration_error(rankers["mix"][0], held)) is not None:
+            metrics["calibration error"] = error
     return metrics
+
+
+def _calibration_error(model: MetaModel, held: Examples) -> float | None:
+    """How far probabilities hold for moments that did not calibrate them; None if too few sales were chosen.
+
+    All of `held` calibrated `model`, and would flatter it. So the older half of these moments calibrates its
+    forest anew, and the newer half judges.
+    """
+    half, seen = len(held.groups) // 2, held.only(model.features)
+    older, newer = seen.moments(0, half), seen.moments(half)
+    if min(older.chosen().sum(), newer.chosen().sum()) < FEWEST_POSITIVES:
+        return None
+    calibrated = replace(model, calibration=calibrate(model.forest, older))
+    scores = calibrated.score(np.ascontiguousarray(newer.rows))
+    return expected_calibration_error(scores, newer.chosen(), newer.weights)
 
 
 def _ndcg(scores: NDArray[np.float32], held: Examples) -> float:

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from models import release_training
+from models.blend import Blend
 from models.event_table import table_of
-from models.release_training import Plan, _moments, train_release
+from models.forest import Forest
+from models.meta_model import MetaModel
+from models.release_promotion import RankerName
+from models.release_training import Plan, _metrics, _moments, train_release
 from models.releases import load_release, write_release
 from models.targets import next_clicks, next_purchases
 from models.text import FILE
-from models.training import Boosting
-from models.training_set import TrainingSet
+from models.training import Boosting, Fitted, calibrate
+from models.training_set import Examples, TrainingSet
 from reco.catalogue import Catalogue
 from reco.errors import TrainingError
 from reco.events import Sale
@@ -22,6 +26,7 @@ from reco.features import FEATURES
 from reco.parameters import Parameters
 from reco.recommenders.protocol import CLICK, PURCHASE
 from tests.models.shop_logs import SALES, START, shop_log
+from tests.models.small_models import forest_text
 
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
 NOW = START + 10 * 24 * 60 * 60_000
@@ -70,6 +75,29 @@ def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
     assert training.metrics["mix ndcg@10"] > training.metrics["blend ndcg@10"]
     assert 0 <= training.metrics["calibration error"] < 0.05
     assert set(training.rankers) == {"visits", "mix"}
+
+
+def half_sold_then_a_tenth(n: int) -> tuple[Examples, dict[RankerName, tuple[MetaModel, Fitted]]]:
+    """Moments of one candidate, which was chosen in half of the older ones; a ranker calibrated on all."""
+    random, features = np.random.default_rng(0), Blend.features
+    rows = random.random((len(features), n)).astype(np.float32)
+    labels = (np.arange(n) % np.where(np.arange(n) < n // 2, 2, 10) == 0).astype(np.float32)
+    examples = Examples(features, rows, labels, np.ones(n, np.float32), np.ones(n, np.int64))
+    forest = Forest.parse(forest_text(features))
+    mix = MetaModel("any", features, forest, calibrate(forest, examples))
+    return examples, {"mix": (mix, Fitted("", features, ()))}
+
+
+def test_the_calibration_error_is_judged_on_moments_that_did_not_calibrate() -> None:
+    examples, rankers = half_sold_then_a_tenth(1000)
+    metrics = _metrics(examples, Boosting(held_out=1.0), rankers)
+    assert metrics["calibration error"] == pytest.approx(0.5 - 0.1, abs=0.05)
+
+
+def test_with_too_few_sales_chosen_nothing_is_said_about_calibration() -> None:
+    examples, rankers = half_sold_then_a_tenth(980)
+    metrics = _metrics(examples, Boosting(held_out=1.0), rankers)
+    assert set(metrics) == {"mix ndcg@10", "blend ndcg@10"}
 
 
 @pytest.mark.parametrize(("sessions", "target"), [(150, "click"), (400, "graded")])

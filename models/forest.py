@@ -75,14 +75,11 @@ class Forest:
     Attributes:
         features: the names of the rows that it reads.
         trees: how many.
-        sigmoid: the factor of the raw score in the probability, `1 / (1 + exp(-sigmoid * score))`; None for
-            a model that only ranks.
     """
 
     def __init__(self, model: ModelText) -> None:
         self.features = model.features
         self.trees = len(model.trees)
-        self.sigmoid = model.sigmoid
         self._views, self._words, self._paths = lay_out(model.trees)
 
     @classmethod

@@ -55,12 +55,9 @@ class ModelText:
 
     Attributes:
         features: the names, in the order of the rows.
-        sigmoid: the factor of the sum in the probability `1 / (1 + exp(-sigmoid * sum))`; None for a model
-            whose sum is no log odds.
     """
 
     features: tuple[str, ...]
-    sigmoid: float | None
     trees: tuple[TreeText, ...]
 
 
@@ -81,7 +78,7 @@ def parse(text: str) -> ModelText:
     trees = tuple(
         _tree(_Block(f"tree {place}", block), place, len(features)) for place, block in enumerate(blocks)
     )
-    return ModelText(features, _sigmoid(header), trees)
+    return ModelText(features, trees)
 
 
 class _Block:
@@ -145,19 +142,6 @@ def _features(header: _Block) -> tuple[str, ...]:
     if len(set(features)) != len(features) or len(features) != header.number("max_feature_idx") + 1:
         raise header.error("feature_names are not as many different names as max_feature_idx says")
     return features
-
-
-def _sigmoid(header: _Block) -> float | None:
-    factors = [word for word in header.words("objective") if word.startswith("sigmoid:")]
-    if not factors:
-        return None
-    try:
-        factor = float(factors[0].removeprefix("sigmoid:"))
-    except ValueError as error:
-        raise header.error(f"objective has no number in {factors[0]!r}") from error
-    if not 0 < factor < np.inf:
-        raise header.error(f"objective has {factors[0]!r}, which is not positive and finite")
-    return factor
 
 
 def _tree(block: _Block, place: int, n_features: int) -> TreeText:

@@ -1,15 +1,13 @@
 """What an evaluation found: the rank of the target for every scorer and question, and the tables from it.
 
-The files hold plain arrays and JSON; reading one never runs code.
+What is written of it is plain JSON.
 """
 
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -26,16 +24,6 @@ LEARNED: tuple[Kind, ...] = ("ranker", "challenger")
 """What combines the evidence."""
 Fact: TypeAlias = str | int | float | bool | None
 
-_UNREADABLE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    BadZipFile,
-    zlib.error,
-    msgspec.MsgspecError,
-)
 _METRICS = {"NDCG": metrics.ndcg, "HR": metrics.hit_rate, "MRR": metrics.reciprocal_rank}
 
 
@@ -253,37 +241,6 @@ def summarise(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> Su
 def write_json(results: Results, path: Path) -> None:
     """Write the tables, without arrays of questions, for people and programs; NaN becomes null."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results.summary), indent=2) + b"\n")
-
-
-def write_npz(results: Results, path: Path) -> None:
-    """Write everything, compressed; `read_npz` gives it back."""
-    arrays = {name: getattr(results, name) for name in _arrays() if getattr(results, name) is not None}
-    if results.calibration is not None:
-        arrays |= {f"calibration_{name}": column for name, column in results.calibration._asdict().items()}
-    about = np.frombuffer(msgspec.json.encode(results.about), np.uint8)
-    with path.open("wb") as file:
-        np.savez_compressed(file, about=about, **arrays)
-
-
-def read_npz(path: Path) -> Results:
-    """The results that `write_npz` wrote.
-
-    Raises:
-        ValueError: the file holds something else.
-    """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            arrays = dict(held)
-        about = msgspec.json.decode(arrays.pop("about").tobytes(), type=About)
-        judged = {name: arrays.pop(f"calibration_{name}", None) for name in Calibration._fields}
-        calibration = None if judged["labels"] is None else Calibration(**judged)
-        return Results(about=about, calibration=calibration, **arrays)
-    except _UNREADABLE as error:
-        raise ValueError(f"{path} does not hold the results of an evaluation: {error}") from error
-
-
-def _arrays() -> list[str]:
-    return [field.name for field in fields(Results) if field.name not in {"about", "calibration"}]
 
 
 def _units(results: Results, asked: NDArray[np.bool_]) -> Units:

@@ -190,16 +190,11 @@ def test_missing_values_zeros_categories_and_small_and_large_trees_all_occur_in_
     assert max(len(words) for tree in trees for words in tree.categories) == 3
 
 
-def test_it_says_what_it_reads_and_how_the_score_becomes_a_probability() -> None:
-    booster = trained(3, objective="binary", sigmoid=0.7)
+def test_it_says_what_it_reads_and_of_how_many_trees_it_is() -> None:
+    booster = trained(3)
     forest = Forest.parse(booster.model_to_string())
     assert forest.features == FEATURES
     assert forest.trees == booster.num_trees()
-    assert forest.sigmoid == 0.7
-    rows = np.ascontiguousarray(table(default_rng(3), 50).T)
-    probability = 1 / (1 + np.exp(-forest.sigmoid * forest.raw_scores(rows)))
-    assert np.allclose(probability, np.asarray(booster.predict(rows.T)), rtol=1e-12)
-    assert Forest.parse(trained(3, objective="lambdarank").model_to_string()).sigmoid is None
 
 
 def test_rows_of_other_features_are_refused() -> None:
@@ -284,8 +279,6 @@ def put(key: str, place: int, value: str, text: str = MODEL) -> str:
         ("another tree stands in its place", MODEL.replace("Tree=1\n", "Tree=2\n")),
         ("feature_names are not as many", MODEL.replace("price_ratio", "country")),
         ("feature_names are not as many", MODEL.replace("max_feature_idx=8", "max_feature_idx=7")),
-        ("objective has no number", MODEL.replace("sigmoid:", "sigmoid:x")),
-        ("not positive and finite", MODEL.replace("sigmoid:", "sigmoid:-")),
         ("tree 0: left_child and right_child do not hold every", put("left_child", 0, "0")),
         ("tree 0: left_child and right_child do not hold every", put("right_child", 0, "-99")),
         ("tree 0: split_feature holds a number outside 0 to 8", put("split_feature", 0, "9")),

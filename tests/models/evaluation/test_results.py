@@ -1,4 +1,4 @@
-"""Results of an evaluation: tables by hand, and files that give back what they were given."""
+"""Results of an evaluation: tables by hand, and the file that holds them."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.evaluation.results import Kind, Metric, Results, read_npz, summarise, write_json, write_npz
+from models.evaluation.results import Kind, Metric, Results, summarise, write_json
 from tests.models.evaluation.found import by_hand, drawn
 
 
@@ -101,36 +101,6 @@ def test_calibration_is_summed_up() -> None:
     assert calibrated.examples == 500
     assert 0 < calibrated.error < 0.1
     assert sum(share for _, _, share in calibrated.table) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("results", [drawn(60), drawn(60, windows=False, times=False)])
-def test_what_is_written_comes_back_whole(tmp_path: Path, results: Results) -> None:
-    write_npz(results, tmp_path / "found")
-    back = read_npz(tmp_path / "found")
-    assert back.about == results.about
-    assert back.calibration is not None
-    for name in ("ranks", "clusters", "windows", "slices", "times"):
-        one, other = getattr(results, name), getattr(back, name)
-        assert (one is None and other is None) or (one.dtype == other.dtype and np.array_equal(one, other))
-    assert back.summary == results.summary
-
-
-def test_what_was_not_measured_stays_absent(tmp_path: Path) -> None:
-    write_npz(by_hand([[1, 2]], ["ranker"]), tmp_path / "found.npz")
-    back = read_npz(tmp_path / "found.npz")
-    assert (back.windows, back.slices, back.times, back.calibration) == (None, None, None, None)
-
-
-def test_other_files_are_refused_with_their_name(tmp_path: Path) -> None:
-    np.savez(tmp_path / "other", ranks=np.zeros(3))
-    np.savez(tmp_path / "objects", about=np.array([{}], object))
-    write_npz(drawn(60), tmp_path / "whole.npz")
-    (tmp_path / "half.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:900])
-    (tmp_path / "text.npz").write_text("ranks")
-    (tmp_path / "empty.npz").touch()
-    for name in ("other", "objects", "half", "text", "empty"):
-        with pytest.raises(ValueError, match=f"{name}.npz does not hold the results"):
-            read_npz(tmp_path / f"{name}.npz")
 
 
 def test_the_json_holds_the_tables_without_the_arrays(tmp_path: Path) -> None:

@@ -73,11 +73,13 @@ class ScoringDesk:
         """How many sales were open when the catalogue last changed; read by other threads."""
         self.active = ActiveVisitors()
         self.owned: frozenset[int] = frozenset()
+        self._known: frozenset[int] = frozenset()
 
     # -- ownership
 
     def own_nothing(self) -> None:
         """Emit nothing more on its own, until partitions are assigned again."""
+        self._known = self.active.partitions
         self.owned = frozenset()
 
     def own(self, partitions: Iterable[int], moved: Iterable[int] = ()) -> frozenset[int]:
@@ -88,7 +90,8 @@ class ScoringDesk:
         self.owned = frozenset(partitions)
         self.active.keep(self.owned.difference(moved))
         self._default_second = -1
-        return self.owned - self.active.partitions
+        # Not those of now: a first click of a partition may have come before its visitors are restored.
+        return self.owned - self._known.difference(moved)
 
     # -- what lists are computed with
 

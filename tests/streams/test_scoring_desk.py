@@ -152,6 +152,19 @@ async def test_a_sale_that_is_withdrawn_does_not_wait_until_one_that_opened_is_i
     assert all("sale-5" not in {one.sale_id for one in top.sales} for top in newest.values())
 
 
+async def test_partitions_whose_visitors_are_not_known_here_or_moved_on_elsewhere_are_restored() -> None:
+    shop = Shop()
+    await shop.open()
+    shop.desk.own_nothing()
+    touch = Touch(now(), "e", "sale-1", "click")
+    await shop.desk.refresh([(1, Session("early", 99, recent=(touch,)))])
+    assert shop.desk.own({0, 1}) == {1}
+    assert shop.desk.active.partitions == {0, 1}
+    shop.desk.own_nothing()
+    assert shop.desk.own({0, 1}, moved={0}) == {0}
+    assert shop.desk.active.partitions == {1}
+
+
 async def test_a_sale_that_is_now_excluded_leaves_the_lists_of_active_visitors() -> None:
     shop, changed = Shop(Rules(excluded_tags=("adults only",))), asyncio.Event()
     await shop.open()

@@ -7,6 +7,7 @@ import io
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,18 @@ Floats = NDArray[np.float32]
 
 ARRAYS: Final = ("mean", "deviation", "hidden", "hidden_bias", "output", "output_bias")
 """The learned arrays of a head, as `head.npz` names them."""
+
+_UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,  # a single array, which is no archive
+    RuntimeError,  # an encrypted archive, or packed in a way that is not known
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy raises of bytes that are not the archive of arrays that they should be."""
 
 
 class Labelled(NamedTuple):
@@ -253,7 +266,7 @@ def _head(path: Path, value: bytes, manifest: Manifest) -> Head:
         )
         for (name, array), shape in zip(arrays.items(), shapes, strict=True):
             _check_array(name, array, shape, above=0 if name == "deviation" else -np.inf)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise LabellingError(
             f"{path}: is no head that can be read: {error}; train the labels again"
         ) from error

@@ -217,10 +217,10 @@ class EventLog:
                 except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
                     yield Unreadable("not-json", f"{error}, at line {number}", line.rstrip())
                     continue
-                row = {rename(name, name): _json_text(value) for name, value in values.items()}
-                row.pop("", None)
-                left_out = sum(rename(name, name) == "" for name in values)
-                if len(row) + left_out < len(values):
+                named = [(rename(name, name), value) for name, value in values.items()]
+                kept = [(name, value) for name, value in named if name]
+                row = {name: _json_text(value) for name, value in kept}
+                if len(row) < len(kept):
                     what = f"two of {', '.join(values)} have the same name by --map, at line {number}"
                     yield Unreadable("wrong-columns", what, line.rstrip())
                     continue

@@ -162,8 +162,7 @@ def _list(row: Row, row_id: str, sale: dict[str, Any]) -> dict[str, Any]:
     if text is None:
         return {"list_id": list_id, "shown": [sale]}
     value = number(text)
-    place = int(value) if value is not None and value.is_integer() else text
-    return {"list_id": list_id, "shown": [sale | {"position": place}]}
+    return {"list_id": list_id, "shown": [sale | {"position": text if value is None else _whole(value)}]}
 
 
 def _payment(row: Row) -> dict[str, Any]:
@@ -174,7 +173,12 @@ def _payment(row: Row) -> dict[str, Any]:
         if text is None:
             continue
         value = None if name == "currency" else number(text)
-        if value is not None and name == "quantity" and value.is_integer():
-            value = int(value)
+        if value is not None and name == "quantity":
+            value = _whole(value)
         payment[name] = text if value is None else value
     return payment
+
+
+def _whole(value: float) -> float:
+    """The number as an int if it is a whole one, as data frames write them with a point."""
+    return int(value) if value.is_integer() else value

@@ -26,16 +26,13 @@ from streams.commands.logs import (
     read_log,
     read_parameters,
 )
-from streams.commands.options import in_a_folder
+from streams.commands.options import HTML_REPORT, in_a_folder
 
 if TYPE_CHECKING:
     from models.evaluation.results import Results
 
 Frozen = Annotated[
     bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
-]
-Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
 ]
 Tables = Annotated[
     Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write the tables as JSON.")
@@ -51,7 +48,7 @@ def evaluate(
     parameters: ParametersFile = None,
     sets: Sets = None,
     sales: SalesFile = None,
-    report: Report = None,
+    report: Annotated[Path | None, HTML_REPORT] = None,
     json: Tables = None,
     renames: Renames = None,
     types: Types = None,

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from streams.clock import now
 from streams.commands.logs import progress
-from streams.commands.options import BACKBONE, WEIGHTS, in_a_folder
+from streams.commands.options import BACKBONE, HTML_REPORT, WEIGHTS
 from streams.settings import load
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ Images = Annotated[
         metavar="IMAGES", help="A folder per class, or folders train and test of such; or a CSV: path,label."
     ),
 ]
-Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
-]
+Report = Annotated[Path | None, HTML_REPORT]
 Cache = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where features are kept; else in the data folder.")
 ]

@@ -28,6 +28,9 @@ def in_a_folder(path: Path | None) -> Path | None:
     return path
 
 
+HTML_REPORT = typer.Option("--report", metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
+
+
 def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
     """The values of a repeated option THEIRS=OURS.
 

@@ -5,9 +5,6 @@ by copying it. A key or value that no record could carry is cut, and a header sa
 crash a letter can be there twice: its source position tells.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 from faust.types import Message
 
 from reco.errors import RefusedRecordError
@@ -24,14 +21,6 @@ MAX_VALUE_BYTES = clients.MAX_REQUEST_BYTES - 2 * MAX_KEY_BYTES
 
 A batch that its client compressed unpacks to records of any size, which the broker never measured.
 """
-
-
-class Origin(NamedTuple):
-    """Where a refused record came from."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 async def bury(outbox: Outbox, letters: Topic, message: Message, refusal: RefusedRecordError) -> None:
@@ -55,10 +44,3 @@ async def bury(outbox: Outbox, letters: Topic, message: Message, refusal: Refuse
         value = value[:MAX_VALUE_BYTES]
     partition = message.partition % letters.partitions
     await outbox.send(letters.name, key, value, partition, headers)
-
-
-def origin(headers: Mapping[str, bytes]) -> Origin:
-    """Where the record of a dead letter came from, by its headers."""
-    return Origin(
-        headers["tenfold.topic"].decode(), int(headers["tenfold.partition"]), int(headers["tenfold.offset"])
-    )

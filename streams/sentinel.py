@@ -3,7 +3,7 @@
 It lives in a thread of its own with its own event loop and its own Kafka clients, so that it sees what a
 blocked worker cannot say. The watchdog compares the ends of the topics with how far the worker is; while
 work waits and nothing moves for `worker.stall_seconds`, it ends the process, and the restart loop starts it
-again. A broker that cannot be reached is no verdict.
+again. A broker that cannot be reached is no verdict, and a pause of the whole process is none.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the worker's progress."""
+LONGEST_LOOK = 5.0
+"""Time between two looks that counts, s, at most: while the whole process is paused, nothing can move."""
 STALLED = 70
 """Exit status of a worker that the watchdog ended."""
 UNWATCHED = 71
@@ -43,7 +45,11 @@ class Progress:
     work: Work
     seen: dict[tuple[str, int], int] = field(default_factory=dict)
     moved_at: float = 0.0
+    looked_at: float = field(init=False)
     lag: int = 0
+
+    def __post_init__(self) -> None:
+        self.looked_at = self.moved_at
 
     def look(
         self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float
@@ -51,13 +57,15 @@ class Progress:
         """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
         left = (max(0, end - reached.get(tp, end)) for tp, end in ends.items())
         self.lag = sum(left) + self.work.waiting()
+        self.moved_at += max(0.0, now - self.looked_at - LONGEST_LOOK)
+        self.looked_at = now
         if not self.lag or reached != self.seen or not self.work.under_way():
             self.seen, self.moved_at = reached, now
         return now - self.moved_at
 
     def forgive(self, now: float) -> None:
         """Start the count anew: the broker could not be asked."""
-        self.moved_at = now
+        self.moved_at = self.looked_at = now
 
 
 class Running(NamedTuple):

@@ -98,6 +98,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         self._room = asyncio.Event()
         self._placed = asyncio.Event()
         self._moved: frozenset[TP] = frozenset()
+        self._may_commit = False
 
     def _new_consumer_thread(self) -> LosslessThread:
         return LosslessThread(self, loop=self.loop, beacon=self.beacon)
@@ -114,6 +115,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         self._outstanding = 0
         self._room.set()
         self._placed.set()
+        self._may_commit = True
 
     async def moved(self) -> frozenset[TP]:
         """Of the partitions that this worker had and has, those that others went on with in between.
@@ -125,10 +127,15 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         return self._moved
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Hand over nothing more until the next assignment; what was handed over is acknowledged yet."""
+        """Hand over nothing more until the next assignment; what was handed over is acknowledged yet.
+
+        After that, nothing is committed until then: a worker that was paused may get a partition back that
+        others went on with, and what it acknowledged there is behind the group's position.
+        """
         self._books.close()
         self._placed.clear()
         await super().on_partitions_revoked(revoked)
+        self._may_commit = False
 
     # -- handing over
 
@@ -210,7 +217,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         offsets = {
             tp: offset for tp, offset in self.acknowledged.items() if offset > self._committed.get(tp, 0)
         }
-        if not offsets or not await self._commit(offsets):
+        if not (offsets and self._may_commit and await self._commit(offsets)):
             return False
         self._committed.update(offsets)
         return True

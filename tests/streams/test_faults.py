@@ -4,8 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from streams.clock import now
 from streams.faust_app import group
 from streams.sentinel import STALLED
 from streams.settings import Kafka, Settings
-from streams.supervisor import Supervisor, environment_of
+from streams.supervisor import Supervisor
 from streams.topics import Topic, topic_set
 from tests.streams.world import (
     Running,
@@ -176,10 +174,10 @@ worker.run(["sessions"], load())
 
 async def test_a_worker_whose_event_loop_is_blocked_while_there_is_work_ends_itself(world: World) -> None:
     impatient = replace(world.settings, worker=replace(world.settings.worker, stall_seconds=3.0))
-    process = subprocess.Popen([sys.executable, "-c", BLOCKED_WORKER], env=environment_of(impatient))
+    blocked = world.start_altered(BLOCKED_WORKER, impatient)
     await world.send(*clicks(20, 100))
 
-    status = await asyncio.to_thread(process.wait, 60)
+    status = await asyncio.to_thread(blocked.process.wait, 60)
 
     assert status == STALLED
     await world.start("sessions").ready()
@@ -210,21 +208,25 @@ async def test_records_that_come_before_the_flow_is_resumed_are_taken_though_not
     patient = replace(world.settings, worker=replace(world.settings.worker, stall_seconds=300.0))
     (only,) = clicks(1, 1)
     await world.send(only)
-    process = subprocess.Popen([sys.executable, "-c", LATE_FLOW_WORKER], env=environment_of(patient))
-    try:
-        await expect_exact_sessions(world, [only])
-    finally:
-        process.kill()
-        process.wait()
+    world.start_altered(LATE_FLOW_WORKER, patient)
+    await expect_exact_sessions(world, [only])
 
 
 PAUSED_WORKER = """
 import os, signal
 from streams import worker
 from streams.agents.sessions import SessionKeeper
+from streams.delivery.consumer import LosslessConsumer
 from streams.settings import load
 
-take = SessionKeeper.take
+take, perform_seek = SessionKeeper.take, LosslessConsumer.perform_seek
+
+async def begins_as_a_commit_falls_due(self):
+    assert not await self.commit()
+    await perform_seek(self)
+    print("placed", flush=True)
+
+LosslessConsumer.perform_seek = begins_as_a_commit_falls_due
 
 async def pauses_with_a_batch_in_hand(self, batch):
     SessionKeeper.take = take
@@ -257,30 +259,33 @@ async def until_committed(world: World, count: int) -> None:
 async def test_a_worker_that_slept_while_another_took_over_leaves_no_older_state_as_the_last(
     world: World,
 ) -> None:
-    """The paused one wakes with a batch in hand, which it sends before it learns that it was thrown out."""
-    process = subprocess.Popen([sys.executable, "-c", PAUSED_WORKER], env=environment_of(world.settings))
-    try:
-        first = Click("e-first", "ann", "sale-1", now())
-        view = await world.view(world.topics.sessions)
-        await world.send(first)
-        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-        patient = await world.start("sessions").ready()
-        second = Click("e-second", "ann", "sale-2", now())
-        await world.send(second)
-        await view.until(lambda found: bool(found) and count_of(newest_sessions(found)["ann"]) == 2)
-        await until_committed(world, 2)
+    """The paused one wakes with a batch in hand, which it sends before it learns that it was thrown out.
 
-        process.send_signal(signal.SIGCONT)
-        await view.until(lambda found: bool(older_at_the_end(found)))
-        await view.until(lambda found: not older_at_the_end(found))
+    Nor does it commit before it has read the group's position, which is beyond what it acknowledged.
+    """
+    sleeper = world.start_altered(PAUSED_WORKER)
+    first = Click("e-first", "ann", "sale-1", now())
+    view = await world.view(world.topics.sessions)
+    await world.send(first)
+    await asyncio.to_thread(os.waitid, os.P_PID, sleeper.process.pid, os.WSTOPPED | os.WNOWAIT)
+    patient = await world.start("sessions").ready()
+    second = Click("e-second", "ann", "sale-2", now())
+    await world.send(second)
+    await view.until(lambda found: bool(found) and count_of(newest_sessions(found)["ann"]) == 2)
+    await until_committed(world, 2)
 
-        third = Click("e-third", "ann", "sale-3", now())
-        await world.send(third)
-        await expect_exact_sessions(world, [first, second, third])
-        assert patient.process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
+    sleeper.process.send_signal(signal.SIGCONT)
+    await view.until(lambda found: bool(older_at_the_end(found)))
+    await view.until(lambda found: not older_at_the_end(found))
+    async with asyncio.timeout(60):
+        while sleeper.log.read_text().count("placed") < 2:
+            assert sleeper.process.poll() is None, sleeper.log.read_text()
+            await asyncio.sleep(0.05)
+
+    third = Click("e-third", "ann", "sale-3", now())
+    await world.send(third)
+    await expect_exact_sessions(world, [first, second, third])
+    assert patient.process.poll() is None
 
 
 async def test_a_foreign_record_among_the_states_neither_replaces_one_nor_stops_a_worker(

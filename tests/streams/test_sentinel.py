@@ -20,7 +20,12 @@ AT_ZERO = {("events", 0): 0}
 
 
 def progress() -> Progress:
-    return Progress(Work("work", dict, (Topic("events", 1, 1, {}),)), moved_at=0.0)
+    return Progress(Work("work", dict, (Topic("events", 1, 1, {}),)))
+
+
+def looks(watched: Progress, *times: float) -> list[float]:
+    """What the watchdog finds at these times, while five records wait and nothing moves."""
+    return [watched.look(AT_ZERO, {("events", 0): 5}, now=at) for at in times]
 
 
 def test_time_counts_while_work_waits_and_nothing_moves() -> None:
@@ -61,6 +66,10 @@ def test_a_broker_that_cannot_be_reached_is_no_verdict() -> None:
     watched.look(AT_ZERO, {("events", 0): 5}, now=10.0)
     watched.forgive(now=60.0)
     assert watched.look(AT_ZERO, {("events", 0): 5}, now=61.0) == 1.0
+
+
+def test_time_in_which_the_watchdog_itself_was_paused_does_not_count() -> None:
+    assert looks(progress(), 10.0, 13.0, 60.0, 61.0, 64.0) == [0.0, 3.0, 8.0, 9.0, 12.0]
 
 
 @pytest.mark.broker

@@ -34,16 +34,13 @@ session_in, list_in = cache(decode_session), cache(decode_list)
 class Running:
     """One worker process."""
 
-    def __init__(self, settings: Settings, agents: tuple[str, ...], log: Path) -> None:
+    def __init__(self, settings: Settings, command: tuple[str, ...], log: Path) -> None:
         self.port = free_port()
         environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.worker", *agents],
-                env=environment,
-                stdout=output,
-                stderr=output,
+                [sys.executable, *command], env=environment, stdout=output, stderr=output
             )
 
     async def health(self) -> dict[str, Any] | None:
@@ -101,8 +98,15 @@ class World:
         self._consumers: list[AIOKafkaConsumer] = []
 
     def start(self, *agents: str, settings: Settings | None = None) -> Running:
+        return self._start(settings, "-m", "streams.worker", *agents)
+
+    def start_altered(self, program: str, settings: Settings | None = None) -> Running:
+        """A worker that a program alters before it runs it."""
+        return self._start(settings, "-c", program)
+
+    def _start(self, settings: Settings | None, *command: str) -> Running:
         log = self._folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(Running(settings or self.settings, agents, log))
+        self.workers.append(Running(settings or self.settings, command, log))
         return self.workers[-1]
 
     async def send(self, *events: Event) -> None:

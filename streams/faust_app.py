@@ -38,15 +38,10 @@ ROCKSDB_OPTIONS: Mapping[str, int] = {
 _slots: list[IO[str]] = []
 
 
-def group(settings: Settings, agent: str) -> str:
-    """The consumer group of an agent."""
-    return f"{settings.worker.application}-{agent}"
-
-
 def new_app(settings: Settings, agent: str) -> LosslessApp:
     """The Faust application of one agent, in the consumer group of that agent."""
     app = LosslessApp(
-        group(settings, agent),
+        settings.worker.group(agent),
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings.kafka),
         broker_session_timeout=SESSION_TIMEOUT,
@@ -60,7 +55,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         agent_supervisor=CrashingSupervisor,
         # Tables belong to their topics and group: under a new prefix or application they begin anew.
         datadir=table_folder(
-            settings.data_dir() / "tables" / (settings.topics.prefix + group(settings, agent))
+            settings.data_dir() / "tables" / (settings.topics.prefix + settings.worker.group(agent))
         ),
         store="rocksdb://",
         topic_allow_declare=False,

@@ -8,7 +8,7 @@ note is found in the topic itself when the import goes on.
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,13 +22,18 @@ from models.log_columns import EventReader, Meaning
 from reco.errors import BrokerError
 from reco.events import Sale
 from streams import clients, publishing, reading
-from streams.bulk import bulk
+from streams.bulk import Bulk, bulk
+from streams.following import Followed, followed
 from streams.history import read_sales
 from streams.import_progress import Ledger, Progress
 from streams.import_rows import Outcome, Record, TimeOrder, chunks, outcomes, paced_chunks
 from streams.settings import Kafka, Settings
 from streams.topics import topic_set
 
+FOLLOWED = (
+    "workers are running; so that live visitors do not wait for their lists, events are sent no faster than "
+    "these follow. Stop them, or give --at-once, to send at full speed"
+)
 ID_DIGITS = 16
 """Hexadecimal digits of a log's checksum in its event ids: 64 bits."""
 
@@ -51,12 +56,14 @@ class Options(msgspec.Struct, frozen=True):
         speed: so many times as fast as it happened, in order of event time; None: as fast as possible.
         publish_items: publish a sale for each item of the log first.
         restart: forget earlier progress.
+        at_once: do not wait for running workers.
     """
 
     limit: int | None = None
     speed: float | None = None
     publish_items: bool = False
     restart: bool = False
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,8 +204,7 @@ class _Import:
 
     async def _send(self, progress: Progress, known: set[int]) -> Progress:
         """Send the rows after `progress`, except those that are `known` to stand in the topic."""
-        topic = topic_set(self.settings.topics).events.name
-        async with self._sequence(progress.rows) as (rows, total), bulk(self.settings.kafka, topic) as events:
+        async with self._sequence(progress.rows) as (rows, total), self._events() as events:
             async for chunk in rows:
                 missing = [row for row in chunk if isinstance(row, Record) and row.row not in known]
                 ends = await events.deliver((row.key, row.value) for row in missing)
@@ -211,6 +217,12 @@ class _Import:
             progress = msgspec.structs.replace(progress, finished=True)
             self.ledger.save(progress)
         return progress
+
+    def _events(self) -> AbstractAsyncContextManager[Bulk | Followed]:
+        """A sender to `events`."""
+        if self.options.at_once or self.options.speed:
+            return bulk(self.settings.kafka, topic_set(self.settings.topics).events.name)
+        return followed(self.settings, lambda: self._say(FOLLOWED))
 
     @asynccontextmanager
     async def _sequence(self, skip: int) -> AsyncIterator[tuple[AsyncIterator[list[Outcome]], int | None]]:

@@ -73,6 +73,10 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     stall_seconds: Annotated[float, Meta(ge=2, le=3600)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
+    def group(self, agent: str) -> str:
+        """The consumer group of an agent."""
+        return f"{self.application}-{agent}"
+
 
 class Releases(Struct, frozen=True, forbid_unknown_fields=True):
     """Where releases of rankers are; every scoring worker must see the same folder at the same place.

@@ -24,7 +24,7 @@ from reco.events import Sale
 from streams.clock import now
 from streams.delivery.batches import micro_batches, overlapping
 from streams.delivery.consumer import LosslessApp
-from streams.faust_app import group, new_app, raw_topic
+from streams.faust_app import new_app, raw_topic
 from streams.images.fetching import PER_HOST, Fetcher
 from streams.labellers import LABELLERS, load, of_settings
 from streams.labelling_backlog import FIRST_PAUSE, Backlog, groups
@@ -66,7 +66,7 @@ class LabellingApp:
         self._outboxes = self.app.outbox(settings.kafka), self.app.outbox(settings.kafka)
         self._ways: tuple[LabellingWay, ...] = ()
         self._waiting = 0
-        name, sales, labelled = group(settings, "labelling"), self.backlog.sales, self.backlog.labelled
+        name, sales, labelled = settings.worker.group("labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
         own = Work(name, self._positions, (self.topics.sales,), name, under_way=lambda: self.app.begun)
         backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)

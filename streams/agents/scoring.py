@@ -16,7 +16,7 @@ from streams.dead_letters import bury
 from streams.delivery.batches import micro_batches
 from streams.delivery.consumer import LosslessApp
 from streams.delivery.outbox import Outbox
-from streams.faust_app import group, new_app, raw_topic, watch
+from streams.faust_app import new_app, raw_topic, watch
 from streams.feeds import CatalogueFeed
 from streams.label_feed import LabelFeed
 from streams.learning import Learning
@@ -119,7 +119,7 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     """The Faust application of the scoring agent."""
     scoring = ScoringApp(settings, vitals)
     app, desk = scoring.app, scoring.desk
-    watch(app, group(settings, "scoring"), vitals, scoring.topics.sessions)
+    watch(app, settings.worker.group("scoring"), vitals, scoring.topics.sessions)
     app.before_start(scoring.build)
     app.alongside(scoring.catalogue.follow)
     app.alongside(scoring.labels.follow)

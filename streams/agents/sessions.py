@@ -17,7 +17,7 @@ from streams.delivery.batches import micro_batches
 from streams.delivery.consumer import LosslessApp
 from streams.delivery.outbox import Outbox
 from streams.delivery.recovery import StateTable
-from streams.faust_app import ROCKSDB_OPTIONS, group, new_app, raw_topic, watch
+from streams.faust_app import ROCKSDB_OPTIONS, new_app, raw_topic, watch
 from streams.settings import Settings
 from streams.topics import TopicSet, topic_set
 from streams.vitals import Vitals
@@ -100,7 +100,7 @@ def sessions_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     topics = topic_set(settings.topics)
     outbox, checks = app.outbox(settings.kafka), app.outbox(settings.kafka)
     keeper = SessionKeeper(topics, _table(app, topics), outbox, vitals)
-    watch(app, group(settings, "sessions"), vitals, topics.events, topics.sales)
+    watch(app, settings.worker.group("sessions"), vitals, topics.events, topics.sales)
 
     @app.agent(raw_topic(app, topics.events.name), concurrency=1)  # type: ignore[untyped-decorator]
     async def sessions(events: Any) -> None:

@@ -34,13 +34,21 @@ Paths = Annotated[
 Speed = Annotated[
     float | None,
     typer.Option(
-        min=1e-3, help="So many times as fast as it happened, in order of time; else at full speed."
+        min=1e-3,
+        help="So many times as fast as it happened, in order of time; else as fast as workers follow.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows of each log.")]
 PublishItems = Annotated[
     bool,
     typer.Option("--publish-items", help="First publish a sale for each item, open from its first event on."),
+]
+AtOnce = Annotated[
+    bool,
+    typer.Option(
+        "--at-once",
+        help="At full speed also while workers run: live visitors wait behind it for their lists.",
+    ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first row again.")]
 ReportFile = Annotated[
@@ -59,6 +67,7 @@ def import_log(
     limit: Limit = None,
     publish_items: PublishItems = False,
     restart: Restart = False,
+    at_once: AtOnce = False,
     report: ReportFile = None,
 ) -> None:
     """Import event logs into Kafka, every row once.
@@ -81,7 +90,7 @@ def import_log(
     meaning = meaning_of(renames, types, seconds, times_from)
     from streams.importing import Options
 
-    reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart))
+    reports = _import_all(paths, meaning, Options(limit, speed, publish_items, restart, at_once))
     if report is not None:
         report.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
     if any(one["refused"] and not one["sent"] for one in reports):

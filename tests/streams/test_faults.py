@@ -16,7 +16,6 @@ from infra.broker import find, start, stop
 from reco.events import Click, Sale
 from streams.clients import admin, create_topics
 from streams.clock import now
-from streams.faust_app import group
 from streams.sentinel import STALLED
 from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor
@@ -250,7 +249,7 @@ async def until_committed(world: World, count: int) -> None:
     client = await admin(world.settings.kafka)
     committed = 0
     while committed < count:
-        found = await client.list_consumer_group_offsets(group(world.settings, "sessions"))
+        found = await client.list_consumer_group_offsets(world.settings.worker.group("sessions"))
         committed = sum(at.offset for tp, at in found.items() if tp.topic == world.topics.events.name)
         await asyncio.sleep(0.05)
     await client.close()

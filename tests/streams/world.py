@@ -93,7 +93,7 @@ class World:
         self.settings = settings
         self.topics = topics
         self._producer = producer
-        self._folder = folder
+        self.folder = folder
         self.workers: list[Running] = []
         self._consumers: list[AIOKafkaConsumer] = []
 
@@ -105,7 +105,7 @@ class World:
         return self._start(settings, "-c", program)
 
     def _start(self, settings: Settings | None, *command: str) -> Running:
-        log = self._folder / f"worker-{len(self.workers)}.log"
+        log = self.folder / f"worker-{len(self.workers)}.log"
         self.workers.append(Running(settings or self.settings, command, log))
         return self.workers[-1]
 

@@ -1,0 +1,96 @@
+"""Very many records no faster than running workers follow, so that live visitors do not wait behind them.
+
+How far a worker is, is known from what its group has committed: once a second.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams import clients, reading
+from streams.bulk import Bulk, bulk
+from streams.settings import Settings
+from streams.topics import Topic, topic_set
+
+PIECE = 500
+"""Records that are sent before running workers are looked at again."""
+MOST_BEHIND = 1_000
+"""Records of a topic that may wait for a running worker when the next piece is sent."""
+LOOK_EVERY = 0.2
+"""Time between two looks at workers that are too far behind, s."""
+
+
+class Followed:
+    """Sends to `events`; see the top of this file."""
+
+    def __init__(
+        self,
+        events: Bulk,
+        groups: dict[str, Topic],
+        admin: AIOKafkaAdminClient,
+        consumer: AIOKafkaConsumer,
+        found: Callable[[], None],
+    ) -> None:
+        """`groups` are those of the workers with the topic that each reads.
+
+        `found` is called when the first running worker is.
+        """
+        self._events = events
+        self._groups = groups
+        self._admin = admin
+        self._consumer = consumer
+        self._found = found
+        self._told = False
+
+    async def deliver(self, records: Iterable[tuple[bytes, bytes]]) -> dict[int, int]:
+        """Send records like `Bulk.deliver`, and return the same."""
+        left, ends = list(records), dict[int, int]()
+        while left:
+            count = PIECE if await self._wait() else len(left)
+            ends |= await self._events.deliver(left[:count])
+            del left[:count]
+        return ends
+
+    async def _wait(self) -> bool:
+        """Wait until no running worker is far behind; whether any is running."""
+        while running := await self._running():
+            if not self._told:
+                self._told = True
+                self._found()
+            if max([await self._behind(one) for one in running]) <= MOST_BEHIND:
+                return True
+            await asyncio.sleep(LOOK_EVERY)
+        return False
+
+    async def _running(self) -> list[str]:
+        """The groups that have a member."""
+        return [group for group in self._groups if await self._has_members(group)]
+
+    async def _has_members(self, group: str) -> bool:
+        # One group a request: aiokafka 0.14 misreads what follows the first group of an answer.
+        (answer,) = await self._admin.describe_consumer_groups([group])
+        _, _, _, _, _, members, *_ = answer.groups[0]
+        return bool(members)
+
+    async def _behind(self, group: str) -> int:
+        """How many records of its topic wait for a group."""
+        committed = await self._admin.list_consumer_group_offsets(group)
+        ends = await self._consumer.end_offsets(clients.partitions(self._groups[group]))
+        return sum(max(0, end - committed[tp].offset) if tp in committed else end for tp, end in ends.items())
+
+
+@asynccontextmanager
+async def followed(settings: Settings, found: Callable[[], None]) -> AsyncIterator[Followed]:
+    """A sender to `events`, connected for the length of the block."""
+    topics = topic_set(settings.topics)
+    group = settings.worker.group
+    groups = {group("sessions"): topics.events, group("scoring"): topics.sessions}
+    async with bulk(settings.kafka, topics.events.name) as events, reading.reader(settings.kafka) as consumer:
+        admin = await clients.admin(settings.kafka)
+        try:
+            yield Followed(events, groups, admin, consumer, found)
+        finally:
+            await admin.close()

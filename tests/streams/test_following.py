@@ -1,0 +1,77 @@
+"""What sends very much waits for the workers that run."""
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from streams import clients
+from streams.following import MOST_BEHIND, PIECE, followed
+from streams.topics import Topic
+from tests.streams.imports import Note, records, run_import, write_log
+from tests.streams.world import World, newest_sessions
+
+pytestmark = pytest.mark.broker
+
+RECORDS = 5_000
+
+
+async def joined(world: World, agent: str, topic: Topic) -> AIOKafkaConsumer:
+    """A member of an agent's group that does no work until it is told to."""
+    member = clients.consumer(world.settings.kafka, group_id=world.settings.worker.group(agent))
+    member.subscribe([topic.name])
+    await member.start()
+    while not member.assignment():
+        await member.getmany(timeout_ms=50)
+    return member
+
+
+async def commit_all(member: AIOKafkaConsumer) -> int:
+    """Commit the ends of the member's partitions; how many records lie before them."""
+    ends = await member.end_offsets(member.assignment())
+    await member.commit(ends)
+    return sum(ends.values())
+
+
+async def test_no_more_is_sent_than_running_workers_follow(world: World) -> None:
+    found: list[str] = []
+    member = await joined(world, "sessions", world.topics.events)
+    done, most_behind = 0, 0
+    async with followed(world.settings, lambda: found.append("workers")) as sender:
+        sending = asyncio.create_task(sender.deliver((b"v%d" % n, b"{}") for n in range(RECORDS)))
+        while not sending.done():
+            before, done = done, await commit_all(member)
+            most_behind = max(most_behind, done - before)
+            await asyncio.sleep(0.05)
+        ends = await sending
+    await member.stop()
+
+    assert sum(ends.values()) == len(await records(world.settings, world.topics.events.name)) == RECORDS
+    assert PIECE <= most_behind <= MOST_BEHIND + PIECE
+    assert found == ["workers"]
+
+
+async def test_a_worker_that_stands_still_holds_up_the_rest_until_it_has_left(world: World) -> None:
+    member = await joined(world, "sessions", world.topics.events)
+    view = await world.view(world.topics.events)
+    async with followed(world.settings, lambda: None) as sender:
+        sending = asyncio.create_task(sender.deliver((b"v%d" % n, b"{}") for n in range(RECORDS)))
+        await view.until(lambda found: len(found) > MOST_BEHIND)
+        done, _ = await asyncio.wait([sending], timeout=1)
+        assert not done
+        assert await world.size(world.topics.events) <= MOST_BEHIND + PIECE
+
+        await member.stop()
+        await sending
+    assert await world.size(world.topics.events) == RECORDS
+
+
+async def test_an_import_beside_workers_says_so_and_leaves_every_session_exact(world: World) -> None:
+    await world.start("sessions").ready()
+    note = Note()
+    imported = await run_import(world.settings, write_log(world.folder / "log.csv", 3_000), note=note)
+
+    assert imported.progress.sent == 3_000
+    assert [text for text in note.said if "--at-once" in text] != []
+    view = await world.view(world.topics.sessions)
+    await view.until(lambda found: len(newest_sessions(found)) == 97)

@@ -27,6 +27,8 @@ from streams.topics import topic_set
 AGO = 30 * 24 * 60 * 60 * 1000
 """How old the first event of the log is, ms."""
 CLICKS_PER_VISITOR = 8
+TO_SETTLE = 64
+"""Visitors who have their lists before an import begins: what the one before it left is then worked off."""
 COMMAND = (sys.executable, "-c", "from streams.cli import main; main()", "import")
 
 Run = tuple[float, list[float]]
@@ -70,12 +72,14 @@ def write_log(path: Path, rows: int, sales: int) -> None:
 
 
 async def measure(settings: Settings, sales: int, *arguments: str) -> Run:
-    """Import with these arguments while visitors click, until it has ended and the last of them has a list."""
+    """Import with these arguments while visitors click, until it has ended and the last one has a list."""
     topics, waits = topic_set(settings.topics), list[float]()
     async with (
         reading(settings, topics.recommendations) as lists,
         producing(settings, linger_ms=0) as producer,
     ):
+        for number in range(TO_SETTLE):
+            await wait_for_list(producer, lists, topics.events.name, number, sales)
         started = time.perf_counter()
         importing = await asyncio.create_subprocess_exec(
             *COMMAND, *arguments, env=environment_of(settings), stdout=DEVNULL

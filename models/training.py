@@ -61,9 +61,14 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
 
     chosen = int((examples.labels > 0).sum())
     if chosen < FEWEST_POSITIVES:
+        remedy = "take a longer history, or another target"
+        if not chosen:
+            remedy = (
+                "are the sale ids of events and sales the same ones, and were the sales open at the time?"
+            )
         raise TrainingError(
-            f"only {chosen} of the moments led to a candidate, at least {FEWEST_POSITIVES} are needed; "
-            "take a longer history, or another target"
+            f"only {chosen} of the moments led to a candidate, "
+            f"at least {FEWEST_POSITIVES} are needed; {remedy}"
         )
     data = lightgbm.Dataset(
         examples.rows.T,

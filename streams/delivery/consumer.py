@@ -270,9 +270,9 @@ class LosslessApp(faust.App):  # type: ignore[misc]
                 with its traceback; of this one, the text says all.
         """
         await super().on_start()
-        for outbox in self._outboxes:
-            await outbox.start()
         try:
+            for outbox in self._outboxes:
+                await outbox.start()
             for task in self._before:
                 await task()
         except TenfoldError as error:

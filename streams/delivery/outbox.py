@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from reco.errors import DeliveryError
@@ -26,9 +27,16 @@ class Outbox:
         self._pending: list[asyncio.Future[RecordMetadata]] = []
 
     async def start(self) -> None:
-        """Connect; call once, before the first send."""
+        """Connect; call once, before the first send.
+
+        Raises:
+            BrokerError: the broker cannot be reached.
+        """
         self._producer = clients.producer(self._kafka)
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except (KafkaError, OSError) as error:
+            raise clients.no_answer(self._kafka, error) from error
 
     async def send(
         self,

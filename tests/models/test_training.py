@@ -174,5 +174,12 @@ def test_too_few_choices_are_refused_with_what_to_do() -> None:
         grow(moments(10), QUICK)
 
 
+def test_where_no_candidate_was_chosen_at_all_the_sale_ids_are_asked_about() -> None:
+    nobody = moments(60)
+    nobody.labels[:] = 0
+    with pytest.raises(TrainingError, match=r"only 0 of the moments .* sale ids of events and sales"):
+        grow(nobody, QUICK)
+
+
 def test_families_are_told_by_the_part_before_the_dot() -> None:
     assert of_families(FEATURES, ("moment", "revisits")) == ("revisits.clicks", "moment.hour")

@@ -5,10 +5,16 @@ How far a worker is, is known from what its group has committed: once a second.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 from streams import clients, reading
 from streams.bulk import Bulk, bulk
@@ -19,6 +25,13 @@ PIECE = 500
 """Records that are sent before running workers are looked at again."""
 MOST_BEHIND = 1_000
 """Records of a topic that may wait for a running worker when the next piece is sent."""
+UNTOLD = (
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorForGroupError,
+    GroupLoadInProgressError,
+    GroupAuthorizationFailedError,
+)
+"""Why a broker may not tell of a group: it has none yet, or moves it, or this client may not ask."""
 LOOK_EVERY = 0.2
 """Time between two looks at workers that are too far behind, s."""
 
@@ -56,18 +69,23 @@ class Followed:
 
     async def _wait(self) -> bool:
         """Wait until no running worker is far behind; whether any is running."""
-        while running := await self._running():
+        while behind := await self._behind():
             if not self._told:
                 self._told = True
                 self._found()
-            if max([await self._behind(one) for one in running]) <= MOST_BEHIND:
+            if max(behind) <= MOST_BEHIND:
                 return True
             await asyncio.sleep(LOOK_EVERY)
         return False
 
-    async def _running(self) -> list[str]:
-        """The groups that have a member."""
-        return [group for group in self._groups if await self._has_members(group)]
+    async def _behind(self) -> list[int]:
+        """How many records wait for each group that has a member, as far as the broker tells."""
+        behind = []
+        for group, topic in self._groups.items():
+            with suppress(*UNTOLD):
+                if await self._has_members(group):
+                    behind.append(await self._waiting(group, topic))
+        return behind
 
     async def _has_members(self, group: str) -> bool:
         # One group a request: aiokafka 0.14 misreads what follows the first group of an answer.
@@ -75,10 +93,9 @@ class Followed:
         _, _, _, _, _, members, *_ = answer.groups[0]
         return bool(members)
 
-    async def _behind(self, group: str) -> int:
-        """How many records of its topic wait for a group."""
+    async def _waiting(self, group: str, topic: Topic) -> int:
         committed = await self._admin.list_consumer_group_offsets(group)
-        ends = await self._consumer.end_offsets(clients.partitions(self._groups[group]))
+        ends = await self._consumer.end_offsets(clients.partitions(topic))
         return sum(max(0, end - committed[tp].offset) if tp in committed else end for tp, end in ends.items())
 
 

@@ -1,13 +1,17 @@
 """What sends very much waits for the workers that run."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from msgspec.structs import replace
 
+from infra.broker import start, stop
 from streams import clients
 from streams.following import MOST_BEHIND, PIECE, followed
-from streams.topics import Topic
+from streams.settings import Kafka, Settings
+from streams.topics import Topic, topic_set
 from tests.streams.imports import Note, records, run_import, write_log
 from tests.streams.world import World, newest_sessions
 
@@ -64,6 +68,17 @@ async def test_a_worker_that_stands_still_holds_up_the_rest_until_it_has_left(wo
         await member.stop()
         await sending
     assert await world.size(world.topics.events) == RECORDS
+
+
+async def test_a_broker_that_has_no_groups_yet_takes_all_at_once(settings: Settings, tmp_path: Path) -> None:
+    broker = start(tmp_path / "broker", detached=False)
+    try:
+        settings = replace(settings, kafka=Kafka(bootstrap_servers=broker.bootstrap_servers))
+        await clients.create_topics(settings.kafka, topic_set(settings.topics))
+        imported = await run_import(settings, write_log(tmp_path / "log.csv", 10))
+        assert imported.progress.sent == 10
+    finally:
+        stop(tmp_path / "broker")
 
 
 async def test_an_import_beside_workers_says_so_and_leaves_every_session_exact(world: World) -> None:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, EventT
 from faust.types.transports import ConsumerCallback
 from mode.utils.futures import notify
 
 from reco.errors import DeliveryError, TenfoldError
+from streams import clients
 from streams.delivery.books import Books, Verdict
 from streams.delivery.outbox import Outbox
 from streams.settings import Kafka
@@ -272,7 +274,7 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         await super().on_start()
         try:
             for outbox in self._outboxes:
-                await outbox.start()
+                await _open(outbox)
             for task in self._before:
                 await task()
         except TenfoldError as error:
@@ -294,3 +296,10 @@ class LosslessApp(faust.App):  # type: ignore[misc]
 
     def _new_transport(self) -> LosslessTransport:
         return LosslessTransport(self.conf.broker_consumer, self)
+
+
+async def _open(outbox: Outbox) -> None:
+    try:
+        await outbox.start()
+    except (KafkaError, OSError) as error:
+        raise clients.no_answer(outbox.kafka, error) from error

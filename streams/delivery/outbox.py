@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from reco.errors import DeliveryError
@@ -22,21 +21,14 @@ class Outbox:
     """
 
     def __init__(self, kafka: Kafka) -> None:
-        self._kafka = kafka
+        self.kafka = kafka
         self._producer: AIOKafkaProducer | None = None  # made on the running loop, by start
         self._pending: list[asyncio.Future[RecordMetadata]] = []
 
     async def start(self) -> None:
-        """Connect; call once, before the first send.
-
-        Raises:
-            BrokerError: the broker cannot be reached.
-        """
-        self._producer = clients.producer(self._kafka)
-        try:
-            await self._producer.start()
-        except (KafkaError, OSError) as error:
-            raise clients.no_answer(self._kafka, error) from error
+        """Connect; call once, before the first send."""
+        self._producer = clients.producer(self.kafka)
+        await self._producer.start()
 
     async def send(
         self,

@@ -1,14 +1,14 @@
 """Kafka clients built from settings: producers, group-less consumers, the admin client."""
 
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from reco.errors import BrokerError, SettingsError
 from streams.settings import Kafka
@@ -94,12 +94,20 @@ async def started(client: Client) -> AsyncIterator[Client]:
         await client.stop()
 
 
-def no_answer(kafka: Kafka, error: Exception) -> BrokerError:
-    """What to say when a client could not connect."""
-    return BrokerError(
-        f"No broker answers at {kafka.bootstrap_servers}: {error}. "
-        "Is it running? `tenfold doctor` checks the settings."
-    )
+@contextmanager
+def answering(kafka: Kafka) -> Iterator[None]:
+    """A block in which a client connects.
+
+    Raises:
+        BrokerError: it could not.
+    """
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        raise BrokerError(
+            f"No broker answers at {kafka.bootstrap_servers}: {error}. "
+            "Is it running? `tenfold doctor` checks the settings."
+        ) from error
 
 
 async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
@@ -110,11 +118,12 @@ async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
     """
     client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers, **security(kafka))
     try:
-        await client.start()
-    except (KafkaConnectionError, KafkaError, OSError) as error:
+        with answering(kafka):
+            await client.start()
+    except BrokerError:
         with suppress(Exception):
             await client.close()
-        raise no_answer(kafka, error) from error
+        raise
     return client
 
 

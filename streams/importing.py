@@ -34,6 +34,7 @@ FOLLOWED = (
     "workers are running; so that live visitors do not wait for their lists, events are sent no faster than "
     "these follow. Stop them, or give --at-once, to send at full speed"
 )
+"""What is said of an import that waits for workers."""
 ID_DIGITS = 16
 """Hexadecimal digits of a log's checksum in its event ids: 64 bits."""
 

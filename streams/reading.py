@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from reco.errors import BrokerError
 from streams import clients
@@ -27,10 +26,8 @@ async def reader(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
     """
     consumer = clients.consumer(kafka)
     try:
-        try:
+        with clients.answering(kafka):
             await consumer.start()
-        except (KafkaError, OSError) as error:
-            raise clients.no_answer(kafka, error) from error
         yield consumer
     finally:
         await consumer.stop()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, EventT
 from faust.types.transports import ConsumerCallback
@@ -274,7 +273,8 @@ class LosslessApp(faust.App):  # type: ignore[misc]
         await super().on_start()
         try:
             for outbox in self._outboxes:
-                await _open(outbox)
+                with clients.answering(outbox.kafka):
+                    await outbox.start()
             for task in self._before:
                 await task()
         except TenfoldError as error:
@@ -296,10 +296,3 @@ class LosslessApp(faust.App):  # type: ignore[misc]
 
     def _new_transport(self) -> LosslessTransport:
         return LosslessTransport(self.conf.broker_consumer, self)
-
-
-async def _open(outbox: Outbox) -> None:
-    try:
-        await outbox.start()
-    except (KafkaError, OSError) as error:
-        raise clients.no_answer(outbox.kafka, error) from error

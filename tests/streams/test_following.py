@@ -11,7 +11,7 @@ from infra.broker import start, stop
 from streams import clients
 from streams.following import MOST_BEHIND, PIECE, followed
 from streams.settings import Kafka, Settings
-from streams.topics import Topic, topic_set
+from streams.topics import topic_set
 from tests.streams.imports import Note, records, run_import, write_log
 from tests.streams.world import World, newest_sessions
 
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.broker
 RECORDS = 5_000
 
 
-async def joined(world: World, agent: str, topic: Topic) -> AIOKafkaConsumer:
-    """A member of an agent's group that does no work until it is told to."""
-    member = clients.consumer(world.settings.kafka, group_id=world.settings.worker.group(agent))
-    member.subscribe([topic.name])
+async def joined(world: World) -> AIOKafkaConsumer:
+    """A member of the sessions workers' group that does no work until it is told to."""
+    member = clients.consumer(world.settings.kafka, group_id=world.settings.worker.group("sessions"))
+    member.subscribe([world.topics.events.name])
     await member.start()
     while not member.assignment():
         await member.getmany(timeout_ms=50)
@@ -39,7 +39,7 @@ async def commit_all(member: AIOKafkaConsumer) -> int:
 
 async def test_no_more_is_sent_than_running_workers_follow(world: World) -> None:
     found: list[str] = []
-    member = await joined(world, "sessions", world.topics.events)
+    member = await joined(world)
     done, most_behind = 0, 0
     async with followed(world.settings, lambda: found.append("workers")) as sender:
         sending = asyncio.create_task(sender.deliver((b"v%d" % n, b"{}") for n in range(RECORDS)))
@@ -56,7 +56,7 @@ async def test_no_more_is_sent_than_running_workers_follow(world: World) -> None
 
 
 async def test_a_worker_that_stands_still_holds_up_the_rest_until_it_has_left(world: World) -> None:
-    member = await joined(world, "sessions", world.topics.events)
+    member = await joined(world)
     view = await world.view(world.topics.events)
     async with followed(world.settings, lambda: None) as sender:
         sending = asyncio.create_task(sender.deliver((b"v%d" % n, b"{}") for n in range(RECORDS)))

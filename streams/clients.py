@@ -73,8 +73,12 @@ def producer(kafka: Kafka, **options: Any) -> AIOKafkaProducer:
 
 
 def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
-    """A consumer without a group, which assigns and seeks for itself; not started yet."""
+    """A consumer without a group, which assigns and seeks for itself; not started yet.
+
+    It reads what is committed, and an end is where the first transaction begins that is not over.
+    """
     defaults: dict[str, Any] = {
+        "isolation_level": "read_committed",
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": 4 * 1024 * 1024,

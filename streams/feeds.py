@@ -108,7 +108,8 @@ class Feed:
         fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=self.at_once)
         for tp, records in fetched.items():
             self.take(tp.partition, records)
-            self._next[tp.topic, tp.partition] = records[-1].offset + 1
+        for tp in self._partitions:  # not the offset of the last record: what ends a transaction is none
+            self._next[tp.topic, tp.partition] = await consumer.position(tp)
         self.settle(consumer)
         await asyncio.sleep(0)
 

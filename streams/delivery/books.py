@@ -1,4 +1,4 @@
-"""The books of a consumer: which record of each partition is handed over next."""
+"""The books of a consumer: which record of each partition is handed over next, and how far it is done."""
 
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -29,11 +29,13 @@ class Books:
 
     def __init__(self) -> None:
         self._next: dict[TP, int] = {}
+        self._handed: dict[TP, int] = {}
         self._gaps: dict[TP, tuple[int, int]] = {}
 
     def open(self, starts: Mapping[TP, int]) -> None:
         """Begin anew: these partitions, each at this offset."""
         self._next = dict(starts)
+        self._handed = dict(starts)
         self._gaps = {}
 
     def close(self) -> None:
@@ -65,10 +67,18 @@ class Books:
 
     def handed_over(self, tp: TP, offset: int) -> None:
         """The record at `offset` is with its agent."""
-        self._next[tp] = offset + 1
+        self._next[tp] = self._handed[tp] = offset + 1
+
+    def passed(self, tp: TP, offset: int) -> None:
+        """There is no record from the next offset to `offset`, which is the next one now."""
+        self._next[tp] = offset
+
+    def done(self, tp: TP, offset: int) -> int:
+        """How far a partition is done once all records before `offset` are: past what follows and is none."""
+        return self._next[tp] if tp in self._next and offset >= self._handed[tp] else offset
 
     def _is_hole(self, tp: TP, expected: int, found: int, previous: int | None) -> bool:
-        """Whether the log really has nothing from `expected` to `found`: compacted away, or a marker.
+        """Whether the log really has nothing from `expected` to `found`: compacted, aborted, or a marker.
 
         One fetch is contiguous, so a gap inside it is a hole; a gap before it is one if it is still there
         after a seek back to `expected`.

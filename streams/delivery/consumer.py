@@ -7,10 +7,13 @@ rebalance runs, and it commits over gaps. Here the books are two numbers per par
 - the next offset (`Books`): what is handed over next. It starts at the group's position at the broker,
   asked for at every assignment. A record below it is skipped, one above it makes the consumer seek back.
 - `acknowledged`: what may be committed. It follows the agents, which acknowledge whole batches in order.
+
+Only what is committed is read. The marker at the end of a transaction, and the records of one that was
+aborted, have offsets and are never fetched; that they were passed shows in aiokafka's position alone.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import faust
@@ -45,13 +48,28 @@ MADE_ANEW = (
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
+class Fetched(dict[Any, list[Any]]):
+    """Fetched records by partition, and the positions of all partitions right after that fetch."""
+
+    def __init__(self, records: Mapping[Any, list[Any]], positions: Mapping[TP, int]) -> None:
+        super().__init__(records)
+        self.positions = positions
+
+
 class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     """The consumer's thread, which alone talks to aiokafka."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001 - Faust has no setting for it
+        # Faust has no settings for these.
+        consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
         return consumer
+
+    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> Fetched:
+        records = await super()._fetch_records(consumer, active_partitions, **options)
+        # Nothing is awaited in between, or the positions could be those of another fetch.
+        return Fetched(records, _positions(consumer, active_partitions))
 
     async def seek_to_group_position(self, topics: Iterable[str]) -> dict[TP, int]:
         """Seek each assigned partition of `topics` to the group's position, and return the positions."""
@@ -84,6 +102,16 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         if tp in consumer.assignment():
             consumer.seek(tp, offset)
+
+
+def _positions(consumer: Any, partitions: Iterable[TP]) -> dict[TP, int]:
+    """Where the next fetch of each begins, if they are assigned; `consumer.position` may wait for it."""
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    assignment = None if subscription is None else subscription.assignment
+    if assignment is None:
+        return {}
+    states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
+    return {tp: state.position for tp, state in states.items() if state.has_valid_position}
 
 
 class LosslessConsumer(Consumer):  # type: ignore[misc]
@@ -145,8 +173,9 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             records, _ = await self._wait_next_records(timeout=1.0)
             await asyncio.sleep(0)
             await self._fetch_again_what_was_dropped()
-            for tp, fetched in (records or {}).items():
-                await self._hand_over(TP(tp.topic, tp.partition), fetched)
+            if isinstance(records, Fetched):
+                for tp, position in records.positions.items():
+                    await self._hand_over(tp, records.get(tp, ()), position)
 
     async def _fetch_again_what_was_dropped(self) -> None:
         """Seek back where records came before the flow was resumed, for perhaps nothing follows them.
@@ -158,7 +187,8 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             if self._books.is_open(tp):
                 await self._thread.seek_back(tp, self._books.next_offset(tp))
 
-    async def _hand_over(self, tp: TP, fetched: Iterable[Any]) -> None:
+    async def _hand_over(self, tp: TP, fetched: Iterable[Any], position: int) -> None:
+        """Hand over the records of one fetch, after which aiokafka's position is this."""
         previous: int | None = None
         for count, record in enumerate(fetched, start=1):
             await self._wait_for_turn(count)
@@ -175,6 +205,18 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
                 self._books.handed_over(tp, record.offset)
                 self._outstanding += 1
             previous = record.offset
+        await self._pass(tp, position, previous)
+
+    async def _pass(self, tp: TP, position: int, previous: int | None) -> None:
+        """Pass what is no record, from the last record of a fetch, `previous`, to the position after it."""
+        if not (self.flow_active and self._books.is_open(tp)):
+            return
+        verdict = self._books.judge(tp, position, previous)
+        if verdict is Verdict.SEEK_BACK:
+            await self._thread.seek_back(tp, self._books.next_offset(tp))
+        elif verdict is Verdict.HAND_OVER:
+            self._books.passed(tp, position)
+            self.acknowledged[tp] = self._books.done(tp, self.acknowledged[tp])
 
     async def _seek_back(self, tp: TP, found: int) -> None:
         expected = self._books.next_offset(tp)
@@ -202,7 +244,7 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             count += 1
         for tp, offset in done.items():
             if offset > self.acknowledged.get(tp, offset):
-                self.acknowledged[tp] = offset
+                self.acknowledged[tp] = self._books.done(tp, offset)
         self._outstanding = max(0, self._outstanding - count)
         self._room.set()
         notify(self._waiting_for_ack)

@@ -17,25 +17,30 @@ class Fetcher:
     The first fetch after a seek starts there: aiokafka discards what it had fetched from elsewhere.
     """
 
-    def __init__(self, log: list[int]) -> None:
+    def __init__(self, log: list[int], end: int) -> None:
+        """Behind the records at the offsets `log`, there is something else until `end`."""
         self._log = log
+        self._end = end
         self._position = 0
         self._sought = True
 
     def seek(self, offset: int) -> None:
         self._position, self._sought = offset, True
 
-    def fetch(self, size: int, jump: int) -> list[int]:
-        """The next `size` records, after forgetting to hand out (or handing out again) `jump` before them."""
+    def fetch(self, size: int, jump: int) -> tuple[list[int], int]:
+        """The next `size` records, after forgetting to hand out (or handing out again) `jump` before them.
+
+        And the position after them, which is behind all that is no record.
+        """
         there = bisect_left(self._log, self._position)
         start = there if self._sought else max(0, there + jump)
         self._sought = False
-        batch = self._log[start : start + size]
-        self._position = batch[-1] + 1 if batch else self._position
-        return batch
+        batch, rest = self._log[start : start + size], self._log[start + size :]
+        self._position = rest[0] if rest else self._end
+        return batch, self._position
 
 
-def take(books: Books, fetcher: Fetcher, batch: list[int]) -> list[int]:
+def take(books: Books, fetcher: Fetcher, batch: list[int], position: int) -> list[int]:
     """What is handed over of a batch, as the consumer does it."""
     taken: list[int] = []
     previous = None
@@ -43,11 +48,16 @@ def take(books: Books, fetcher: Fetcher, batch: list[int]) -> list[int]:
         verdict = books.judge(HERE, offset, previous)
         if verdict is Verdict.SEEK_BACK:
             fetcher.seek(books.next_offset(HERE))
-            break
+            return taken
         if verdict is Verdict.HAND_OVER:
             books.handed_over(HERE, offset)
             taken.append(offset)
         previous = offset
+    verdict = books.judge(HERE, position, previous)
+    if verdict is Verdict.SEEK_BACK:
+        fetcher.seek(books.next_offset(HERE))
+    elif verdict is Verdict.HAND_OVER:
+        books.passed(HERE, position)
     return taken
 
 
@@ -55,17 +65,41 @@ offsets = st.sets(st.integers(0, 200), min_size=1, max_size=80).map(sorted)
 troubles = st.lists(st.tuples(st.integers(1, 10), st.integers(-5, 5)), max_size=40)
 
 
-@given(offsets, troubles)
-def test_nothing_is_skipped_and_nothing_comes_twice(log: list[int], troubled: list[tuple[int, int]]) -> None:
-    books, fetcher = Books(), Fetcher(log)
+@given(offsets, st.integers(0, 5), troubles)
+def test_nothing_is_skipped_and_nothing_comes_twice(
+    log: list[int], markers: int, troubled: list[tuple[int, int]]
+) -> None:
+    end = log[-1] + 1 + markers
+    books, fetcher = Books(), Fetcher(log, end)
     books.open({HERE: 0})
     taken: list[int] = []
     for size, jump in troubled:
-        taken += take(books, fetcher, fetcher.fetch(size, jump))
+        taken += take(books, fetcher, *fetcher.fetch(size, jump))
         assert taken == log[: len(taken)]
     for _ in range(4 * len(log)):
-        taken += take(books, fetcher, fetcher.fetch(10, 0))
+        taken += take(books, fetcher, *fetcher.fetch(10, 0))
     assert taken == log
+    assert books.next_offset(HERE) == books.done(HERE, log[-1] + 1) == end
+
+
+def test_a_partition_is_done_past_what_follows_its_last_record_once_all_records_are_done() -> None:
+    books = Books()
+    books.open({HERE: 3})
+    books.handed_over(HERE, 3)
+    books.handed_over(HERE, 4)
+    books.passed(HERE, 7)
+    assert [books.done(HERE, offset) for offset in (4, 5)] == [4, 7]
+    books.passed(HERE, 9)
+    assert [books.done(HERE, offset) for offset in (4, 5, 7)] == [4, 9, 9]
+    books.close()
+    assert books.done(HERE, 5) == 5
+
+
+def test_a_partition_without_a_new_record_is_done_past_what_is_none() -> None:
+    books = Books()
+    books.open({HERE: 3})
+    books.passed(HERE, 4)
+    assert books.done(HERE, 3) == 4
 
 
 def test_a_gap_that_is_still_there_after_a_seek_is_a_hole_in_the_log() -> None:

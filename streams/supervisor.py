@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
+from infra.ports import free_port
 from reco.errors import TenfoldError
 from streams.settings import GROUPS, PREFIX, Settings, written
 
@@ -155,11 +155,3 @@ def environment_of(settings: Settings) -> dict[str, str]:
         for field in kind.__struct_fields__
     }
     return inherited | own
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

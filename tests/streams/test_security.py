@@ -13,10 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from infra import kafka_node
+from infra.ports import free_ports
 from reco.errors import BrokerError
 from streams.clients import create_topics
 from streams.settings import Kafka, Settings
-from streams.supervisor import free_port
 from streams.topics import topic_set
 from tests.streams.world import clicks, count_of, newest_sessions, world_of
 
@@ -107,7 +107,8 @@ def running(folder: Path, properties: Mapping[str, str], ports: Mapping[str, int
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, int], Path]]:
     """The ports of a node that listens with every protocol, and the certificate to trust."""
     folder = tmp_path_factory.mktemp("secured")
-    ports = {name: free_port() for name in ("CLIENT", "CONTROLLER", *PROTOCOLS)}
+    names = ("CLIENT", "CONTROLLER", *PROTOCOLS)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     pem = certificate(folder)
     with running(folder, configuration(ports, pem), ports):
         yield ports, folder / "cert.pem"

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from infra.ports import free_port
 from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
-from streams.supervisor import free_port
 from streams.topics import Topic, TopicSet
 from streams.vitals import Vitals, Work
 from tests.streams.world import World, clicks, newest_sessions

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.ports import free_port
 from streams.settings import Kafka, Settings, Worker
-from streams.supervisor import environment_of, free_port
+from streams.supervisor import environment_of
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])

@@ -13,6 +13,7 @@ from typing import Any, Self
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from infra.ports import free_port
 from reco.events import Click, Event, Sale
 from reco.labels import SaleLabels
 from reco.lists import TopTen
@@ -21,7 +22,7 @@ from streams import clients
 from streams.clock import now
 from streams.codecs import decode_list, decode_session, encode
 from streams.settings import Settings
-from streams.supervisor import environment_of, free_port
+from streams.supervisor import environment_of
 from streams.topics import Topic, TopicSet
 
 PATIENCE = 60.0

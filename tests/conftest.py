@@ -1,5 +1,6 @@
 """What tests share: one real broker for each process of the run, and settings of its own for each test."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Bytecode is kept, or each process that tests start would compile the packages that it imports, for seconds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# In a fresh clone all kernels have to be compiled, which takes 40 s, and what one process of the run has
+# compiled the others find on the disk. So the second one begins where the first one ends.
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    for module in ("reco.recommenders.session_knn", "reco.recommenders.similarity", "models.forest"):
+        importlib.import_module(module)
 # The size of a terminal that the processes do not have; the readline library leaves it in their environment.
 for variable in ("COLUMNS", "LINES"):
     os.environ.pop(variable, None)

@@ -36,6 +36,8 @@ BATCH_ROWS = 10_000
 """Rows of a Parquet file in memory at a time."""
 FIRST_ROWS = 1_000
 """Rows of JSON Lines that say which columns there are."""
+LONGEST_ROW = 100
+"""Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
 BUFFER_BYTES = 1 << 20
 """Bytes that are decompressed at a time."""
 
@@ -188,19 +190,23 @@ class EventLog:
             reader = csv.reader(text)
             names = [self._renames.get(name, name) for name in next(reader, [])]
             while True:
+                first = reader.line_num + 1
                 try:
                     fields = next(reader, None)
                 except csv.Error as error:
-                    yield Unreadable("not-csv", f"{error}, at line {reader.line_num}", "")
+                    yield Unreadable("not-csv", f"{error}, {_lines(first, reader.line_num)}", "")
                     continue
                 if fields is None:
                     return
-                if len(fields) == len(names):
+                where = _lines(first, reader.line_num)
+                if reader.line_num - first >= LONGEST_ROW:
+                    yield Unreadable("not-csv", f"one row, {where}", ",".join(fields))
+                elif len(fields) == len(names):
                     row: Row = dict(zip(names, fields, strict=True))
                     row.pop("", None)
                     yield row
                 elif fields:
-                    what = f"{len(fields)} values, the header has {len(names)}, at line {reader.line_num}"
+                    what = f"{len(fields)} values, the header has {len(names)}, {where}"
                     yield Unreadable("wrong-columns", what, ",".join(fields))
 
     def _json_rows(self) -> Iterator[Row | Unreadable]:
@@ -236,6 +242,11 @@ class EventLog:
                 read += batch.num_rows
                 for values in zip(*map(_arrow_texts, batch.columns), strict=True):
                     yield dict(zip(kept.values(), values, strict=True))
+
+
+def _lines(first: int, last: int) -> str:
+    """Where a row of CSV stands; a quote that nothing closes makes one of all that follows."""
+    return f"at line {last}" if first >= last else f"at lines {first} to {last}: is a quote not closed?"
 
 
 def _json_text(value: Any) -> str | None:

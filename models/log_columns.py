@@ -79,7 +79,7 @@ class EventReader:
         mistake = _mistake(log.columns, meaning)
         if mistake:
             raise EventLogError(f"{log.path}: {mistake}")
-        self.assumptions = self._assume()
+        self.assumptions = self._assume(log.columns)
 
     def event(self, number: int, row: Row) -> dict[str, Any]:
         """The wire form of row `number` (from 1); its values may still be wrong."""
@@ -120,8 +120,13 @@ class EventReader:
         moment = millis(text, seconds=self._meaning.seconds)
         return text if moment is None else moment
 
-    def _assume(self) -> list[str]:
-        said = []
+    def _assume(self, columns: Sequence[str]) -> list[str]:
+        renames = self._meaning.renames.items()
+        said = [
+            f"none of the first rows has {theirs}, which is to become {ours}"
+            for theirs, ours in renames
+            if ours and ours not in columns
+        ]
         if self._visitor == "session_id":
             said.append("no column visitor_id: each session counts as a visitor of its own")
         if not self._typed:

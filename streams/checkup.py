@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from reco.errors import BrokerError, SettingsError
+from models.labelling.labeller_files import LABELLER
+from reco.errors import BrokerError, LabellingError, SettingsError
 from streams import clients
 from streams.embedded import reachable
-from streams.settings import Kafka, Settings, load
+from streams.settings import Kafka, Labelling, Settings, load, nearest
 from streams.topic_check import differences, inspect, unequal
 from streams.topics import topic_set
 
@@ -47,7 +48,7 @@ async def checkup() -> AsyncIterator[Finding]:
             yield Finding("fail", mistake)
         return
     yield Finding("ok", "settings are complete and agree with each other")
-    for finding in check_data_folder(settings.data_dir()):
+    for finding in (*check_data_folder(settings.data_dir()), *check_labeller(settings.labelling)):
         yield finding
     async for finding in check_broker(settings):
         yield finding
@@ -93,7 +94,7 @@ def check_rocksdb() -> Finding:
 
 def check_data_folder(folder: Path) -> Iterator[Finding]:
     """Whether the data folder can be written and has room."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = nearest(folder)
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield Finding("fail", f"{folder} cannot be written; change its owner or set worker.data_dir")
         return
@@ -106,6 +107,18 @@ def check_data_folder(folder: Path) -> Iterator[Finding]:
         yield Finding("warn", f"{left}; events are kept for ever, so make room in time")
     else:
         yield Finding("ok", left)
+
+
+def check_labeller(settings: Labelling) -> Iterator[Finding]:
+    """Whether the labeller that is set is there; that it is whole, and can be used, its worker finds out."""
+    if not settings.labeller:
+        return
+    try:
+        manifest = LABELLER.read_manifest(Path(settings.labeller))
+    except LabellingError as error:
+        yield Finding("fail", f"labelling.labeller: {error}")
+    else:
+        yield Finding("ok", f"labelling.labeller is {manifest.id}, of {len(manifest.classes)} classes")
 
 
 async def check_broker(settings: Settings) -> AsyncIterator[Finding]:

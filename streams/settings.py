@@ -234,12 +234,27 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "[kafka] security_protocol is set without bootstrap_servers; the embedded broker is PLAINTEXT"
     yield from _sasl_contradictions(kafka)
     yield from _tls_contradictions(kafka)
+    yield from _no_folders(settings)
     if settings.labelling.labeller:
         yield from late_images(settings)
     for server in filter(None, (part.strip() for part in kafka.bootstrap_servers.split(","))):
         host, _, port = server.rpartition(":")
         if not host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
             yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
+
+
+def _no_folders(settings: Settings) -> Iterator[str]:
+    folders = {"[worker] data_dir": settings.data_dir()}
+    if settings.releases.folder:
+        folders["[releases] folder"] = settings.releases_dir()
+    for name, folder in folders.items():
+        if not (there := nearest(folder)).is_dir():
+            yield f"{name} = {str(folder)!r}: {there} is no folder; name one, which need not exist yet"
+
+
+def nearest(folder: Path) -> Path:
+    """The absolute `folder`, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - no error where it may not look
 
 
 def late_images(settings: Settings) -> Iterator[str]:

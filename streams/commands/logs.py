@@ -1,6 +1,6 @@
 """What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -25,6 +25,7 @@ from streams.commands.log_options import in_words
 from streams.commands.options import pairs
 
 if TYPE_CHECKING:
+    from models.evaluation.tasks import Protocol as ProtocolName
     from models.evaluation.tasks import Task
     from models.event_table import EventTable
     from models.event_table import Progress as Report
@@ -60,20 +61,39 @@ Sets = Annotated[
 ]
 
 
-def asked_for(protocol: str, frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
+def asked_for(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
     """The task, and how forests are grown, with the numbers that were given.
 
     Raises:
-        typer.BadParameter: there is no such number, or the protocol is not published.
+        typer.BadParameter: the protocol has no such number, nor LightGBM; or it is not published.
     """
-    from models.evaluation.tasks import Task
     from models.training import Boosting
+
+    numbers = _numbers(sets, (*_numbers_of(protocol), *Boosting.__struct_fields__))
+    return _task(protocol, frozen, numbers), _filled(Boosting, numbers)
+
+
+def task_of(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) -> "Task":  # noqa: FBT001 - as given
+    """The task with the numbers that were given.
+
+    Raises:
+        typer.BadParameter: the protocol has no such number; or it is not published.
+    """
+    return _task(protocol, frozen, _numbers(sets, _numbers_of(protocol)))
+
+
+def _numbers_of(protocol: "ProtocolName") -> tuple[str, ...]:
+    from models.evaluation.tasks import NUMBERS
+
+    return (*NUMBERS[protocol], "seed")
+
+
+def _task(protocol: "ProtocolName", frozen: bool, numbers: Mapping[str, Any]) -> "Task":  # noqa: FBT001 - as given
+    from models.evaluation.tasks import Task
 
     if frozen and protocol == "purchase":
         raise typer.BadParameter("the protocol purchase always streams", param_hint="--frozen")
-    options = {"protocol": protocol, "frozen": frozen}
-    numbers = _numbers(sets, (*Task.__struct_fields__, *Boosting.__struct_fields__), options)
-    return _filled(Task, numbers | options), _filled(Boosting, numbers)
+    return _filled(Task, {**numbers, "protocol": protocol, "frozen": frozen})
 
 
 def boosting_of(sets: list[str] | None) -> "Boosting":
@@ -87,10 +107,9 @@ def boosting_of(sets: list[str] | None) -> "Boosting":
     return _filled(Boosting, _numbers(sets, Boosting.__struct_fields__))
 
 
-def _numbers(sets: list[str] | None, known: Iterable[str], options: Collection[str] = ()) -> dict[str, Any]:
-    """The values of `--set`, as text; what has an option of its own cannot be set so."""
-    given = pairs("--set", sets)
-    names = [name for name in known if name not in options]
+def _numbers(sets: list[str] | None, known: Iterable[str]) -> dict[str, Any]:
+    """The values of `--set`, as text."""
+    given, names = pairs("--set", sets), dict.fromkeys(known)
     for name in given:
         if name not in names:
             raise typer.BadParameter(f"{name}: must be one of {', '.join(names)}", param_hint="--set")

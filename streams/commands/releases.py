@@ -26,6 +26,8 @@ app = typer.Typer(
     no_args_is_help=True, help="Releases of rankers: list them, look at one, make one live, go back."
 )
 
+PERIOD = ("first_event", "last_event")
+"""What a release is trained on, from when to when, ms since the epoch, UTC."""
 SHOWN_METRICS = 4
 """Metrics of a release in the list; `show` has all."""
 
@@ -140,7 +142,7 @@ def _row(manifest: "Manifest", live: Live[Promoted] | None) -> tuple[str, str, s
 def _trained_on(manifest: "Manifest") -> str:
     """Source and period of a training, as far as it says so."""
     known = manifest.trained_on
-    ends = (known.get(name) for name in ("first_event", "last_event"))
+    ends = (known.get(name) for name in PERIOD)
     days = " to ".join(_moment(end)[:10] for end in ends if isinstance(end, int))
     return f"{known.get('source', '')} {days}".strip()
 
@@ -148,7 +150,10 @@ def _trained_on(manifest: "Manifest") -> str:
 def _show(release: "Release") -> None:
     manifest = release.manifest
     facts: dict[str, Any] = {"release": manifest.id, "trained": _moment(manifest.created_at)}
-    facts |= {f"trained on, {name}": value for name, value in manifest.trained_on.items()}
+    facts |= {
+        f"trained on, {name}": _moment(value) if name in PERIOD else value
+        for name, value in manifest.trained_on.items()
+    }
     facts |= {f"metric, {name}": f"{value:.6g}" for name, value in manifest.metrics.items()}
     for name, trained in manifest.rankers.items():
         facts[f"ranker, {name}"] = f"{len(trained.features)} features, {trained.model}"

@@ -14,10 +14,10 @@ from streams.commands.logs import (
     ParametersFile,
     Protocol,
     Sets,
-    asked_for,
     progress,
     read_log,
     read_parameters,
+    task_of,
 )
 from streams.commands.options import in_a_folder
 
@@ -54,7 +54,7 @@ def tune(
         from models.evaluation import tasks
         from models.evaluation.tuning import tune as find
 
-    task, _ = asked_for(protocol, frozen, sets)
+    task = task_of(protocol, frozen, sets)
     start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     with progress(console, f"reading {path}") as told:
         table = read_log(path, meaning, told, console)

@@ -108,6 +108,35 @@ def test_a_csv_row_with_too_few_or_too_many_values_is_unreadable_and_its_neighbo
     assert long == Unreadable("wrong-columns", "3 values, the header has 2, at line 4", "4,5,6")
 
 
+@pytest.mark.parametrize(
+    ("rows", "reason", "where"),
+    [
+        (1, "wrong-columns", "1 values, the header has 2, at lines 3 to 4: is a quote not closed?"),
+        (150, "not-csv", "one row, at lines 3 to 153: is a quote not closed?"),
+        (
+            90_000,
+            "not-csv",
+            "field larger than field limit (131072), at lines 3 to 32771: is a quote not closed?",
+        ),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_said_with_the_lines_that_it_takes(
+    tmp_path: Path, rows: int, reason: str, where: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('a,b\n1,2\n"3,4\n' + "5,6\n" * rows)
+    first, taken, *_ = EventLog(path).rows()
+    assert first == {"a": "1", "b": "2"}
+    assert isinstance(taken, Unreadable)
+    assert taken[:2] == (reason, where)
+
+
+def test_a_csv_value_may_have_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('a,b\n1,"2\n3"\n')
+    assert list(EventLog(path).rows()) == [{"a": "1", "b": "2\n3"}]
+
+
 def test_a_csv_value_larger_than_the_parser_takes_is_one_unreadable_row(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(f"a,b\n{'x' * 200_000},2\n3,4\n")

@@ -167,6 +167,15 @@ def test_a_type_is_read_also_where_the_first_rows_have_none(tmp_path: Path) -> N
     assert [sparse.event(1, row)["type"] for row in rows] == ["click", "purchase"]
 
 
+def test_a_name_that_no_row_of_json_has_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"visitor_id": "v", "item_id": "i", "kind": "buy", "ts": 1}\n')
+    meaning = Meaning(renames={"knd": "event_type", "gone": ""})
+    read = EventReader(EventLog(path, meaning.renames), "log", meaning)
+    assert read.assumptions[0] == "none of the first rows has knd, which is to become event_type"
+    assert len(read.assumptions) == 2
+
+
 def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert plain(tmp_path).assumptions == []
 

@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.broker import find
+from models.labelling.labeller_files import HEAD, LABELLER, StoredBackbone
 from streams import clients
-from streams.checkup import check_data_folder, check_python
+from streams.checkup import check_data_folder, check_labeller, check_python
 from streams.cli import tenfold
 from streams.setting_list import all_settings
-from streams.settings import PREFIX, Kafka, Settings, Worker
+from streams.settings import PREFIX, Kafka, Labelling, Settings, Worker
 from streams.topics import Topic, topic_set
 from tests.streams.command_line import use
 
@@ -104,6 +105,24 @@ def test_a_data_folder_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
 def test_a_data_folder_that_is_not_there_yet_is_not_created(tmp_path: Path) -> None:
     assert next(check_data_folder(tmp_path / "deep" / "data")).verdict == "ok"
     assert not (tmp_path / "deep").exists()
+
+
+def test_a_labeller_that_is_set_and_is_not_there_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENFOLD_LABELLING_LABELLER", str(tmp_path / "gone"))
+    (failure,) = lines(tenfold_doctor(), "fail")
+    assert f"{tmp_path / 'gone'}: there is no such folder; name the folder that" in failure
+    files = dict.fromkeys((HEAD, "backbone.keras"), "0" * 64)
+    network = StoredBackbone("small", "backbone.keras", dimensions=8)
+    known = {"backbones": (network,), "classes": ("beach", "palace"), "temperature": 1.0, "files": files}
+    about = {"created_at": 1_764_000_000_000, "trained_on": {}, "metrics": {}}
+    manifest = LABELLER.seal(known | about)
+    folder = tmp_path / manifest.id
+    folder.mkdir()
+    LABELLER.write_manifest(folder, manifest)
+    (found,) = check_labeller(Labelling(str(folder)))
+    assert found == ("ok", f"labelling.labeller is {manifest.id}, of 2 classes")
 
 
 @pytest.mark.broker

@@ -120,12 +120,14 @@ def test_show_verifies_a_release_and_shows_all_that_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    folder = release(tmp_path / ".tenfold" / "releases", 1)
+    trained_on = {"rows": 7, "first_event": 1_761_000_000_000, "last_event": 1_763_000_000_000}
+    folder = release(tmp_path / ".tenfold" / "releases", 1, trained_on=trained_on)
     show = ["releases", "show", folder.name]
 
     shown = CliRunner().invoke(tenfold, show).output
 
-    for fact in ("2025-11-24", "log_loss", "0.125", "rows", "visits.lgb.txt", "covisitation"):
+    period = ("2025-10-20 22:40 UTC", "2025-11-13 02:13 UTC")
+    for fact in ("2025-11-24", *period, "log_loss", "0.125", "rows", "visits.lgb.txt", "covisitation"):
         assert fact in shown
     assert shown.count("verified, sha256") == 2
     assert set(READ) <= set(shown.split())

@@ -131,6 +131,13 @@ def test_the_data_folder_is_absolute_and_knows_the_home_folder(
     assert load({"TENFOLD_WORKER_DATA_DIR": "~/elsewhere"}).data_dir() == folder / "elsewhere"
 
 
+@pytest.mark.parametrize("place", ["file", "file/below/it"])
+@pytest.mark.parametrize("variable", ["TENFOLD_WORKER_DATA_DIR", "TENFOLD_RELEASES_FOLDER"])
+def test_a_file_is_no_folder(folder: Path, variable: str, place: str) -> None:
+    (folder / "file").touch()
+    assert f"{folder / 'file'} is no folder; name one" in only_mistake(**{variable: place})
+
+
 def test_every_mistake_is_reported_at_once_with_its_remedy() -> None:
     write('[topics]\npartitions = 0\n[worker]\nlog_level = "loud"\n[broker]\n[kafka]\nserver = "a:1"\n')
     got = mistakes(TENFOLD_WORKER_HEALTH_PORT="http", TENFOLD_SPEED="fast", TENFOLD_KAFKA_CA_FILE="gone.pem")

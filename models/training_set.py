@@ -55,24 +55,26 @@ class TrainingSet:
 
         Args:
             rows: float32[n_features, n_sales].
-            target: position of the sale that was chosen next; -1 if it is none of them.
+            target: position of the sale that was chosen next; -1 if it is none of them. No list leads to one
+                that could not be listed, as to what is bought again: it counts as none of them.
             allowed: bool[n_sales], the candidates that could be listed.
             shown: int[n], positions of those that the visitor saw and could choose; all of them are taken.
             grade: the label of the target; 1 unless it is less than what is to be predicted.
             weight: how many moments this one stands for.
         """
         could = allowed.copy()
-        could[target if target >= 0 else []] = False
+        found = [target] if target >= 0 and could[target] else []
+        could[found] = False
         others = np.flatnonzero(could)
         seen = np.isin(others, shown)
         rest = others[~seen]
         drawn = self.random.permutation(rest)[: max(self.negatives - int(seen.sum()), FEWEST_DRAWN)]
-        chosen = np.concatenate(([target] if target >= 0 else [], others[seen], drawn)).astype(np.intp)
+        chosen = np.concatenate((found, others[seen], drawn)).astype(np.intp)
         weights = np.full(len(chosen), weight, np.float32)
         weights[len(chosen) - len(drawn) :] *= len(rest) / max(len(drawn), 1)
         self._rows.append(np.ascontiguousarray(rows[:, chosen]))
         labels = np.zeros(len(chosen), np.float32)
-        labels[: target >= 0] = grade
+        labels[: len(found)] = grade
         self._labels.append(labels)
         self._weights.append(weights)
 

@@ -69,7 +69,7 @@ def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     assert all(weight == 1 for one, weight in zip(taken, examples.weights, strict=True) if one in seen)
     others = int(allowed.sum()) - (target >= 0 and bool(allowed[target]))
     assert examples.weights[~examples.chosen()].sum() == pytest.approx(others)
-    assert examples.labels.sum() == (target >= 0)
+    assert examples.labels.sum() == (target >= 0 and bool(allowed[target]))
     assert len(taken) <= 1 + max(NEGATIVES, len(seen) + FEWEST_DRAWN)
 
 
@@ -101,6 +101,15 @@ def test_a_moment_without_a_target_has_others_only_and_what_is_not_allowed_is_ne
     examples = training.complete()
     assert sorted(examples.rows[0].tolist()) == [0, 1, 2, 3]
     assert not examples.labels.any()
+
+
+def test_what_was_chosen_and_could_not_be_listed_is_no_target() -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(0))
+    allowed = np.arange(9) != 4
+    training.add(np.tile(np.arange(9, dtype=np.float32), (3, 1)), 4, allowed)
+    examples = training.complete()
+    assert examples.labels.tolist() == [0.0] * 8
+    assert sorted(examples.rows[0].tolist()) == [0, 1, 2, 3, 5, 6, 7, 8]
 
 
 def test_a_moment_that_stands_for_several_weighs_as_many() -> None:

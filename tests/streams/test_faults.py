@@ -190,10 +190,12 @@ from streams.settings import load
 
 hand_over = LosslessConsumer._hand_over
 
-async def before_the_flow_is_resumed(self, tp, fetched):
+async def before_the_flow_is_resumed(self, tp, fetched, position):
+    if not fetched:
+        return await hand_over(self, tp, fetched, position)
     LosslessConsumer._hand_over = hand_over
     self.stop_flow()
-    await hand_over(self, tp, fetched)
+    await hand_over(self, tp, fetched, position)
     self.resume_flow()
 
 LosslessConsumer._hand_over = before_the_flow_is_resumed

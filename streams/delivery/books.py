@@ -42,10 +42,6 @@ class Books:
         """Hand over nothing more until they are opened again."""
         self._next = {}
 
-    def is_open(self, tp: TP) -> bool:
-        """Whether records of a partition are handed over."""
-        return tp in self._next
-
     def next_offset(self, tp: TP) -> int:
         """The offset that is handed over next.
 
@@ -55,7 +51,10 @@ class Books:
         return self._next[tp]
 
     def judge(self, tp: TP, offset: int, previous: int | None) -> Verdict:
-        """What to do with the record at `offset`, which came after that at `previous` of the same fetch."""
+        """What to do with the record at `offset`, which came after that at `previous` of the same fetch.
+
+        Likewise with the position `offset` after a fetch whose last record is that at `previous`.
+        """
         expected = self._next.get(tp)
         if expected is None:
             return Verdict.CLOSED

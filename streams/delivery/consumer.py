@@ -120,7 +120,6 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
     def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **options: Any) -> None:
         super().__init__(transport, callback, *args, **options)
         self._books = Books()
-        self._dropped: set[TP] = set()
         self.acknowledged: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
         self._outstanding = 0
@@ -172,20 +171,9 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         while not (self.should_stop or fetcher.should_stop):
             records, _ = await self._wait_next_records(timeout=1.0)
             await asyncio.sleep(0)
-            await self._fetch_again_what_was_dropped()
             if isinstance(records, Fetched):
                 for tp, position in records.positions.items():
                     await self._hand_over(tp, records.get(tp, ()), position)
-
-    async def _fetch_again_what_was_dropped(self) -> None:
-        """Seek back where records came before the flow was resumed, for perhaps nothing follows them.
-
-        A fetch that waits while a rebalance runs may return records after the seek of the new assignment.
-        """
-        while self._dropped and self.flow_active:
-            tp = self._dropped.pop()
-            if self._books.is_open(tp):
-                await self._thread.seek_back(tp, self._books.next_offset(tp))
 
     async def _hand_over(self, tp: TP, fetched: Iterable[Any], position: int) -> None:
         """Hand over the records of one fetch, after which aiokafka's position is this."""
@@ -194,7 +182,6 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
             await self._wait_for_turn(count)
             verdict = self._books.judge(tp, record.offset, previous)
             if verdict is Verdict.CLOSED or not self.flow_active:
-                self._dropped.add(tp)
                 return
             if verdict is Verdict.SEEK_BACK:
                 await self._seek_back(tp, record.offset)
@@ -208,8 +195,11 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         await self._pass(tp, position, previous)
 
     async def _pass(self, tp: TP, position: int, previous: int | None) -> None:
-        """Pass what is no record, from the last record of a fetch, `previous`, to the position after it."""
-        if not (self.flow_active and self._books.is_open(tp)):
+        """Pass what is no record, from the last record of a fetch, `previous`, to the position after it.
+
+        Or seek back, for it may be a record that was fetched before the flow was resumed, and thrown away.
+        """
+        if not self.flow_active:
             return
         verdict = self._books.judge(tp, position, previous)
         if verdict is Verdict.SEEK_BACK:

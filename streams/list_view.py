@@ -13,10 +13,11 @@ DRAWN = "drawn by lot, to find out whether it sells"
 """Why a sale is in a list that was not ranked into it."""
 
 
-def table_of(newest: TopTen, titles: Mapping[str, str]) -> Table:
+def table_of(newest: TopTen, titles: Mapping[str, str], *, whole: bool = False) -> Table:
     """The sales of a list with titles (ids where none is known) and scores, best first.
 
-    If the list gives reasons, what speaks most for each sale stands beside it, in words.
+    If the list gives reasons, what speaks most for each sale stands beside it, in words: on one line, as far
+    as there is room, or `whole`.
     """
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(justify="right", style="dim")
@@ -24,7 +25,7 @@ def table_of(newest: TopTen, titles: Mapping[str, str]) -> Table:
     table.add_column(justify="right", style="dim")
     explained = gives_reasons(newest)
     if explained:
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="italic dim")
+        table.add_column(no_wrap=not whole, overflow="ellipsis", ratio=1, style="italic dim")
     for position, one in enumerate(newest.sales, start=1):
         title = Text(titles.get(one.sale_id, one.sale_id))
         why = [Text(main_reason(one, titles))] if explained else []

@@ -114,4 +114,5 @@ def _panel(one: TopTen, titles: dict[str, str]) -> Panel:
     """A list, with what speaks most for each sale if it says so."""
     at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
     width = WIDTH_WITH_REASONS if gives_reasons(one) else WIDTH
-    return Panel(table_of(one, titles), title=f"{one.visitor_id}   {at}", title_align="left", width=width)
+    table = table_of(one, titles, whole=True)
+    return Panel(table, title=f"{one.visitor_id}   {at}", title_align="left", width=width)

@@ -26,9 +26,9 @@ NEWEST = TopTen("a list", "ann", 1_800_000_000_000, None, (ROME, PLAIN), MADE_FR
 UNEXPLAINED = replace(NEWEST, sales=(replace(ROME, reasons=()), PLAIN))
 
 
-def printed(table: Table) -> list[str]:
+def printed(table: Table, width: int = 120) -> list[str]:
     out = StringIO()
-    Console(file=out, width=120).print(table)
+    Console(file=out, width=width).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -42,6 +42,14 @@ def test_beside_a_sale_stands_what_speaks_most_for_it() -> None:
     first, second = printed(table_of(NEWEST, TITLES))
     assert first.endswith("looks like A weekend in Oslo, which you looked at")
     assert second.endswith("0.1")
+
+
+def test_on_a_narrow_terminal_a_reason_ends_on_the_next_line_or_is_cut() -> None:
+    cut, _ = printed(table_of(NEWEST, TITLES), width=70)
+    assert cut.endswith("looks like A weekend in Oslo, w…")
+    first, rest, last = printed(table_of(NEWEST, TITLES, whole=True), width=70)
+    assert first.endswith("looks like A weekend in Oslo,")
+    assert (rest.strip(), last.split()[0]) == ("which you looked at", "2")
 
 
 def test_a_list_gives_reasons_if_something_speaks_for_one_of_its_sales() -> None:

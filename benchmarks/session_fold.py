@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
 from benchmarks.shop import Shop
-from reco.events import Action, Impression
+from reco.events import Action, Erasure, Impression
 from reco.sessions import MAX_RECENT, Session, fold
 from streams.codecs import decode_event, encode
 
@@ -41,7 +41,7 @@ def bytes_to_bytes(records: Sequence[Record]) -> int:
     sessions: dict[str, Session] = {}
     for offset, record in enumerate(records):
         event = decode_event(*record)
-        if not isinstance(event, Impression):
+        if not isinstance(event, (Impression, Erasure)):
             sessions[event.visitor_id] = fold(sessions.get(event.visitor_id), event, offset)
             encode(sessions[event.visitor_id])
     return len(records)

@@ -1,4 +1,4 @@
-"""The facts that tenfold hears of: clicks, carts, purchases, impressions, and sales.
+"""The facts that tenfold hears of: clicks, carts, purchases, impressions, erasures, and sales.
 
 Field constraints stand in the types; `streams.codecs` checks them once, when a record is decoded.
 All times are integer milliseconds since the epoch, UTC.
@@ -71,9 +71,19 @@ class Impression(Struct, frozen=True, gc=False, tag_field="type", tag="impressio
     context: Context = {}
 
 
+class Erasure(Struct, frozen=True, gc=False, tag_field="type", tag="erasure"):
+    """A visitor is to be forgotten: nothing of what they did before is kept in states, or taught again."""
+
+    event_id: Id
+    visitor_id: Id
+    ts: Millis
+
+
 Event: TypeAlias = Click | Cart | Purchase | Impression
 Action: TypeAlias = Click | Cart | Purchase
 """An event that changes a session."""
+EventFact: TypeAlias = Event | Erasure
+"""What stands on `events`."""
 
 
 class Sale(Struct, frozen=True):

@@ -11,6 +11,7 @@ from streams import logs
 from streams.commands.broker import app as broker
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
+from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
 from streams.commands.import_log import import_log
 from streams.commands.labels import app as labels
@@ -39,6 +40,7 @@ tenfold.command()(worker)
 tenfold.command("import")(import_log)
 tenfold.command()(publish)
 tenfold.command()(watch)
+tenfold.command()(erase)
 tenfold.command()(train)
 tenfold.command()(tune)
 tenfold.command()(evaluate)

@@ -11,7 +11,18 @@ import msgspec
 
 from models.release_promotion import LabellerPromotion, Live, Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import MAX_ID_LENGTH, Cart, Click, Event, Impression, Purchase, Sale, SaleFact, Withdrawal
+from reco.events import (
+    MAX_ID_LENGTH,
+    Cart,
+    Click,
+    Erasure,
+    EventFact,
+    Impression,
+    Purchase,
+    Sale,
+    SaleFact,
+    Withdrawal,
+)
 from reco.labels import LabelsFact, SaleLabels, Unlabelled
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
@@ -34,7 +45,7 @@ MAX_FUTURE = 5 * 60 * 1000
 
 T = TypeVar("T")
 
-KNOWN_TYPES = frozenset(("click", "cart", "purchase", "impression"))
+KNOWN_TYPES = frozenset(("click", "cart", "purchase", "impression", "erasure"))
 
 
 class _TypeOnly(msgspec.Struct):
@@ -42,7 +53,7 @@ class _TypeOnly(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_event_decoder = msgspec.json.Decoder(Click | Cart | Purchase | Impression)
+_event_decoder = msgspec.json.Decoder(Click | Cart | Purchase | Impression | Erasure)
 _type_decoder = msgspec.json.Decoder(_TypeOnly)
 _sale_decoder = msgspec.json.Decoder(Sale)
 _labels_decoder = msgspec.json.Decoder(SaleLabels)
@@ -63,19 +74,19 @@ _REASONS = (
 )
 
 
-def encode(fact: Event | Sale | SaleLabels | Session | TopTen | Live[Any]) -> bytes:
+def encode(fact: EventFact | Sale | SaleLabels | Session | TopTen | Live[Any]) -> bytes:
     """The JSON bytes of a fact."""
     return _encoder.encode(fact)
 
 
-def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> Event:
-    """The event in a record of `events` that the broker appended at `appended_at` (ms since the epoch, UTC).
+def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> EventFact:
+    """What a record of `events` says that the broker appended at `appended_at`, ms since the epoch, UTC.
 
     Raises:
         RefusedRecordError: the record cannot be read or obeyed.
         UnknownTypeError: the event is of a type that this version does not know.
     """
-    event: Event = _decode_json(_event_decoder, value, MAX_EVENT_BYTES)
+    event: EventFact = _decode_json(_event_decoder, value, MAX_EVENT_BYTES)
     if key != event.visitor_id.encode():
         raise RefusedRecordError("wrong-key", "the record's key must be the bytes of visitor_id")
     if event.visitor_id == DEFAULT_VISITOR:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Event, SaleFact
+from reco.events import Erasure, Event, SaleFact
 from reco.knowledge import Knowledge
 from streams import clients
 from streams.codecs import decode_event, decode_sale
@@ -203,7 +203,8 @@ class KnowledgeFeed(Feed):
                 event = decode_event(record.key, record.value, record.timestamp)
             except (RefusedRecordError, UnknownTypeError):
                 continue
-            self._waiting[self._in_time(newest)].append((partition, record.offset, event))
+            if not isinstance(event, Erasure):
+                self._waiting[self._in_time(newest)].append((partition, record.offset, event))
         self._newest[partition] = newest
 
     def _in_time(self, second: int) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.event_table import Columns, EventTable, Progress, with_impressions
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Action, Event, Impression
+from reco.events import Action, Erasure, EventFact, Impression
 from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
@@ -86,11 +86,16 @@ class _Appends:
         self._columns = Columns()
         self._newest: defaultdict[int, int] = defaultdict(int)
         self._ids, self._partitions, self._offsets = array("q"), array("i"), array("q")
+        self._erased: dict[str, int] = {}
+        # How many actions had been heard of when a visitor was to be forgotten.
 
-    def add(self, event: Event, partition: int, offset: int, timestamp: int) -> None:
+    def add(self, event: EventFact, partition: int, offset: int, timestamp: int) -> None:
         """Take over an event of a partition, whose events come in order; `timestamp` is its append time."""
         # As workers have it, time in a partition never goes back, even if the clock of its broker does.
         self._newest[partition] = max(self._newest[partition], timestamp)
+        if isinstance(event, Erasure):
+            self._erased[event.visitor_id] = len(self._ids)
+            return
         if isinstance(event, Impression):
             self._columns.show(event)
             return
@@ -103,7 +108,8 @@ class _Appends:
         """The events in the order in which workers learn them; one that came again stands there once.
 
         One that was appended when its visit may have been over was imported, and no list was wanted then: it
-        stands where it happened, as if it had been appended at that time.
+        stands where it happened, as if it had been appended at that time. What visitors did before they were
+        to be forgotten is left out.
         """
         table = self._columns.table()
         order = self._order(table)
@@ -113,8 +119,14 @@ class _Appends:
         late = table.appended - table.ts > VISIT_SILENCE
         moved = replace(table, appended=np.where(late, table.ts, table.appended))
         order = self._order(moved)
-        rows = order[new[order]]
+        kept = new & (np.arange(len(table)) >= self._erased_before(table))
+        rows = order[kept[order]]
         return with_impressions(moved.only(rows), rows, self._columns.impressions)
+
+    def _erased_before(self, table: EventTable) -> NDArray[np.int64]:
+        """int64[n_rows]: of the visitor of each row, the rows before this one are erased."""
+        of_visitor = [self._erased.get(visitor_id, 0) for visitor_id in table.visitor_ids]
+        return np.array(of_visitor, np.int64)[table.visitors]
 
     def _order(self, table: EventTable) -> NDArray[np.intp]:
         """By second of append, event time, partition and offset, as `Knowledge.advance` has it."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from models.event_log import EventLog, Row, Unreadable
 from models.log_columns import EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Event, Impression
+from reco.events import Erasure, Event, Impression
 from streams.codecs import decode_event
 
 CHUNK = 5_000
@@ -73,7 +73,7 @@ def event_of(
     try:
         value = _json.encode(wire)
         key = (wire["visitor_id"] or "").encode()
-        event = decode_event(key, value, now)
+        event = _event(key, value, now)
     except RefusedRecordError as error:
         reason, detail = error.reason, error.detail
         if reason == "too-old":
@@ -88,6 +88,13 @@ def event_of(
     else:
         return key, value, event
     return Refusal(number, reason, detail, _printable(row))
+
+
+def _event(key: bytes, value: bytes, now: int) -> Event:
+    fact = decode_event(key, value, now)
+    if isinstance(fact, Erasure):
+        raise UnknownTypeError("erasure")  # no log of what visitors did says so
+    return fact
 
 
 def _printable(row: Row | str) -> str:

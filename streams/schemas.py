@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from models.release_promotion import LabellerPromotion, Promotion
-from reco.events import Event, Sale
+from reco.events import EventFact, Sale
 from reco.labels import SaleLabels
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
@@ -43,7 +43,9 @@ class Content(NamedTuple):
 
 CONTENTS = {
     "events": Content(
-        "visitor_id", "Clicks, carts, purchases and impressions, in each visitor's order.", (Event,)
+        "visitor_id",
+        "Clicks, carts, purchases and impressions, in each visitor's order; and that one is to be forgotten.",
+        (EventFact,),
     ),
     "sales": Content(
         "sale_id", "A sale as published or changed; without a value, it was withdrawn.", (Sale,)

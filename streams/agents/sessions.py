@@ -9,7 +9,7 @@ from typing import Any
 from faust.types import EventT, Message
 
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Action, Impression
+from reco.events import Action, Erasure, Impression
 from reco.sessions import Session, fold
 from streams.codecs import decode_event, decode_sale, decode_session, encode
 from streams.dead_letters import bury
@@ -25,8 +25,8 @@ from streams.vitals import Vitals
 BATCH = 256
 """Events folded before their states are sent, at most."""
 
-States = dict[int, dict[bytes, Session]]
-"""New session states by partition and key."""
+States = dict[int, dict[bytes, Session | None]]
+"""New session states by partition and key; None where a visitor is to be forgotten."""
 
 
 class SessionKeeper:
@@ -42,9 +42,9 @@ class SessionKeeper:
         """Fold the events, send the new states, wait until they have arrived, write the table."""
         states: States = {}
         for event in batch:
-            action = await self._action(event.message)
-            if action is not None:
-                self._fold(states, event.message, action)
+            told = await self._told(event.message)
+            if told is not None:
+                self._fold(states, event.message, told)
         encoded = await self._send(states)
         arrived = await self._outbox.settle()
         for partition, values in encoded.items():
@@ -55,8 +55,8 @@ class SessionKeeper:
             )
             self._table.add(partition, values, offsets)
 
-    async def _action(self, message: Message) -> Action | None:
-        """The click, cart or purchase in a record; None for what changes no session."""
+    async def _told(self, message: Message) -> Action | Erasure | None:
+        """The click, cart, purchase or erasure in a record; None for what changes no session."""
         self._counts["events"] += 1
         try:
             event = decode_event(message.key, message.value, int(message.timestamp * 1000))
@@ -72,12 +72,17 @@ class SessionKeeper:
             return None
         return event
 
-    def _fold(self, states: States, message: Message, action: Action) -> None:
-        changed = states.setdefault(message.partition, {})
-        before = changed.get(message.key) or self._stored(message.partition, message.key)
-        after = fold(before, action, message.offset)
+    def _fold(self, states: States, message: Message, told: Action | Erasure) -> None:
+        changed, key = states.setdefault(message.partition, {}), message.key
+        before = changed[key] if key in changed else self._stored(message.partition, key)
+        if isinstance(told, Erasure):
+            # Also where nothing is stored: an erasure that comes again must undo what came again before it.
+            if before is None or before.offset < message.offset:
+                changed[key] = None
+            return
+        after = fold(before, told, message.offset)
         if after is not before:
-            changed[message.key] = after
+            changed[key] = after
 
     def _stored(self, partition: int, key: bytes) -> Session | None:
         value = self._table.get(partition, key)
@@ -87,7 +92,7 @@ class SessionKeeper:
         encoded: dict[int, dict[bytes, bytes | None]] = {}
         for partition, changed in states.items():
             for key, session in changed.items():
-                value = encode(session)
+                value = None if session is None else encode(session)
                 encoded.setdefault(partition, {})[key] = value
                 await self._outbox.send(self._topics.sessions.name, key, value, partition)
                 self._counts["sessions"] += 1

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from models.log_columns import Meaning
-from reco.events import Event
+from reco.events import Erasure, Event
 from streams import reading
 from streams.codecs import decode_event
 from streams.importing import Imported, Options, import_log
@@ -68,7 +68,10 @@ async def records(settings: Settings, topic: str) -> list[tuple[int, bytes | Non
 
 async def events(settings: Settings, topics: TopicSet) -> list[Event]:
     """Everything in `events`, in the order of each partition."""
-    return [decode_event(key, value, NOW) for _, key, value in await records(settings, topics.events.name)]
+    facts = [decode_event(key, value, NOW) for _, key, value in await records(settings, topics.events.name)]
+    events = [fact for fact in facts if not isinstance(fact, Erasure)]
+    assert len(events) == len(facts)
+    return events
 
 
 def row_numbers(imported: list[Event]) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
-from reco.events import Event, SaleFact
+from reco.events import Erasure, Event, SaleFact
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook
 from reco.labels import LabelsFact
@@ -45,7 +45,8 @@ def by_second(records: list[Any]) -> Seconds:
     for record in sorted(records, key=lambda one: (one.partition, one.offset)):
         newest[record.partition] = max(newest[record.partition], record.timestamp // 1000)
         event = decode_event(record.key, record.value, record.timestamp)
-        seconds[newest[record.partition]].append((record.partition, record.offset, event))
+        if not isinstance(event, Erasure):
+            seconds[newest[record.partition]].append((record.partition, record.offset, event))
     return seconds
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
     "import",
     "publish",
     "watch",
+    "erase",
     "train",
     "tune",
     "evaluate",

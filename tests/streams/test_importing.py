@@ -93,16 +93,15 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
         b"v1,i1,liked,1700000000000,phone\n"
         b",i1,view,1700000000000,phone\n"
         b"v1,i1,view,soon,phone\n"
-        b"v1,i1\n"
-        b"v1,\xff,view,1700000000000,phone\n"
+        b"v1,i1\nv1,\xff,view,1700000000000,phone\n"
         b"v1,i1,view,1900000000000,phone\n" + b"x" * 129 + b",i1,view,1700000000000,phone\n"
         b"v1,i1,view,1700000000000," + b"x" * 257 + b"\n"
-        b"v1,,impression,1700000000000,phone\n"
+        b"v1,,impression,1700000000000,phone\nv1,i1,erasure,1700000000000,phone\n"
         b"v2,i1,view,1700000000000,phone\n"
     )
     imported = await run_import(settings, path)
     progress = imported.progress
-    assert (progress.rows, progress.sent, progress.refused_rows) == (12, 2, 10)
+    assert (progress.rows, progress.sent, progress.refused_rows) == (13, 2, 11)
     assert {event.visitor_id for event in await events(settings, topics)} == {"v1", "v2"}
     rejects = [json.loads(line) for line in imported.rejects.read_text().splitlines()]
     assert {one["row"]: one["reason"] for one in rejects} == {
@@ -116,8 +115,9 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
         9: "bad-id",
         10: "bad-value",
         11: "wrong-type",
+        12: "unknown-type",
     }
-    assert sum(one.count for one in progress.refused.values()) == 10
+    assert sum(one.count for one in progress.refused.values()) == 11
     assert progress.refused["wrong-type"].examples[0][0] == 4
     assert "--seconds" in rejects[0]["detail"]
     assert "--map-type liked=click" in rejects[1]["detail"]

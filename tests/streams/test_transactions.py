@@ -23,6 +23,7 @@ from tests.streams.world import (
     World,
     clicks,
     count_of,
+    expect_all_acknowledged,
     newest_lists,
     newest_sessions,
     open_sales,
@@ -65,21 +66,6 @@ async def until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def expect_all_acknowledged(world: World) -> None:
-    """The position of the group of the sessions agent is the end of `events`, whatever stands there last."""
-    admin = await clients.admin(world.settings.kafka)
-    async with clients.started(clients.consumer(world.settings.kafka)) as consumer, asyncio.timeout(PATIENCE):
-        partitions = clients.partitions(world.topics.events)
-        while True:
-            ends = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
-            group = world.settings.worker.group("sessions")
-            reached = await admin.list_consumer_group_offsets(group, partitions=list(ends))
-            if {tp: one.offset for tp, one in reached.items()} == ends:
-                break
-            await asyncio.sleep(0.1)
-    await admin.close()
-
-
 async def test_sessions_hold_what_is_committed_and_no_marker_is_waited_for(world: World) -> None:
     await world.publish(*open_sales(20))
     sessions = world.start("sessions")
@@ -92,14 +78,14 @@ async def test_sessions_hold_what_is_committed_and_no_marker_is_waited_for(world
             await committed(world, producer, batch)
             await abort(world, producer, clicks(40, 50, start=1_000 + start))
             sent += batch
-        await expect_all_acknowledged(world)
+        await expect_all_acknowledged(world, world.settings.worker)
         assert await sessions.end(signal.SIGKILL) == -signal.SIGKILL
         await world.start("sessions").ready()
         last = clicks(20, 50, start=300)
         await committed(world, producer, last)
     sent += last
 
-    await expect_all_acknowledged(world)
+    await expect_all_acknowledged(world, world.settings.worker)
     counted = Counter(one.visitor_id for one in sent)
     view = await world.view(world.topics.sessions)
     await view.until(lambda found: {v: count_of(s) for v, s in newest_sessions(found).items()} == counted)

@@ -1,0 +1,94 @@
+"""Forgotten means forgotten: who is erased is in no topic's newest state, and no replay brings them back."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from streams.cli import tenfold
+from streams.history import read_history
+from streams.topics import Topic
+from tests.streams.command_line import use
+from tests.streams.world import (
+    World,
+    clicks,
+    count_of,
+    expect_all_acknowledged,
+    newest_lists,
+    open_sales,
+    session_in,
+)
+
+pytestmark = pytest.mark.broker
+
+GONE, BACK, OTHER = b"visitor-0", b"visitor-1", b"visitor-2"
+
+
+def last_of(found: list[Any]) -> dict[bytes, Any]:
+    """The value of the last record of each key: what compaction keeps."""
+    return {record.key: record.value for record in found}
+
+
+def counts(found: list[Any]) -> dict[bytes, int | None]:
+    """How many clicks the newest state of each visitor has; None if it was erased."""
+    return {key: value and count_of(session_in(value)) for key, value in last_of(found).items()}
+
+
+async def expect(world: World, topic: Topic, erased: set[bytes], kept: set[bytes]) -> list[Any]:
+    """The newest records are none for those `erased`, and some for those `kept`."""
+    view = await world.view(topic)
+
+    def so(found: list[Any]) -> bool:
+        newest = last_of(found)
+        return (
+            erased | kept <= newest.keys()
+            and not any(newest[key] for key in erased)
+            and all(newest[key] for key in kept)
+        )
+
+    return await view.until(so)
+
+
+async def test_who_is_erased_is_in_no_newest_state_and_no_replay_brings_them_back(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.publish(*open_sales(12))
+    sessions = await world.start("sessions").ready()
+    await world.start("scoring").ready()
+    await world.send(*clicks(3, 30))
+    lists = await world.view(world.topics.recommendations)
+    await lists.until(lambda found: {"visitor-0", "visitor-1", "visitor-2"} <= newest_lists(found).keys())
+
+    use(world.settings, tmp_path, monkeypatch)
+    asked = await asyncio.to_thread(CliRunner().invoke, tenfold, ["erase", "visitor-0", "visitor-1", "--yes"])
+    assert asked.exit_code == 0, asked.output
+    await expect(world, world.topics.sessions, {GONE, BACK}, {OTHER})
+    await expect(world, world.topics.recommendations, {GONE, BACK}, {OTHER})
+    await world.send(*[replace(one, event_id=f"new-{one.event_id}") for one in clicks(3, 3)[1:2]])
+    found = await expect(world, world.topics.sessions, {GONE}, {BACK, OTHER})
+    assert counts(found) == {GONE: None, BACK: 1, OTHER: 10}
+
+    # A worker with an empty disk, and one of a group that begins at the first event again.
+    assert await sessions.end(signal.SIGKILL) == -signal.SIGKILL
+    expected: dict[bytes, int | None] = {GONE: None, BACK: 1, OTHER: 10}
+    for count, name in ((11, world.settings.worker.application), (12, "again")):
+        worker = replace(world.settings.worker, application=name, data_dir=str(tmp_path / name))
+        await world.start("sessions", settings=replace(world.settings, worker=worker)).ready()
+        await world.send(*[replace(one, event_id=f"{name}-{one.event_id}") for one in clicks(3, 3)[2:]])
+        expected[OTHER] = count
+        await expect_all_acknowledged(world, worker)
+        await (await world.view(world.topics.sessions)).until(lambda found: counts(found) == expected)
+    table, _ = await read_history(world.settings)
+    visits = [table.visitor_ids[one] for one in table.visitors]
+    assert sorted(visits) == ["visitor-1", *["visitor-2"] * 12]
+
+
+def test_an_erasure_of_nobody_is_refused() -> None:
+    for visitor in ("default", "", "x" * 200):
+        refused = CliRunner().invoke(tenfold, ["erase", visitor, "--yes"])
+        assert refused.exit_code == 2
+        assert "is no visitor's id" in refused.output

@@ -26,6 +26,8 @@ SESSION_TIMEOUT = 6.0
 """Silence after which a worker loses its partitions, s; the least that brokers accept by default."""
 REBALANCE_TIMEOUT = 20.0
 """How long a rebalance waits for a worker to finish its batch, s."""
+COMMIT_EVERY = 0.25
+"""Time between two commits, s; who sends no faster than workers follow knows how far they are by these."""
 
 ROCKSDB_OPTIONS: Mapping[str, int] = {
     "write_buffer_size": 8 * 1024 * 1024,
@@ -47,7 +49,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         broker_session_timeout=SESSION_TIMEOUT,
         broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=REBALANCE_TIMEOUT,
-        broker_commit_interval=1.0,
+        broker_commit_interval=COMMIT_EVERY,
         broker_max_poll_records=2000,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=2 * MAX_OUTSTANDING,

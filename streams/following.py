@@ -1,6 +1,6 @@
 """Very many records no faster than running workers follow, so that live visitors do not wait behind them.
 
-How far a worker is, is known from what its group has committed: once a second.
+How far a worker is, is known from what its group has committed: four times a second.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ UNTOLD = (
     GroupAuthorizationFailedError,
 )
 """Why a broker may not tell of a group: it has none yet, or moves it, or this client may not ask."""
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.05
 """Time between two looks at workers that are too far behind, s."""
 
 

@@ -56,7 +56,8 @@ def topic_set(settings: Topics) -> TopicSet:
         events=topic("events", KEEP_FOR_EVER, APPEND_TIME),
         sales=topic("sales", COMPACTED, APPEND_TIME),
         sale_labels=topic("sale-labels", COMPACTED, APPEND_TIME),
-        sessions=topic("sessions", COMPACTED, APPEND_TIME),
+        # Erasures stay for so long for a worker that was away: its disk still has the states.
+        sessions=topic("sessions", COMPACTED, APPEND_TIME, {"delete.retention.ms": str(30 * DAY)}),
         recommendations=topic(
             "recommendations", COMPACTED, thirty_days, APPEND_TIME, {"cleanup.policy": "compact,delete"}
         ),

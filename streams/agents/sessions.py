@@ -70,6 +70,7 @@ class SessionKeeper:
         if isinstance(event, Impression):
             self._counts["impressions"] += 1
             return None
+        self._counts["erasures"] += isinstance(event, Erasure)
         return event
 
     def _fold(self, states: States, message: Message, told: Action | Erasure) -> None:

@@ -41,6 +41,12 @@ class Refusal(Struct, frozen=True, array_like=True, tag=True, gc=False):
     text: str
 
 
+TIME_REMEDIES = {
+    "too-old": "; if the times are in seconds, add --seconds",
+    "in-the-future": "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC",
+}
+"""What to do about a time that no event has, by the reason that it is refused for."""
+
 Outcome: TypeAlias = Record | Refusal
 
 _outcome_decoder = msgspec.msgpack.Decoder(Record | Refusal)
@@ -75,9 +81,7 @@ def event_of(
         key = (wire["visitor_id"] or "").encode()
         event = _event(key, value, now)
     except RefusedRecordError as error:
-        reason, detail = error.reason, error.detail
-        if reason == "too-old":
-            detail += "; if the times are in seconds, add --seconds"
+        reason, detail = error.reason, error.detail + TIME_REMEDIES.get(error.reason, "")
     except UnknownTypeError as error:
         reason, detail = (
             "unknown-type",

@@ -88,8 +88,7 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
     path = tmp_path / "log.csv"
     path.write_bytes(
         b"visitor_id,item_id,event_type,ts,device\n"
-        b"v1,i1,view,1700000000000,phone\n"
-        b"v1,i1,view,1700000000,phone\n"
+        b"v1,i1,view,1700000000000,phone\nv1,i1,view,1700000000,phone\n"
         b"v1,i1,liked,1700000000000,phone\n"
         b",i1,view,1700000000000,phone\n"
         b"v1,i1,view,soon,phone\n"
@@ -119,7 +118,8 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
     }
     assert sum(one.count for one in progress.refused.values()) == 11
     assert progress.refused["wrong-type"].examples[0][0] == 4
-    assert "--seconds" in rejects[0]["detail"]
+    assert "add --seconds" in rejects[0]["detail"]
+    assert "ms since the epoch" in rejects[6]["detail"]
     assert "--map-type liked=click" in rejects[1]["detail"]
     assert json.loads(rejects[3]["text"])["ts"] == "soon"
 

@@ -198,14 +198,15 @@ class EventLog:
                     continue
                 if fields is None:
                     return
-                where = _lines(first, reader.line_num)
                 if reader.line_num - first >= LONGEST_ROW:
-                    yield Unreadable("not-csv", f"one row, {where}", ",".join(fields))
+                    what = f"one row, {_lines(first, reader.line_num)}"
+                    yield Unreadable("not-csv", what, ",".join(fields))
                 elif len(fields) == len(names):
                     row: Row = dict(zip(names, fields, strict=True))
                     row.pop("", None)
                     yield row
                 elif fields:
+                    where = _lines(first, reader.line_num)
                     what = f"{len(fields)} values, the header has {len(names)}, {where}"
                     yield Unreadable("wrong-columns", what, ",".join(fields))
 

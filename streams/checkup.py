@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from models.labelling.labeller_files import LABELLER
 from reco.errors import BrokerError, LabellingError, SettingsError
 from streams import clients
 from streams.embedded import reachable
@@ -113,6 +112,8 @@ def check_labeller(settings: Labelling) -> Iterator[Finding]:
     """Whether the labeller that is set is there; that it is whole, and can be used, its worker finds out."""
     if not settings.labeller:
         return
+    from models.labelling.labeller_files import LABELLER
+
     try:
         manifest = LABELLER.read_manifest(Path(settings.labeller))
     except LabellingError as error:

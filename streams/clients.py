@@ -16,6 +16,8 @@ from streams.topics import Topic
 
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
+ISOLATION = "read_committed"
+"""What consumers see of transactions; the same for all, or workers would learn differently."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 
@@ -78,7 +80,7 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
     It reads what is committed, and an end is where the first transaction begins that is not over.
     """
     defaults: dict[str, Any] = {
-        "isolation_level": "read_committed",
+        "isolation_level": ISOLATION,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": 4 * 1024 * 1024,

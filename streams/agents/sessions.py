@@ -70,13 +70,13 @@ class SessionKeeper:
         if isinstance(event, Impression):
             self._counts["impressions"] += 1
             return None
-        self._counts["erasures"] += isinstance(event, Erasure)
         return event
 
     def _fold(self, states: States, message: Message, told: Action | Erasure) -> None:
         changed, key = states.setdefault(message.partition, {}), message.key
         before = changed[key] if key in changed else self._stored(message.partition, key)
         if isinstance(told, Erasure):
+            self._counts["erasures"] += 1
             # Also where nothing is stored: an erasure that comes again must undo what came again before it.
             if before is None or before.offset < message.offset:
                 changed[key] = None

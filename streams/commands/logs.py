@@ -25,7 +25,6 @@ from streams.commands.log_options import in_words
 from streams.commands.options import pairs
 
 if TYPE_CHECKING:
-    from models.evaluation.tasks import Protocol as ProtocolName
     from models.evaluation.tasks import Task
     from models.event_table import EventTable
     from models.event_table import Progress as Report
@@ -61,7 +60,7 @@ Sets = Annotated[
 ]
 
 
-def asked_for(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
+def asked_for(protocol: Protocol, frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
     """The task, and how forests are grown, with the numbers that were given.
 
     Raises:
@@ -73,7 +72,7 @@ def asked_for(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) ->
     return _task(protocol, frozen, numbers), _filled(Boosting, numbers)
 
 
-def task_of(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) -> "Task":  # noqa: FBT001 - as given
+def task_of(protocol: Protocol, frozen: bool, sets: list[str] | None) -> "Task":  # noqa: FBT001 - as given
     """The task with the numbers that were given.
 
     Raises:
@@ -82,13 +81,13 @@ def task_of(protocol: "ProtocolName", frozen: bool, sets: list[str] | None) -> "
     return _task(protocol, frozen, _numbers(sets, _numbers_of(protocol)))
 
 
-def _numbers_of(protocol: "ProtocolName") -> tuple[str, ...]:
+def _numbers_of(protocol: Protocol) -> tuple[str, ...]:
     from models.evaluation.tasks import NUMBERS
 
     return (*NUMBERS[protocol], "seed")
 
 
-def _task(protocol: "ProtocolName", frozen: bool, numbers: Mapping[str, Any]) -> "Task":  # noqa: FBT001 - as given
+def _task(protocol: Protocol, frozen: bool, numbers: Mapping[str, Any]) -> "Task":  # noqa: FBT001 - as given
     from models.evaluation.tasks import Task
 
     if frozen and protocol == "purchase":

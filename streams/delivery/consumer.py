@@ -63,7 +63,7 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         # Faust has no settings for these.
         consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001
-        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._isolation_level = clients.ISOLATION  # noqa: SLF001
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> Fetched:

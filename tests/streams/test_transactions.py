@@ -14,7 +14,6 @@ from reco.events import Click
 from reco.knowledge import Knowledge
 from streams import clients
 from streams.clock import now
-from streams.codecs import encode
 from streams.feeds import KnowledgeFeed
 from streams.history import read_history
 from streams.settings import Settings
@@ -40,23 +39,16 @@ async def transactional(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
 
 
-async def send(producer: AIOKafkaProducer, world: World, *events: Click) -> list[Any]:
-    """Send events within the transaction that has begun; where they stand."""
-    topic = world.topics.events.name
-    sent = [await producer.send(topic, encode(one), one.visitor_id.encode()) for one in events]
-    return await asyncio.gather(*sent)
-
-
 async def committed(world: World, producer: AIOKafkaProducer, events: list[Click]) -> list[Any]:
     """Send events in a transaction of their own; where they stand."""
     async with producer.transaction():
-        return await send(producer, world, *events)
+        return await world.send(*events, producer=producer)
 
 
 async def abort(world: World, producer: AIOKafkaProducer, events: list[Click]) -> None:
     """Send events, and take them back."""
     await producer.begin_transaction()
-    await send(producer, world, *events)
+    await world.send(*events, producer=producer)
     await producer.abort_transaction()
 
 
@@ -111,7 +103,7 @@ async def test_knowledge_waits_for_what_may_still_be_committed_and_for_no_marker
         await until(lambda: knowledge.second >= first.timestamp // 1000)
 
         await producer.begin_transaction()
-        (second,) = await send(producer, world, Click("e2", "ann", "oslo", now()))
+        (second,) = await world.send(Click("e2", "ann", "oslo", now()), producer=producer)
         await until(lambda: now() // 1000 > second.timestamp // 1000 + 2)
         assert feed.over < second.timestamp // 1000
         await producer.commit_transaction()

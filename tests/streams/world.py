@@ -110,11 +110,11 @@ class World:
         self.workers.append(Running(settings or self.settings, command, log))
         return self.workers[-1]
 
-    async def send(self, *events: Event) -> None:
-        """Produce events and wait until the broker has them."""
-        topic = self.topics.events.name
-        futures = [await self._producer.send(topic, encode(one), one.visitor_id.encode()) for one in events]
-        await asyncio.gather(*futures)
+    async def send(self, *events: Event, producer: AIOKafkaProducer | None = None) -> list[Any]:
+        """Produce events and wait until the broker has them; where they stand."""
+        topic, producer = self.topics.events.name, producer or self._producer
+        futures = [await producer.send(topic, encode(one), one.visitor_id.encode()) for one in events]
+        return await asyncio.gather(*futures)
 
     async def send_raw(self, topic: Topic, key: bytes | None, value: bytes | None) -> Any:
         return await self._producer.send_and_wait(topic.name, value, key)

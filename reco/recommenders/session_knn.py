@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from reco import decay
 from reco.candidates import Query
 from reco.kernels import (
+    BOOL,
     FLOAT32,
     FLOAT32_ROWS,
     FLOAT32S,
@@ -164,7 +165,7 @@ class SessionKnn:
 
     def learn(self, actions: Actions) -> None:
         """Add each action to its visit."""
-        _learn(self._visits, actions)
+        _learn(self._visits, actions, self._votes.newest)
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """The votes of the neighbours of the visitor's newest sales."""
@@ -215,11 +216,29 @@ def _enter(visits: Visits, slot: int, visit: int) -> None:
     visits.heads[slot, FILLED] = filled + 1
 
 
-@compiled(NOTHING(VISITS, INT64, INT32_ROWS.dtype, INT64))
-def _add(visits: Visits, row: int, slot: int, visit: int) -> None:
-    """Append a sale to a visit; beyond `LENGTH` the first one goes."""
-    length = visits.facts[row, SIZE]
-    if length == LENGTH:
+@compiled(BOOL(VISITS, INT64, INT64, INT64))
+def _is_entered(visits: Visits, slot: int, visit: int, newest: int) -> bool:
+    """Whether a visit is among the newest of the list of those that touched a sale."""
+    block, left = visits.heads[slot, HEAD], newest
+    while block > max(visits.so_far[LAST_BLOCK] - len(visits.blocks), 0):
+        place = block % len(visits.blocks)
+        for number in range(BLOCK - 1, 0, -1):
+            if left > 0 and visits.blocks[place, number] == visit:
+                return True
+            left -= visits.blocks[place, number] > 0
+        block = visits.blocks[place, 0] if left > 0 else 0
+    return False
+
+
+@compiled(NOTHING(VISITS, INT64, INT32_ROWS.dtype, INT64, INT64))
+def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
+    """Append a sale to a visit; beyond `LENGTH` the first one goes.
+
+    Who goes round in a circle of more sales than that, as robots do, comes back to one that is gone, and still
+    stands in its list: twice there, the visit would count twice.
+    """
+    length, long = visits.facts[row, SIZE], visits.facts[row, SIZE] == LENGTH
+    if long:
         for place in range(LENGTH - 1):
             visits.sales[row, place] = visits.sales[row, place + 1]
             visits.bought[row, place] = visits.bought[row, place + 1]
@@ -227,11 +246,12 @@ def _add(visits: Visits, row: int, slot: int, visit: int) -> None:
     visits.sales[row, length] = slot + 1
     visits.bought[row, length] = 0
     visits.facts[row, SIZE] = length + 1
-    _enter(visits, slot, visit)
+    if not (long and _is_entered(visits, slot, visit, newest)):
+        _enter(visits, slot, visit)
 
 
-@compiled(NOTHING(VISITS, ACTIONS))
-def _learn(visits: Visits, actions: Actions) -> None:
+@compiled(NOTHING(VISITS, ACTIONS, INT64))
+def _learn(visits: Visits, actions: Actions, newest: int) -> None:
     for action in range(len(actions.slots)):
         visit, slot = actions.visits[action], actions.slots[action]
         if visit == 0:
@@ -250,7 +270,7 @@ def _learn(visits: Visits, actions: Actions) -> None:
             if visits.sales[row, known] == slot + 1:
                 place = known
         if place < 0:
-            _add(visits, row, slot, visit)
+            _add(visits, row, slot, visit, newest)
             place = visits.facts[row, SIZE] - 1
         if actions.kinds[action] == PURCHASE:
             visits.bought[row, place] = 1
@@ -262,21 +282,24 @@ def _add_up(visits: Visits, search: Search, votes: Votes, block: int, weight: fl
     """Add `weight` to the newest visits of a list that ends with `block`; how many are found then."""
     oldest_block = max(visits.so_far[LAST_BLOCK] - len(visits.blocks), 0)
     n_visits, left = len(visits.facts), votes.newest
-    oldest_visit = visits.so_far[LAST_VISIT] - n_visits  # its row may have been taken over
+    # Its row may have been taken over. After it there may be others: a list is in the order of touches.
+    oldest_visit = visits.so_far[LAST_VISIT] - n_visits
     while block > oldest_block:
         place = block % len(visits.blocks)
         for number in range(BLOCK - 1, 0, -1):
             visit = visits.blocks[place, number]
             if visit == 0:
                 continue
-            if left == 0 or visit <= oldest_visit:
+            if left == 0:
                 return found
+            left -= 1
+            if visit <= oldest_visit:
+                continue
             row = visit % n_visits
             if search.similarity[row] == 0:
                 search.found[found] = row
                 found += 1
             search.similarity[row] += weight
-            left -= 1
         block = visits.blocks[place, 0]
     return found
 

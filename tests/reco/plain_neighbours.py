@@ -186,7 +186,8 @@ class PlainSessionKnn:
             return
         visit, sale = self._visits.setdefault(step.visit, PlainVisit()), step.action.sale_id
         if sale not in visit.sales:
-            self._touched_by[sale].append(step.visit)
+            if step.visit not in self._touched_by[sale][-self._parameters.newest :]:
+                self._touched_by[sale].append(step.visit)
             visit.sales.append(sale)
             if len(visit.sales) > session_knn.LENGTH:
                 visit.bought.discard(visit.sales.pop(0))
@@ -202,9 +203,7 @@ class PlainSessionKnn:
         found: dict[int, np.float32] = {}
         for place, sale in enumerate(shared):
             for number in self._touched_by[sale][: -self._parameters.newest - 1 : -1]:
-                if not self._is_kept(number):
-                    break
-                if len(self._visits[number].sales) > 1:
+                if self._is_kept(number) and len(self._visits[number].sales) > 1:
                     found[number] = found.get(number, np.float32(0)) + self._recency[place]
         return found
 

@@ -55,10 +55,10 @@ own_actions = st.lists(actions, min_size=1, max_size=30, unique_by=lambda action
 
 def voted(
     log: list[Action],
-    touched: str,
+    touched: Sequence[str],
     feature: str = "stan",
     some: SessionKnnParameters | None = None,
-    ids: str = "abcdefgh",
+    ids: Sequence[str] = "abcdefgh",
 ) -> dict[str, float]:
     """What each sale scores for a visitor who touched these sales, in this order."""
     knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(session_knn=some or FEW)))
@@ -190,6 +190,17 @@ def test_a_visit_keeps_its_newest_sales() -> None:
     assert {sale for sale, vote in zip(ids, votes, strict=True) if vote == 0} == {"sale-0"}
 
 
+@pytest.mark.parametrize("rounds", [2, 50])
+def test_a_visit_that_goes_round_counts_once_for_each_sale(rounds: int) -> None:
+    ids = [f"sale-{number}" for number in range(LENGTH + 5)]
+    circle = [act(sale, NOON - 5000 + place, "robot") for place, sale in enumerate(ids * rounds)]
+    once, often = (
+        voted(log, ids[-1:], "vsknn", SessionKnnParameters(), ids) for log in (circle[: len(ids)], circle)
+    )
+    assert often == once
+    assert often[ids[-2]] > 0
+
+
 @given(histories, own_actions, st.integers(1, 6), st.integers(1, 20))
 def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
     log: list[Action], own: list[Action], max_visits: int, batch: int
@@ -207,6 +218,18 @@ def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
     rows, expected = scored(fast, session, known, ids), plain.score(session, ids, NOON)
     for feature, row in zip(SessionKnn.features, rows, strict=True):
         assert row.tolist() == pytest.approx(expected[feature], rel=1e-5, abs=1e-30), feature
+
+
+def test_a_visit_that_never_ends_hides_none_of_the_visits_behind_it() -> None:
+    knn, running = SessionKnn(FEW, len(SALES), max_visits=4), RunningVisits()
+    pages = [("robot", "s9"), ("v1", "s0"), ("v1", "s1"), ("robot", "s0")]
+    elsewhere = [(f"v{number}", sale) for number in (2, 3, 4) for sale in ("s4", "s5")]
+    log = [act(sale, visitor_id=visitor) for visitor, sale in (*pages, *elsewhere)]
+    knn.learn(as_actions(log, SALES, running))
+    session = session_of([act("s0")])
+    assert session is not None
+    rows = scored(knn, session, {sale: place for place, sale in enumerate(SALES)}, sorted(SALES))
+    assert [sale for sale, vote in zip(sorted(SALES), rows[0], strict=True) if vote > 0] == ["s1"]
 
 
 def scored(

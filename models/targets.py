@@ -8,6 +8,9 @@ from models.walk import NOTHING_BOUGHT
 from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
 
+MOST_OF_A_CLICK = 0.5
+"""A click is worth less than a purchase, and can be told from one, even in a log with few clicks."""
+
 
 def session_numbers(table: EventTable) -> NDArray[np.int64]:
     """int64[n_rows]: the log's own sessions, or else visits by 30 minutes of silence."""
@@ -62,6 +65,6 @@ def next_clicks(table: EventTable) -> NDArray[np.int32]:
 
 
 def purchases_per_click(table: EventTable) -> float:
-    """How many purchases a click is worth, from 0 to 1, as many as there are of both."""
+    """How many purchases a click is worth, by how many there are of both; at most `MOST_OF_A_CLICK`."""
     clicks = int((table.kinds == CLICK).sum())
-    return min(1.0, int((table.kinds == PURCHASE).sum()) / max(clicks, 1))
+    return min(MOST_OF_A_CLICK, int((table.kinds == PURCHASE).sum()) / max(clicks, 1))

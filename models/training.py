@@ -105,7 +105,15 @@ def _options(examples: Examples, boosting: Boosting, objective: str) -> dict[str
 
 
 def calibrate(forest: Forest, examples: Examples) -> Calibration:
-    """From log odds to the probability observed in `examples`, which the forest has not seen."""
+    """From log odds to the probability observed in `examples`, which the forest has not seen.
+
+    Raises:
+        TrainingError: there are none.
+    """
+    if not len(examples.labels):
+        raise TrainingError(
+            "no sale was open at the newest moments, which are to calibrate; publish its newer sales as well"
+        )
     raw = forest.raw_scores(np.ascontiguousarray(examples.rows))
     weights = examples.weights.astype(np.float64)
     chosen = examples.chosen()

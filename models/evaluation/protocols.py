@@ -30,6 +30,7 @@ class Asked:
         walk: the walk through the whole log.
         trained: bool[n_rows], the question at this row may be learned from by the meta-model.
         tested: bool[n_rows], the question at this row is part of the evaluation.
+        settled: bool[n_rows], what came of the moment of this row is known: the log goes on for long enough.
         windows: int32[n_rows], the window whose mean the question counts in.
         clusters: int64[n_rows], questions that are not independent of each other have the same.
         seen: at a row, the sales (int32[n], as in the table) that cannot be the answer and are no candidates.
@@ -38,6 +39,7 @@ class Asked:
     walk: Walk
     trained: NDArray[np.bool_]
     tested: NDArray[np.bool_]
+    settled: NDArray[np.bool_]
     windows: NDArray[np.int32]
     clusters: NDArray[np.int64]
     seen: Callable[[int], NDArray[np.int32]] = _nothing
@@ -86,6 +88,7 @@ def hourly(
         walk,
         trained=asked & (days > 1) & (days < first_day),
         tested=asked & sampled & (days >= first_day) & (days <= last_day),
+        settled=asked,
         windows=hours.astype(np.int32),
         clusters=table.visitors.astype(np.int64),
         seen=_earlier_in_session(table, order, starts, lengths),
@@ -149,9 +152,10 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     """Every prefix of a session predicts its next click among all items, for the newest sessions.
 
     The single split of session-rec (Ludewig, Mauro, Latifi, Jannach: Empirical analysis of session-based
-    recommendation algorithms, UMUAI 2021). `frozen`: nothing is learned from them. Otherwise they are learned
-    in the order of their starts. The `train_share` before them train the meta-model, under the same rule: if
-    `frozen`, none of them is learned before all of them were asked.
+    recommendation algorithms, UMUAI 2021). `frozen`: nothing is learned from them, and each of the others is
+    learned whole before the next one starts. Otherwise knowledge is what a stream has, everything before the
+    click. The `train_share` before them train the meta-model, under the same rule: if `frozen`, none of them
+    is learned before all of them were asked.
     """
     order, starts, lengths = sessions_of(table)
     by_start = np.argsort(table.ts[order[starts]], kind="stable")
@@ -166,24 +170,25 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     sought = ~first & (table.kinds == CLICK)
     tested = sought & (blocks >= len(starts) - n_tests)
     trained = sought & ~tested & (blocks >= len(starts) - n_tests - n_trains)
-    over = np.maximum.accumulate(table.ts[order[starts + lengths - 1]][by_start]) // SECOND
-    seconds = over[blocks] + blocks  # a second of its own for each session, never before its last click
-    trains = (blocks >= len(starts) - n_tests - n_trains) & (blocks < len(starts) - n_tests)
-    appended = seconds
+    seconds = appended = table.ts // SECOND
     if frozen:
+        over = np.maximum.accumulate(table.ts[order[starts + lengths - 1]][by_start]) // SECOND
+        seconds = over[blocks] + blocks  # a second of its own for each session, never before its last click
+        trains = (blocks >= len(starts) - n_tests - n_trains) & (blocks < len(starts) - n_tests)
         last = seconds[trains].max(initial=NEVER)
         appended = np.where(blocks >= len(starts) - n_tests, NEVER, np.where(trains, last, seconds))
     rows, asked = np.arange(len(table)), np.flatnonzero(tested | trained)
     steps = _in_order(rows, (seconds, table.ts), asked, (seconds, table.ts))
     walk = Walk(table, steps, table.ts, appended, table.sales, asked_at=table.ts, asked_in=seconds)
-    return Asked(walk, trained, tested, windows=(table.ts // DAY).astype(np.int32), clusters=blocks)
+    windows = (table.ts // DAY).astype(np.int32)
+    return Asked(walk, trained, tested, settled=sought, windows=windows, clusters=blocks)
 
 
 def purchase(table: EventTable, test_share: float, train_share: float, window: int) -> Asked:
     """After each event: what the visitor buys next, within the visit or `window` ms, if anything.
 
     The newest `test_share` of the time tests; the `train_share` before it trains the meta-model, without the
-    moments whose window reaches into the test.
+    moments whose window reaches into the test. Those whose window the log does not cover are not settled.
     """
     targets = next_purchases(table, window)
     first, last = table.ts.min(), table.ts.max()
@@ -194,6 +199,7 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
         walk,
         trained=(table.ts >= trained_from) & (table.ts < tested_from - window),
         tested=table.ts >= tested_from,
+        settled=table.ts <= last - window,
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),
     )

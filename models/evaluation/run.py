@@ -42,10 +42,15 @@ class Answers:
     probabilities: list[NDArray[np.float32]] = field(default_factory=list)
     labels: list[NDArray[np.bool_]] = field(default_factory=list)
 
-    def calibration(self) -> Calibration:
-        """The probabilities that the mix gave to the sales it would have listed, and what came of them."""
-        probabilities = np.concatenate([np.empty(0, np.float32), *self.probabilities])
-        labels = np.concatenate([np.empty(0, np.bool_), *self.labels])
+    def calibration(self) -> Calibration | None:
+        """The probabilities that the mix gave to the sales it would have listed, and what came of them.
+
+        Of the moments of which it is known; None if that is none.
+        """
+        if not self.labels:
+            return None
+        probabilities = np.concatenate(self.probabilities)
+        labels = np.concatenate(self.labels)
         return Calibration(probabilities, labels, np.ones(len(labels), np.float32))
 
 
@@ -100,8 +105,9 @@ class Evaluation:
         scores = self.panel.scores(rows)
         listed = np.flatnonzero(allowed)
         listed = listed[np.argsort(-scores[-1][listed], kind="stable")[:LISTED]]
-        answers.probabilities.append(scores[-1][listed])
-        answers.labels.append(listed == question.target)
+        if self.asked.settled[question.row]:
+            answers.probabilities.append(scores[-1][listed])
+            answers.labels.append(listed == question.target)
         if self.asked.walk.targets[question.row] < 0:
             return
         found = question.target >= 0 and bool(allowed[question.target])

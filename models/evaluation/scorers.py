@@ -99,7 +99,8 @@ class Panel:
 def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple[str, float], ...]:
     """Train all rankers and challengers, and add them to `panel`; what the mix looks at.
 
-    A ranker that would be the mix again, or would know the moment only, is left out.
+    A ranker that would be the mix again, or would know the moment only, is left out; so is the logistic
+    regression if its few moments have nothing to tell apart.
 
     Raises:
         TrainingError: there are too few chosen sales to learn from.
@@ -114,11 +115,9 @@ def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple
     rankers["mix"] = mix
     panel.add("lambdarank", "challenger", train_ranker(examples, every, boosting, "lambdarank")[0])
     split = newest(examples, boosting)
-    panel.add(
-        "logistic regression",
-        "challenger",
-        LogisticRegression(examples.moments(max(0, split - LOGISTIC_MOMENTS), split)),
-    )
+    few = examples.moments(max(0, split - LOGISTIC_MOMENTS), split)
+    if 0 < (few.labels > 0).sum() < len(few.labels):
+        panel.add("logistic regression", "challenger", LogisticRegression(few))
     for name, ranker in rankers.items():
         panel.add(name, "ranker", ranker)
     return fitted.importance

@@ -13,7 +13,7 @@ from models.labelling.feature_cache import Looks, features_of
 from models.labelling.head import HeadOptions, between, folds_of, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, check_backbones
-from models.labelling.scenes import Scenes, read_scenes
+from models.labelling.scenes import FEWEST, Scenes, read_scenes
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.errors import LabellingError
 
@@ -42,7 +42,8 @@ class Trained:
 def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split:
     """The splits `train` and `test` of labelled scenes.
 
-    Without a split `test`, one picture in `held_out` of each class is kept apart to test with.
+    Without a split `test`, one picture in `held_out` of each class is kept apart to test with; none of a
+    class that would have too few left to train on.
 
     Raises:
         LabellingError: the scenes cannot be used.
@@ -52,6 +53,11 @@ def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split
         return Split(read_scenes(path, "train"), tested)
     scenes = read_scenes(path)
     tested_on = folds_of(scenes.labels, held_out, seed) == 0
+    tested_on &= (
+        np.bincount(scenes.labels[~tested_on], minlength=len(scenes.classes))[scenes.labels] >= FEWEST
+    )
+    if not tested_on.any():
+        raise LabellingError(f"{path}: too few pictures to keep some apart to test with; add some to a class")
     return Split(_only(scenes, ~tested_on), _only(scenes, tested_on))
 
 

@@ -234,8 +234,8 @@ def _is_entered(visits: Visits, slot: int, visit: int, newest: int) -> bool:
 def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
     """Append a sale to a visit; beyond `LENGTH` the first one goes.
 
-    Who goes round in a circle of more sales than that, as robots do, comes back to one that is gone, and still
-    stands in its list: twice there, the visit would count twice.
+    Who goes round in a circle of more sales than that, as robots do, comes back to one that is gone, and
+    still stands in its list: twice there, the visit would count twice.
     """
     length, long = visits.facts[row, SIZE], visits.facts[row, SIZE] == LENGTH
     if long:

@@ -118,6 +118,13 @@ def test_a_click_is_worth_as_many_purchases_as_there_are_for_it() -> None:
     assert (given.walk.targets[~bought] == next_clicks(table)[~bought]).all()
 
 
+def test_where_purchases_are_as_many_as_clicks_a_click_is_still_no_purchase() -> None:
+    table = shop_log(400)
+    kinds = np.where(np.arange(len(table)) % 3 == 0, CLICK, PURCHASE).astype(table.kinds.dtype)
+    given = _moments(replace(table, kinds=kinds), None, "graded", Plan())
+    assert set(given.grades.tolist()) == {0.5, 1.0}
+
+
 def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -190,5 +190,12 @@ def test_where_no_candidate_was_chosen_at_all_the_sale_ids_are_asked_about() -> 
         grow(nobody, QUICK)
 
 
+def test_newest_moments_at_which_no_sale_was_open_are_refused() -> None:
+    some = moments(200)
+    closed = replace(some, groups=np.concatenate((some.groups, np.zeros(60, np.int64))))
+    with pytest.raises(TrainingError, match="no sale was open at the newest moments"):
+        train_ranker(closed, FEATURES, QUICK)
+
+
 def test_families_are_told_by_the_part_before_the_dot() -> None:
     assert of_families(FEATURES, ("moment", "revisits")) == ("revisits.clicks", "moment.hour")

@@ -177,12 +177,12 @@ def test_streaming_everything_before_the_second_of_the_question_is_known_and_not
     table: EventTable,
 ) -> None:
     assume(max(len(rows) for rows in rows_by_session(table).values()) > 2)
-    asked = hourly(table, 2, 3, 1.0, frozen=False)
-    kept, seconds = event_rows(asked), asked.walk.ts // SECOND
-    assert (np.diff(asked.walk.ts[kept]) >= 0).all()
-    for row, known in known_at(asked).items():
-        now = table.ts[row] // SECOND
-        assert known == set(ids_of(table, [one for one in kept if seconds[one] < now]))
+    for asked in (hourly(table, 2, 3, 1.0, frozen=False), next_click(table, 0.5, 0.5, frozen=False)):
+        kept, seconds = event_rows(asked), asked.walk.ts // SECOND
+        assert (np.diff(asked.walk.ts[kept]) >= 0).all()
+        for row, known in known_at(asked).items():
+            now = table.ts[row] // SECOND
+            assert known == set(ids_of(table, [one for one in kept if seconds[one] < now]))
 
 
 @given(session_histories(), st.integers(0, 9))
@@ -262,13 +262,11 @@ def test_every_click_but_the_first_of_the_newest_sessions_is_asked_for(
     assert set(asked_rows(asked)) == set(np.flatnonzero(asked.trained | asked.tested).tolist())
 
 
-@frozen_or_not
-@given(table=session_histories())
-def test_sessions_are_walked_one_after_the_other_and_learned_no_sooner_than_they_are_over(
+@given(session_histories())
+def test_frozen_sessions_are_walked_one_after_the_other_and_learned_no_sooner_than_they_are_over(
     table: EventTable,
-    frozen: bool,  # noqa: FBT001
 ) -> None:
-    asked = next_click(table, 0.3, 0.3, frozen=frozen)
+    asked = next_click(table, 0.3, 0.3, frozen=True)
     walk = asked.walk
     rows = np.where(walk.steps < 0, ~walk.steps, walk.steps)
     learned = [row for row in event_rows(asked) if walk.appended[row] != NEVER]
@@ -296,15 +294,6 @@ def test_frozen_sessions_that_are_asked_about_are_not_learned_before_all_of_them
     for row, known in known_at(asked).items():
         learned = ~testing if testing[row] else ~testing & ~training
         assert known == set(ids_of(table, np.flatnonzero(learned).tolist()))
-
-
-@REPLAYED
-@given(session_histories())
-def test_otherwise_every_session_that_started_before_is_known_and_nothing_else(table: EventTable) -> None:
-    asked = next_click(table, 0.4, 0.3, frozen=False)
-    for row, known in known_at(asked).items():
-        before = np.flatnonzero(asked.clusters < asked.clusters[row])
-        assert known == set(ids_of(table, before.tolist()))
 
 
 def plain_next_purchase(table: EventTable, row: int, window: int) -> int:
@@ -357,5 +346,6 @@ def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_rea
     assert (np.diff(walk.ts[event_rows(asked)]) >= 0).all()
     assert walk.appended.tolist() == walk.asked_in.tolist() == (table.ts // SECOND).tolist()
     assert asked.tested.tolist() == (table.ts >= tested_from).tolist()
+    assert asked.settled.tolist() == [one + window <= table.ts.max() for one in table.ts.tolist()]
     assert (table.ts[asked.trained] + window < tested_from).all()
     assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()

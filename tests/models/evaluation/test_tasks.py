@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.evaluation.results import Results
+from models.evaluation.run import LISTED
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
 from models.evaluation.tuning import GROUPS, Trial, tune
 from models.training import Boosting
@@ -19,7 +20,16 @@ QUICK = Boosting(trees=60, num_leaves=15, min_data_in_leaf=20, threads=1)
 def task(protocol: Protocol, *, frozen: bool = False) -> Task:
     """A task that fits the log of a few days."""
     train = 0.5 if protocol == "purchase" else 0.25
-    return Task(protocol=protocol, frozen=frozen, first_day=3, last_day=4, share=0.4, test=0.2, train=train)
+    return Task(
+        protocol=protocol,
+        frozen=frozen,
+        first_day=3,
+        last_day=4,
+        share=0.4,
+        test=0.2,
+        train=train,
+        window=6.0,
+    )
 
 
 def anew(protocol: Protocol, *, frozen: bool = False) -> Results:
@@ -53,6 +63,9 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     summary = results.summary
     assert summary.calibrated is not None
     assert summary.calibrated.error < 0.02
+    asked = asked_of(shop_log(1500), task("purchase"))
+    settled = int((asked.tested & asked.settled).sum())
+    assert summary.calibrated.examples == LISTED * settled < LISTED * int(asked.tested.sum())
     figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
     assert figure["mix"] > figure["fixed blend"]
     assert results.slices is not None

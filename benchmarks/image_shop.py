@@ -24,12 +24,12 @@ from models.labelling.networks import RANDOM
 from models.labelling.pictures import Sight, decode_views
 from models.labelling.topics import TopicOptions, fit_topics
 from reco.events import Sale
+from reco.parameters import HOUR
 from streams.clock import now
 
 HOST = "127.0.0.1"
 SIDE = 640
 """Height and width of the pictures, pixels: those of a web page, some 60 KB each."""
-HOUR = 60 * 60 * 1000
 TAUGHT = 6
 """Postcards of each kind that the head learns from."""
 EPOCHS = 5

@@ -18,13 +18,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from benchmarks.click_to_list import percentile
 from benchmarks.installation import click, installation, producing, reading, workers
 from benchmarks.machine import Figure, Report, arguments, machine, publish
+from reco.parameters import DAY
 from streams.clock import now
 from streams.codecs import decode_list, encode
 from streams.settings import Settings
 from streams.supervisor import environment_of
 from streams.topics import topic_set
 
-AGO = 30 * 24 * 60 * 60 * 1000
+AGO = 30 * DAY
 """How old the first event of the log is, ms."""
 CLICKS_PER_VISITOR = 8
 TO_SETTLE = 64

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec.structs import replace
 
 from reco.events import Click, Sale
+from reco.parameters import HOUR
 from streams import clients
 from streams.clock import now
 from streams.codecs import encode
@@ -18,7 +19,6 @@ from streams.settings import Settings, load
 from streams.supervisor import Supervisor
 from streams.topics import Topic, topic_set
 
-HOUR = 60 * 60 * 1000
 READY_TIMEOUT = 600.0
 """Longest wait for workers, s."""
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from benchmarks.full_scoring import features_of_family, microseconds
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
-from benchmarks.shop import HOUR, NOON, VISIT_LENGTHS, Shop
+from benchmarks.shop import NOON, VISIT_LENGTHS, Shop
 from models.event_table import EventTable, table_of
 from models.walk import NOTHING_BOUGHT, after_each, questions
 from reco.knowledge import Knowledge
+from reco.parameters import HOUR
 
 SPAN = 10 * 24 * HOUR
 """How long the history lasts, ms."""

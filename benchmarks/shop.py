@@ -5,11 +5,11 @@ from random import Random
 
 from reco.catalogue import Catalogue
 from reco.events import Action, Cart, Click, Purchase, Sale
+from reco.parameters import HOUR
 from reco.sessions import Session, fold
 
 NOON = 1_700_000_000_000
 """The moment at which lists are asked for, ms."""
-HOUR = 60 * 60 * 1000
 CLICK_GAP = 40_000
 """Mean time between two clicks of a visit, ms."""
 VISIT_LENGTHS = (1, 2, 4, 6, 8, 8, 8, 10, 12, 21)

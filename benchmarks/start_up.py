@@ -11,6 +11,7 @@ import time
 
 from benchmarks.installation import click, installation, producing, resident_mb, workers
 from benchmarks.machine import Figure, Report, arguments, machine, publish
+from reco.parameters import DAY
 from streams import clients
 from streams.clock import now
 from streams.codecs import decode_event, encode
@@ -44,7 +45,7 @@ def main() -> None:
 
 async def write_history(settings: Settings, events: int, sales: int) -> None:
     """So many clicks of the last day, in visits."""
-    topic, day = topic_set(settings.topics).events, 24 * 60 * 60 * 1000
+    topic, day = topic_set(settings.topics).events, DAY
     async with producing(settings) as producer:
         for number in range(events):
             event = click(number, number // VISIT, sales, now() - day + number * day // events)

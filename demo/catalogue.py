@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from demo.kinds import KINDS, Kind
 from reco.events import Millis, Sale
+from reco.parameters import DAY, HOUR
 
 SALES = 204
 """Sales in the catalogue: 17 of each of twelve kinds; a few less where they cannot be shared out evenly."""
@@ -28,9 +29,6 @@ MOST_IMAGES = 3
 
 PLAINEST = 0.5
 """Charm of the least charming sale; the most charming one has 1."""
-
-HOUR = 60 * 60 * 1000
-DAY = 24 * HOUR
 
 
 @dataclass(frozen=True)

@@ -108,13 +108,9 @@ def remove_topics(settings: Settings, own: Settings) -> None:
 
 
 async def _remove_topics(kafka: Kafka, beginnings: tuple[str, ...]) -> None:
-    client = await clients.admin(kafka)
-    try:
-        await client.delete_topics(
-            [name for name in await client.list_topics() if name.startswith(beginnings)]
-        )
-    finally:
-        await client.close()
+    async with clients.admin(kafka) as client:
+        own = [name for name in await client.list_topics() if name.startswith(beginnings)]
+        await client.delete_topics(own)
 
 
 def parameters(settings: Settings, plan: Plan) -> dict[str, Any]:

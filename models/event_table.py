@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_log import EventLog, Row, Unreadable
-from reco.events import Action, Cart, Click, Event, Impression, Purchase
-from reco.recommenders.protocol import CART, CLICK, PURCHASE
+from reco.events import Action, Event, Impression
+from reco.recommenders.protocol import KINDS
 
-KINDS: Mapping[type[Action], int] = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
-EVENTS: Mapping[int, type[Action]] = {CLICK: Click, CART: Cart, PURCHASE: Purchase}
+EVENTS: Mapping[int, type[Action]] = {code: kind for kind, code in KINDS.items()}
 NO_SESSION = -1
 CODES: Mapping[str, str] = {
     "visitors": "i",

@@ -142,7 +142,7 @@ def newest(examples: Examples, boosting: Boosting) -> int:
 
 
 class LogisticRegression:
-    """Logistic regression on the same features: the reference system's own meta-model, and a baseline.
+    """Logistic regression on the same features: a simpler meta-model, and a baseline.
 
     Features are standardised; what is unknown counts as average.
     """

@@ -15,10 +15,7 @@ NONE_SHOWN = np.empty(0, np.intp)
 
 
 def negatives_of(moments: int) -> int:
-    """How many others each of so many moments has.
-
-    On a click log (globo, the days before its test) 15 taught as much as 60, and twice as many moments more.
-    """
+    """How many others each of so many moments has: more moments teach more than more others of each."""
     return min(NEGATIVES, max(FEWEST_NEGATIVES, EXAMPLES // max(moments, 1)))
 
 

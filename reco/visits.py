@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.kernels import BOOL, BOOLS, INT8S, INT32, INT32_ROWS, INT32S, INT64S, NOTHING, columns, compiled
+from reco.recommenders.protocol import PURCHASE
 from reco.sessions import VISIT_SILENCE
 
 MAX_VISITORS = 131_072
@@ -14,8 +15,6 @@ TRAIL = 6
 """Sales of a visit that are kept, the newest; a visit looks at 4 to 10."""
 OWNED = 4
 """Bought sales of a visitor that are kept, the newest, over all visits."""
-BUY = 2
-"""Code of a purchase, as in `reco.recommenders.protocol`."""
 
 
 class Trails(NamedTuple):
@@ -170,7 +169,7 @@ def _follow(
         steps.repeated[action] = _others(trails.sales[row], slots[action], steps.companions[action])
         _put_first(trails.sales[row], slots[action])
         _others(trails.owned[row], slots[action], steps.owned[action])
-        if kinds[action] == BUY:
+        if kinds[action] == PURCHASE:
             _put_first(trails.owned[row], slots[action])
 
 

@@ -1,14 +1,12 @@
 """Actions in their final order that wait to be learned, as columns that become arrays at once."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.events import Action, Cart, Click, Purchase
-from reco.recommenders.protocol import CART, CLICK, PURCHASE
-
-_KINDS: Final[dict[type[Action], int]] = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
+from reco.events import Action
+from reco.recommenders.protocol import KINDS
 
 
 class Waited(NamedTuple):
@@ -47,7 +45,7 @@ class WaitingActions:
         """Append one action, which counts as of `ts`, ms."""
         self._visitors.append(visitor)
         self._slots.append(slot)
-        self._kinds.append(_KINDS[type(event)])
+        self._kinds.append(KINDS[type(event)])
         self._ts.append(ts)
         self._segments.append(segments)
 

@@ -51,9 +51,5 @@ class Bulk:
 @asynccontextmanager
 async def bulk(kafka: Kafka, topic: str) -> AsyncIterator[Bulk]:
     """A bulk sender to `topic`, connected for the length of the block."""
-    producer = clients.producer(kafka)
-    try:
-        await producer.start()
+    async with clients.started(clients.producer(kafka)) as producer:
         yield Bulk(producer, topic, await producer.partitions_for(topic))
-    finally:
-        await producer.stop()

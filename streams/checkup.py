@@ -139,15 +139,12 @@ async def check_broker(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _round_trip(kafka: Kafka) -> Finding:
     """Whether the broker answers, and how fast."""
-    client = await clients.admin(kafka)
-    try:
-        times = []
+    times = []
+    async with clients.admin(kafka) as client:
         for _ in range(ROUND_TRIPS):
             began = time.perf_counter()
             cluster = await client.describe_cluster()
             times.append((time.perf_counter() - began) * 1000)
-    finally:
-        await client.close()
     nodes = len(cluster["brokers"])
     text = (
         f"{kafka.bootstrap_servers} answers in {min(times):.1f} ms ({nodes} node{'s' if nodes > 1 else ''})"

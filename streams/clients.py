@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,14 +12,12 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from reco.errors import BrokerError, SettingsError
 from streams.settings import Kafka
-from streams.topics import Topic
+from streams.topics import MAX_RECORD_BYTES, Topic
 
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 ISOLATION = "read_committed"
 """What consumers see of transactions; the same for all, or workers would learn differently."""
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 
 
 def security(kafka: Kafka) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def producer(kafka: Kafka, **options: Any) -> AIOKafkaProducer:
         "enable_idempotence": True,
         "linger_ms": 0,
         "max_batch_size": 256 * 1024,
-        "max_request_size": MAX_REQUEST_BYTES,
+        "max_request_size": MAX_RECORD_BYTES,
         "compression_type": "lz4",
     }
     return AIOKafkaProducer(
@@ -83,7 +81,7 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
         "isolation_level": ISOLATION,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
-        "max_partition_fetch_bytes": 4 * 1024 * 1024,
+        "max_partition_fetch_bytes": MAX_RECORD_BYTES,
     }
     return AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options)
@@ -93,8 +91,8 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
 @asynccontextmanager
 async def started(client: Client) -> AsyncIterator[Client]:
     """A producer or consumer that runs for the length of the block; what a producer sent has then arrived."""
-    await client.start()
     try:
+        await client.start()
         yield client
     finally:
         await client.stop()
@@ -116,8 +114,9 @@ def answering(kafka: Kafka) -> Iterator[None]:
         ) from error
 
 
-async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
-    """A started admin client; close it after use.
+@asynccontextmanager
+async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, connected for the length of the block.
 
     Raises:
         BrokerError: the broker cannot be reached.
@@ -126,11 +125,9 @@ async def admin(kafka: Kafka) -> AIOKafkaAdminClient:
     try:
         with answering(kafka):
             await client.start()
-    except BrokerError:
-        with suppress(Exception):
-            await client.close()
-        raise
-    return client
+        yield client
+    finally:
+        await client.close()
 
 
 async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
@@ -139,8 +136,7 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
     Raises:
         BrokerError: the broker cannot be reached, or refuses one.
     """
-    client = await admin(kafka)
-    try:
+    async with admin(kafka) as client:
         existing = set(await client.list_topics())
         missing = [topic for topic in topics if topic.name not in existing]
         if not missing:
@@ -151,12 +147,10 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
                 for topic in missing
             ]
         )
-        for name, code, *message in response.topic_errors:
-            if code not in (0, TopicAlreadyExistsError.errno):
-                raise BrokerError(f"The broker refused to create {name}: {for_code(code).__name__} {message}")
-        return [topic.name for topic in missing]
-    finally:
-        await client.close()
+    for name, code, *message in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise BrokerError(f"The broker refused to create {name}: {for_code(code).__name__} {message}")
+    return [topic.name for topic in missing]
 
 
 def partitions(*topics: Topic) -> list[TopicPartition]:

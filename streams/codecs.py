@@ -5,7 +5,7 @@ A record that cannot be read raises `RefusedRecordError`, whose reason goes to d
 
 import math
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -13,12 +13,7 @@ from models.release_promotion import LabellerPromotion, Live, Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import (
     MAX_ID_LENGTH,
-    Cart,
-    Click,
-    Erasure,
     EventFact,
-    Impression,
-    Purchase,
     Sale,
     SaleFact,
     Withdrawal,
@@ -45,7 +40,7 @@ MAX_FUTURE = 5 * 60 * 1000
 
 T = TypeVar("T")
 
-KNOWN_TYPES = frozenset(("click", "cart", "purchase", "impression", "erasure"))
+KNOWN_TYPES = frozenset(one.__struct_config__.tag for one in get_args(EventFact))
 
 
 class _TypeOnly(msgspec.Struct):
@@ -53,7 +48,7 @@ class _TypeOnly(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_event_decoder = msgspec.json.Decoder(Click | Cart | Purchase | Impression | Erasure)
+_event_decoder = msgspec.json.Decoder(EventFact)
 _type_decoder = msgspec.json.Decoder(_TypeOnly)
 _sale_decoder = msgspec.json.Decoder(Sale)
 _labels_decoder = msgspec.json.Decoder(SaleLabels)

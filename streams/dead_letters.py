@@ -8,15 +8,14 @@ crash a letter can be there twice: its source position tells.
 from faust.types import Message
 
 from reco.errors import RefusedRecordError
-from streams import clients
 from streams.delivery.outbox import Outbox
-from streams.topics import Topic
+from streams.topics import MAX_RECORD_BYTES, Topic
 
 MAX_DETAIL = 2000
 """Longest detail written, in characters."""
 MAX_KEY_BYTES = 128 * 1024
 """Longest key written whole."""
-MAX_VALUE_BYTES = clients.MAX_REQUEST_BYTES - 2 * MAX_KEY_BYTES
+MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * MAX_KEY_BYTES
 """Longest value written whole: beside it and the key, 128 KiB are left for headers and what lz4 may add.
 
 A batch that its client compressed unpacks to records of any size, which the broker never measured.

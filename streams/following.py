@@ -105,9 +105,9 @@ async def followed(settings: Settings, found: Callable[[], None]) -> AsyncIterat
     topics = topic_set(settings.topics)
     group = settings.worker.group
     groups = {group("sessions"): topics.events, group("scoring"): topics.sessions}
-    async with bulk(settings.kafka, topics.events.name) as events, reading.reader(settings.kafka) as consumer:
-        admin = await clients.admin(settings.kafka)
-        try:
-            yield Followed(events, groups, admin, consumer, found)
-        finally:
-            await admin.close()
+    async with (
+        bulk(settings.kafka, topics.events.name) as events,
+        reading.reader(settings.kafka) as consumer,
+        clients.admin(settings.kafka) as admin,
+    ):
+        yield Followed(events, groups, admin, consumer, found)

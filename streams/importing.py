@@ -105,11 +105,8 @@ async def import_log(
 
 async def _cluster_id(kafka: Kafka) -> str:
     """The id of the Kafka cluster, which an import's progress belongs to."""
-    client = await clients.admin(kafka)
-    try:
+    async with clients.admin(kafka) as client:
         return str((await client.describe_cluster())["cluster_id"])
-    finally:
-        await client.close()
 
 
 def _import_id(*parts: Any) -> str:

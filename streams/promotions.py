@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple
 
-from aiokafka.errors import KafkaError
-
 from models.release_promotion import Live, P, promotion_of
-from reco.errors import BrokerError, RefusedRecordError, TenfoldError
+from reco.errors import RefusedRecordError, TenfoldError
 from streams.codecs import encode
-from streams.delivery.outbox import Outbox
+from streams.delivery.outbox import deliver
 from streams.reading import read_whole
 from streams.settings import Kafka
 
@@ -88,12 +86,5 @@ async def announce(kafka: Kafka, topic: str, kind: Kind[P], promotion: Live[P] |
     Raises:
         BrokerError: the broker did not take it.
     """
-    outbox = Outbox(kafka)
-    try:
-        await outbox.start()
-        await outbox.send(topic, kind.key, None if promotion is None else encode(promotion))
-        await outbox.settle()
-    except (KafkaError, OSError) as error:
-        raise BrokerError(f"{topic}: the promotion did not arrive: {error}. Do the same again.") from error
-    finally:
-        await outbox.close()
+    value = None if promotion is None else encode(promotion)
+    await deliver(kafka, topic, [(kind.key, value)], "Do the same again.")

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
-from aiokafka.errors import KafkaError
 
 from models.sale_file import SaleRow
-from reco.errors import BrokerError, RefusedRecordError
+from reco.errors import RefusedRecordError
 from reco.events import MAX_ID_LENGTH, Sale, SaleFact, Withdrawal
 from streams.codecs import decode_sale, encode
-from streams.delivery.outbox import Outbox
+from streams.delivery.outbox import deliver
 from streams.settings import Kafka
 
 SaleRecord = tuple[bytes, bytes | None]
@@ -114,15 +113,4 @@ async def send(kafka: Kafka, topic: str, records: Sequence[SaleRecord]) -> None:
     Raises:
         BrokerError: the broker did not take all of them.
     """
-    outbox = Outbox(kafka)
-    try:
-        await outbox.start()
-        for key, value in records:
-            await outbox.send(topic, key, value)
-        await outbox.settle()
-    except (KafkaError, OSError) as error:
-        raise BrokerError(
-            f"{topic}: not all records have arrived: {error}. Publish the same again; it does no harm."
-        ) from error
-    finally:
-        await outbox.close()
+    await deliver(kafka, topic, records, "Publish the same again; it does no harm.")

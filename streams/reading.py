@@ -39,11 +39,8 @@ async def partitions_of(kafka: Kafka, *topics: str) -> dict[str, list[TopicParti
     Raises:
         BrokerError: the broker cannot be reached, or does not have one of them.
     """
-    client = await clients.admin(kafka)
-    try:
+    async with clients.admin(kafka) as client:
         described = await client.describe_topics(list(topics))
-    finally:
-        await client.close()
     partitions: dict[str, list[TopicPartition]] = {}
     for one in described:
         name, numbers = one["topic"], sorted(each["partition"] for each in one["partitions"])

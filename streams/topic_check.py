@@ -44,16 +44,13 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
         BrokerError: the broker cannot be reached.
     """
     wanted = list(topics)
-    client = await clients.admin(kafka)
-    try:
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
+        for topic in wanted
+    ]
+    async with clients.admin(kafka) as client:
         described = await client.describe_topics([topic.name for topic in wanted])
-        resources = [
-            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
-            for topic in wanted
-        ]
         answers = await client.describe_configs(resources)
-    finally:
-        await client.close()
     partitions = {one["topic"]: len(one["partitions"]) for one in described}
     configs = {
         name: {key: value for key, value, *_ in entries}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from reco.parameters import DAY
 from streams.settings import Topics
 
-DAY = 24 * 60 * 60 * 1000
-"""A day, ms."""
-
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 KEEP_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY)}
 APPEND_TIME: Mapping[str, str] = {"message.timestamp.type": "LogAppendTime"}
@@ -64,6 +64,6 @@ def topic_set(settings: Topics) -> TopicSet:
         releases=topic("releases", COMPACTED, APPEND_TIME, partitions=1),
         # Room for a refused record that was as large as the broker takes, and its headers.
         dead_letters=topic(
-            "dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(4 * 1024 * 1024)}
+            "dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(MAX_RECORD_BYTES)}
         ),
     )

@@ -20,7 +20,7 @@ from reco.kernels import (
     columns,
     compiled,
 )
-from reco.parameters import PopularityParameters
+from reco.parameters import HOUR, PopularityParameters
 from reco.recommenders.protocol import ACTIONS, CART, CLICK, PURCHASE, Actions
 from reco.sale_index import MAX_SALES
 
@@ -153,8 +153,8 @@ def _count(
     for position in range(len(slots)):
         slot = slots[position]
         known = slot >= 0 and state.last[slot] > 0
-        rows[n_counted + 5, position] = max(as_of - state.first[slot], 0) / 3.6e6 if known else math.nan
-        rows[n_counted + 6, position] = max(as_of - state.last[slot], 0) / 3.6e6 if known else math.nan
+        rows[n_counted + 5, position] = max(as_of - state.first[slot], 0) / HOUR if known else math.nan
+        rows[n_counted + 6, position] = max(as_of - state.last[slot], 0) / HOUR if known else math.nan
 
 
 @compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))

@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.candidates import Query
+from reco.events import Action, Cart, Click, Purchase
 from reco.kernels import BOOLS, INT8S, INT32_ROWS, INT32S, INT64S, columns
 
 CLICK: Final = 0
 CART: Final = 1
 PURCHASE: Final = 2
 """Codes of the kinds of action in arrays."""
+KINDS: Final[Mapping[type[Action], int]] = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
+"""The code of each kind."""
 
 
 class Actions(NamedTuple):

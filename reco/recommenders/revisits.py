@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from reco import decay
 from reco.candidates import Query
 from reco.kernels import FLOAT32_ROWS, INT32_ROWS, INT32S, INT64, INT64S, NOTHING, compiled
+from reco.parameters import HOUR
 from reco.recommenders.protocol import CART, CLICK, PURCHASE, Actions
 
 KIND_WEIGHTS = np.array([1.0, 12.0])
@@ -83,7 +84,7 @@ def _score(
         if touch < visit_length:
             rows[4, position] += 1
         if math.isnan(rows[5, position]):
-            rows[5, position] = max(at - ts[touch], 0) / 3.6e6
+            rows[5, position] = max(at - ts[touch], 0) / HOUR
             rows[6, position] = sales
             sales += 1
     for touch in range(len(ts)):

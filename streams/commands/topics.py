@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reco.parameters import DAY
 from streams.clients import create_topics
 from streams.embedded import broker_for
 from streams.settings import Settings, load
 from streams.topic_check import SHOWN, TopicState, differences, inspect, unequal
-from streams.topics import DAY, topic_set
+from streams.topics import topic_set
 
 
 def topics(

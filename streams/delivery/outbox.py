@@ -1,13 +1,14 @@
 """The way out of an agent: sends that are all known to have arrived before the batch is acknowledged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
-from reco.errors import DeliveryError
+from reco.errors import BrokerError, DeliveryError
 from streams import clients
 from streams.settings import Kafka
 
@@ -53,3 +54,23 @@ class Outbox:
         """Send what is left and stop."""
         if self._producer is not None:
             await self._producer.stop()
+
+
+async def deliver(
+    kafka: Kafka, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], remedy: str
+) -> None:
+    """Send records (key and value) to `topic`; all of them have arrived when this returns.
+
+    Raises:
+        BrokerError: the broker did not take all of them; it ends with the `remedy`.
+    """
+    outbox = Outbox(kafka)
+    try:
+        await outbox.start()
+        for key, value in records:
+            await outbox.send(topic, key, value)
+        await outbox.settle()
+    except (KafkaError, OSError) as error:
+        raise BrokerError(f"{topic}: not everything has arrived: {error}. {remedy}") from error
+    finally:
+        await outbox.close()

@@ -25,11 +25,8 @@ TENFOLD = [sys.executable, "-c", "from streams.cli import main; main()"]
 
 
 async def topic_names(settings: Settings) -> list[str]:
-    client = await clients.admin(settings.kafka)
-    try:
+    async with clients.admin(settings.kafka) as client:
         return [name for name in await client.list_topics() if settings.topics.prefix in name]
-    finally:
-        await client.close()
 
 
 def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:

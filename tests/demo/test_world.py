@@ -1,6 +1,6 @@
 """The world without Kafka keeps lists as workers do: one pipeline, knowledge a second behind."""
 
-from demo.catalogue import HOUR, travel_catalogue
+from demo.catalogue import travel_catalogue
 from demo.list_rules import broken_rules
 from demo.visitors import Crowd
 from demo.world import World
@@ -8,6 +8,7 @@ from models.blend import Blend
 from reco.events import Click, Event
 from reco.knowledge import Knowledge
 from reco.lists import TopTen
+from reco.parameters import HOUR
 
 START = 1_800_000_000_000
 SALES = travel_catalogue(seed=1, start=START)

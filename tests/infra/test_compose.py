@@ -184,11 +184,8 @@ def test_kafka_is_the_version_that_the_tests_run() -> None:
 
 @pytest.mark.broker
 async def test_kafkas_environment_names_only_properties_that_kafka_has(broker: Broker, kafka: Kafka) -> None:
-    client = await admin(kafka)
-    try:
+    async with admin(kafka) as client:
         [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.BROKER, "1")])
-    finally:
-        await client.close()
     known = {entry[0] for entry in answer.resources[0][-1]}
     assert set(properties_of(SERVICES["kafka"]["environment"])) <= known
     assert broker.bootstrap_servers == kafka.bootstrap_servers

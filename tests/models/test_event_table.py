@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.event_log import EventLog, Row, Unreadable
-from models.event_table import EVENTS, KINDS, NO_SESSION, EventTable, read_table, table_of
+from models.event_table import NO_SESSION, EventTable, read_table, table_of
 from models.log_columns import EventReader, Meaning
-from reco.events import Cart, Click, Event, Impression, Purchase, Shown
+from reco.events import Click, Event, Impression, Shown
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
 from tests import facts
 from tests.models.log_reading import conversion
@@ -139,12 +138,6 @@ def test_names_are_numbered_as_they_appear() -> None:
     table = table_of(clicks)
     assert table.visitors.tolist() == [0, 1, 0, 2]
     assert table.visitor_ids == ["b", "a", "c"]
-
-
-@pytest.mark.parametrize("kind", [Click, Cart, Purchase])
-def test_kinds_have_the_codes_of_the_recommenders(kind: type[Click | Cart | Purchase]) -> None:
-    assert EVENTS[KINDS[kind]] is kind
-    assert KINDS[kind] == {Click: CLICK, Cart: CART, Purchase: PURCHASE}[kind]
 
 
 def shown(visitor: str, *sales: str, after: int = 0) -> Impression:

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.events import Action, Purchase
-from reco.recommenders.protocol import PURCHASE
+from reco.recommenders.protocol import KINDS
 from reco.sessions import VISIT_SILENCE
-from reco.visits import BUY, OWNED, TRAIL, RunningVisits
+from reco.visits import OWNED, TRAIL, RunningVisits
 from tests.reco.plain import PlainVisits, Step
-from tests.reco.worlds import DAY, KINDS, NOON, SALES, act, actions
+from tests.reco.worlds import DAY, NOON, SALES, act, actions
 
 
 def followed(visits: RunningVisits, batch: list[Action]) -> list[Step]:
@@ -35,10 +35,6 @@ def test_they_are_those_of_the_plain_reference_however_the_actions_are_cut(
     visits, plain = RunningVisits(capacity=16), PlainVisits()
     for batch in batches:
         assert followed(visits, batch) == [plain.follow(action) for action in batch]
-
-
-def test_a_purchase_has_the_same_code_here_and_in_the_recommenders() -> None:
-    assert BUY == PURCHASE == KINDS[Purchase]
 
 
 def test_the_newest_sales_of_a_visit_come_first_and_only_so_many_are_kept() -> None:

@@ -13,7 +13,7 @@ from reco.events import Action, Cart, Click, Event, Purchase, Sale
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
-from reco.recommenders.protocol import CART, CLICK, PURCHASE, Actions
+from reco.recommenders.protocol import KINDS, Actions
 from reco.sessions import Session, fold
 from reco.visits import RunningVisits
 
@@ -32,8 +32,6 @@ CONTEXTS: Mapping[str, dict[str, str]] = {
     "cleo": {"country": "IT"},
 }
 """Where these visitors come from; of others nothing is known."""
-
-KINDS: Mapping[type[Action], int] = {Click: CLICK, Cart: CART, Purchase: PURCHASE}
 
 Second = Sequence[tuple[int, int, Event]]
 """What was appended in one second: partition, offset, event."""

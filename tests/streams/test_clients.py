@@ -170,6 +170,7 @@ async def test_a_broker_that_does_not_answer_is_named_and_the_password_is_not() 
         password=SECRET,
     )
     with pytest.raises(BrokerError) as caught:
-        await admin(nobody)
+        async with admin(nobody):
+            pass
     assert f"No broker answers at 127.0.0.1:{port}" in str(caught.value)
     assert SECRET not in str(caught.value)

@@ -248,13 +248,12 @@ def older_at_the_end(records: list[Any]) -> set[str]:
 
 async def until_committed(world: World, count: int) -> None:
     """Wait until the sessions workers have committed `count` events, so that none of them comes again."""
-    client = await admin(world.settings.kafka)
     committed = 0
-    while committed < count:
-        found = await client.list_consumer_group_offsets(world.settings.worker.group("sessions"))
-        committed = sum(at.offset for tp, at in found.items() if tp.topic == world.topics.events.name)
-        await asyncio.sleep(0.05)
-    await client.close()
+    async with admin(world.settings.kafka) as client:
+        while committed < count:
+            found = await client.list_consumer_group_offsets(world.settings.worker.group("sessions"))
+            committed = sum(at.offset for tp, at in found.items() if tp.topic == world.topics.events.name)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_worker_that_slept_while_another_took_over_leaves_no_older_state_as_the_last(
@@ -310,11 +309,10 @@ async def test_a_foreign_record_among_the_states_neither_replaces_one_nor_stops_
 
 async def make_anew(world: World, topic: Topic) -> None:
     """Remove a topic, and create it again under the same name."""
-    client = await admin(world.settings.kafka)
-    await client.delete_topics([topic.name])
-    while topic.name in await client.list_topics():
-        await asyncio.sleep(0.05)
-    await client.close()
+    async with admin(world.settings.kafka) as client:
+        await client.delete_topics([topic.name])
+        while topic.name in await client.list_topics():
+            await asyncio.sleep(0.05)
     await create_topics(world.settings.kafka, world.topics)
 
 

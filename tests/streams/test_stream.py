@@ -156,10 +156,9 @@ async def test_a_record_larger_than_a_dead_letter_is_cut_and_stops_nothing(
 
 async def admit_large_records(world: World) -> None:
     """Make the broker take what no client packed small."""
-    client = await admin(world.settings.kafka)
     limit = ConfigResource(ConfigResourceType.TOPIC, world.topics.events.name, {"max.message.bytes": 2**24})
-    await client.alter_configs([limit])
-    await client.close()
+    async with admin(world.settings.kafka) as client:
+        await client.alter_configs([limit])
 
 
 async def test_an_unknown_event_type_is_counted_and_dropped(world: World) -> None:

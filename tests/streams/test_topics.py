@@ -2,8 +2,9 @@
 
 import pytest
 
+from reco.parameters import DAY
 from streams.settings import Topics
-from streams.topics import DAY, Topic, topic_set
+from streams.topics import Topic, topic_set
 
 TOPICS = topic_set(Topics())
 

@@ -237,17 +237,14 @@ async def expect_lists_after_the_last_event(world: World, patience: float = PATI
 async def expect_all_acknowledged(world: World, worker: Worker) -> None:
     """The position of the group of the sessions agent is the end of `events`, whatever stands there last."""
     group = worker.group("sessions")
-    admin = await clients.admin(world.settings.kafka)
-    try:
-        async with (
-            clients.started(clients.consumer(world.settings.kafka)) as consumer,
-            asyncio.timeout(PATIENCE),
-        ):
-            partitions, reached, ends = clients.partitions(world.topics.events), None, dict[Any, int]()
-            while reached != ends:
-                ends = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
-                found = await admin.list_consumer_group_offsets(group, partitions=list(ends))
-                reached = {tp: one.offset for tp, one in found.items()}
-                await asyncio.sleep(0.05)
-    finally:
-        await admin.close()
+    async with (
+        clients.admin(world.settings.kafka) as admin,
+        clients.started(clients.consumer(world.settings.kafka)) as consumer,
+        asyncio.timeout(PATIENCE),
+    ):
+        partitions, reached, ends = clients.partitions(world.topics.events), None, dict[Any, int]()
+        while reached != ends:
+            ends = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
+            found = await admin.list_consumer_group_offsets(group, partitions=list(ends))
+            reached = {tp: one.offset for tp, one in found.items()}
+            await asyncio.sleep(0.05)

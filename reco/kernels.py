@@ -16,6 +16,7 @@ NOTHING = types.void
 BOOL = types.boolean
 INT32 = types.int32
 INT64 = types.int64
+UINT64 = types.uint64
 FLOAT32 = types.float32
 FLOAT64 = types.float64
 BOOLS = types.boolean[::1]

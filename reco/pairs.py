@@ -17,10 +17,13 @@ from reco.kernels import (
     INT64,
     INT64S,
     NOTHING,
+    UINT64,
     columns,
     compiled,
 )
 
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2 ** 64 divided by the golden ratio, odd: products with it spread over all bits (Knuth, TAOCP 3, 6.4)."""
 LEAST_HOP = 1 / 64
 """A sale that led to another less often is not followed on from there: it adds little, and costs as much."""
 
@@ -63,9 +66,23 @@ def forget(pairs: Pairs, dropped: NDArray[np.bool_]) -> None:
     _forget(pairs, dropped)
 
 
+@compiled(FLOAT64(UINT64))
+def lot(seed: int) -> float:
+    """A number from 0 to 1, 1 excluded, that looks like one drawn by lot and is the same on every machine."""
+    mixed = np.uint64(seed) * SPREAD
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * SPREAD
+    return np.float64((mixed ^ (mixed >> np.uint64(32))) >> np.uint64(11)) / 2.0**53
+
+
 @compiled(NOTHING(INT32S, FLOAT32S, INT64, FLOAT64))
 def _strengthen(neighbours: NDArray[np.int32], weights: NDArray[np.float32], other: int, gain: float) -> None:
-    """Add `gain` to `other` in a row; a new one takes the place of the weakest, unless that is stronger."""
+    """Add `gain` to `other` in a row.
+
+    In a full row the weakest grows by what a new one gains, and gives its place to it with the probability of
+    the gain's share. So counts are right on average, and a sale that has just opened is not shut out of the
+    row of a busy one (unbiased Space-Saving: Ting, Data Sketches for Disaggregated Subset Sum and Frequent
+    Item Estimation, SIGMOD 2018). The lot is drawn from the bits of the weight: the same log, the same row.
+    """
     weakest = 0
     for place in range(len(weights)):
         if neighbours[place] == other + 1:
@@ -76,9 +93,9 @@ def _strengthen(neighbours: NDArray[np.int32], weights: NDArray[np.float32], oth
         if neighbours[place] == 0 and weights[place] == 0.0:
             weakest = place
             break
-    if gain >= weights[weakest]:
+    weights[weakest] += gain
+    if neighbours[weakest] == 0 or lot(weights.view(np.uint32)[weakest]) * weights[weakest] < gain:
         neighbours[weakest] = other + 1
-        weights[weakest] = gain
 
 
 @compiled(NOTHING(PAIRS, INT64, INT64, INT64, FLOAT64))

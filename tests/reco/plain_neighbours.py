@@ -53,7 +53,7 @@ class PlainPairs:
         self._exponents: defaultdict[str, int] = defaultdict(int)
 
     def link(self, sale: str, other: str, exponent: int, gain: float) -> None:
-        """Add to the pair; a new one beyond the limit takes the place of the first of the weakest."""
+        """Add to the pair; one beyond the limit adds to the first of the weakest, and may take its place."""
         newer = exponent - self._exponents[sale]
         if newer > 0:
             self._rows[sale] = [(one, np.float32(math.ldexp(w, -newer))) for one, w in self._rows[sale]]
@@ -68,8 +68,9 @@ class PlainPairs:
             row.append((other, np.float32(gain)))
         else:
             place = min(range(len(row)), key=lambda place: row[place][1])
-            if gain >= float(row[place][1]):
-                row[place] = (other, np.float32(gain))
+            weight = np.float32(float(row[place][1]) + gain)
+            taken = pairs.lot(int(weight.view(np.uint32))) * float(weight) < gain
+            row[place] = (other if taken else row[place][0], weight)
 
     def forget(self, dropped: Collection[str]) -> None:
         """As if these sales had never been seen; what they took from others is gone."""

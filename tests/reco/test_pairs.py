@@ -111,14 +111,26 @@ def test_a_pair_stands_in_its_row_once_even_after_a_neighbour_before_it_was_drop
     assert sorted(both.fast.neighbours[0].tolist()) == [0, 2 + 1, 3 + 1]
 
 
-def test_a_new_neighbour_takes_the_place_of_the_weakest_unless_that_is_stronger() -> None:
-    both = BothPairs(n_neighbours=2)
-    both.link(0, 1, gain=0.5)
-    both.link(0, 2, gain=0.25)
-    both.link(0, 3, gain=0.125)
-    assert np.flatnonzero(both.followed(0)).tolist() == [1, 2]
-    both.link(0, 4, gain=0.375)
-    assert np.flatnonzero(both.followed(0)).tolist() == [1, 4]
+@given(st.integers(0, 10**9))
+def test_in_a_full_row_every_count_is_right_on_average(start: int) -> None:
+    """Of 6 sales that a busy one leads to equally often, a row of 3 holds a half, and their counts double."""
+    told, random = np.zeros(len(SLOTS)), np.random.default_rng(start)
+    for row in range(300):
+        fast = pairs.no_pairs(len(SLOTS), 3)
+        for other in random.permutation(np.repeat(np.arange(len(SLOTS)), 6)).tolist():
+            pairs.link(fast, 0, other, 0, 1 + (start + row) % 97 / 97)
+        np.add.at(told, fast.neighbours[0] - 1, fast.weights[0] / (1 + (start + row) % 97 / 97))
+    assert told / 300 == pytest.approx(6, rel=0.25)
+
+
+def test_a_sale_that_has_just_opened_gets_into_the_row_of_a_busy_one() -> None:
+    fast, random = pairs.no_pairs(120, 96), np.random.default_rng(1)
+    for other in random.integers(0, 110, 20_000).tolist():
+        pairs.link(fast, 0, other, 0, 1 + random.random())
+    weakest = fast.weights[0].min()
+    for _ in range(int(2 * weakest)):
+        pairs.link(fast, 0, 115, 0, 1 + random.random())
+    assert 115 + 1 in fast.neighbours[0].tolist()
 
 
 @pytest.mark.parametrize("order", [1, -1])

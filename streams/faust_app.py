@@ -43,7 +43,7 @@ _slots: list[IO[str]] = []
 def new_app(settings: Settings, agent: str) -> LosslessApp:
     """The Faust application of one agent, in the consumer group of that agent."""
     app = LosslessApp(
-        settings.worker.group(agent),
+        settings.group(agent),
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings.kafka),
         broker_session_timeout=SESSION_TIMEOUT,
@@ -55,10 +55,8 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         stream_buffer_maxsize=2 * MAX_OUTSTANDING,
         stream_wait_empty=True,
         agent_supervisor=CrashingSupervisor,
-        # Tables belong to their topics and group: under a new prefix or application they begin anew.
-        datadir=table_folder(
-            settings.data_dir() / "tables" / (settings.topics.prefix + settings.worker.group(agent))
-        ),
+        # Tables belong to their group: under a new prefix or application they begin anew.
+        datadir=table_folder(settings.data_dir() / "tables" / settings.group(agent)),
         store="rocksdb://",
         topic_allow_declare=False,
         topic_disable_leader=True,

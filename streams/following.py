@@ -103,7 +103,7 @@ class Followed:
 async def followed(settings: Settings, found: Callable[[], None]) -> AsyncIterator[Followed]:
     """A sender to `events`, connected for the length of the block."""
     topics = topic_set(settings.topics)
-    group = settings.worker.group
+    group = settings.group
     groups = {group("sessions"): topics.events, group("scoring"): topics.sessions}
     async with (
         bulk(settings.kafka, topics.events.name) as events,

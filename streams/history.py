@@ -86,15 +86,15 @@ class _Appends:
         self._columns = Columns()
         self._newest: defaultdict[int, int] = defaultdict(int)
         self._ids, self._partitions, self._offsets = array("q"), array("i"), array("q")
-        self._erased: dict[str, int] = {}
-        # How many actions had been heard of when a visitor was to be forgotten.
+        self._erased: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        # How many actions had been heard of when a visitor was to be forgotten, by partition.
 
     def add(self, event: EventFact, partition: int, offset: int, timestamp: int) -> None:
         """Take over an event of a partition, whose events come in order; `timestamp` is its append time."""
         # As workers have it, time in a partition never goes back, even if the clock of its broker does.
         self._newest[partition] = max(self._newest[partition], timestamp)
         if isinstance(event, Erasure):
-            self._erased[event.visitor_id] = len(self._ids)
+            self._erased[event.visitor_id][partition] = len(self._ids)
             return
         if isinstance(event, Impression):
             self._columns.show(event)
@@ -124,9 +124,14 @@ class _Appends:
         return with_impressions(moved.only(rows), rows, self._columns.impressions)
 
     def _erased_before(self, table: EventTable) -> NDArray[np.int64]:
-        """int64[n_rows]: of the visitor of each row, the rows before this one are erased."""
-        of_visitor = [self._erased.get(visitor_id, 0) for visitor_id in table.visitor_ids]
-        return np.array(of_visitor, np.int64)[table.visitors]
+        """int64[n_rows]: of the visitor and in the partition of each row, the rows before this are erased."""
+        numbers = {visitor_id: number for number, visitor_id in enumerate(self._erased, start=1)}
+        heard = np.zeros((len(numbers) + 1, max(self._newest, default=0) + 1), np.int64)
+        for visitor_id, number in numbers.items():
+            for partition, count in self._erased[visitor_id].items():
+                heard[number, partition] = count
+        rows = np.array([numbers.get(visitor_id, 0) for visitor_id in table.visitor_ids], np.int64)
+        return heard[rows[table.visitors], np.array(self._partitions, np.int64)]
 
     def _order(self, table: EventTable) -> NDArray[np.intp]:
         """By second of append, event time, partition and offset, as `Knowledge.advance` has it."""

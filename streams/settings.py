@@ -59,7 +59,8 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     """How a worker process runs.
 
     Attributes:
-        application: consumer groups are named after it; a shadow system gets its own.
+        application: consumer groups are named after it and the prefix of the topics; a shadow system gets its
+            own.
         data_dir: folder of the embedded broker and of each worker's RocksDB tables.
         health_host, health_port: where `/health` and `/metrics` listen; port 0 takes a free one.
         stall_seconds: a worker that makes no progress for so long, while there is work, exits.
@@ -72,10 +73,6 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     health_port: Annotated[int, Meta(ge=0, le=LAST_PORT)] = 0
     stall_seconds: Annotated[float, Meta(ge=2, le=3600)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
-
-    def group(self, agent: str) -> str:
-        """The consumer group of an agent."""
-        return f"{self.application}-{agent}"
 
 
 class Releases(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +105,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     releases: Releases = Releases()
     images: Images = Images()
     labelling: Labelling = Labelling()
+
+    def group(self, agent: str) -> str:
+        """The consumer group of an agent; installations with other topics never share one."""
+        return f"{self.topics.prefix}{self.worker.application}-{agent}"
 
     def data_dir(self) -> Path:
         """The data folder, absolute."""

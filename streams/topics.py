@@ -48,7 +48,9 @@ def topic_set(settings: Topics) -> TopicSet:
     """The topics that `settings` describe."""
 
     def topic(name: str, *configs: Mapping[str, str], partitions: int = settings.partitions) -> Topic:
-        merged = {key: value for config in configs for key, value in config.items()}
+        # What `acks=all` waits for: with 3 replicas, one broker may be lost with all that it had.
+        replicas = {"min.insync.replicas": str(max(1, settings.replication - 1))}
+        merged = {key: value for config in (*configs, replicas) for key, value in config.items()}
         return Topic(settings.prefix + name, partitions, settings.replication, merged)
 
     thirty_days = {"retention.ms": str(30 * DAY)}

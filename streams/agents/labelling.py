@@ -66,7 +66,7 @@ class LabellingApp:
         self._outboxes = self.app.outbox(settings.kafka), self.app.outbox(settings.kafka)
         self._ways: tuple[LabellingWay, ...] = ()
         self._waiting = 0
-        name, sales, labelled = settings.worker.group("labelling"), self.backlog.sales, self.backlog.labelled
+        name, sales, labelled = settings.group("labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
         own = Work(name, self._positions, (self.topics.sales,), name, under_way=lambda: self.app.begun)
         backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)

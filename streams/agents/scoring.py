@@ -119,7 +119,7 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     """The Faust application of the scoring agent."""
     scoring = ScoringApp(settings, vitals)
     app, desk = scoring.app, scoring.desk
-    watch(app, settings.worker.group("scoring"), vitals, scoring.topics.sessions)
+    watch(app, settings.group("scoring"), vitals, scoring.topics.sessions)
     app.before_start(scoring.build)
     app.alongside(scoring.catalogue.follow)
     app.alongside(scoring.labels.follow)

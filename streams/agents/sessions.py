@@ -106,7 +106,7 @@ def sessions_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     topics = topic_set(settings.topics)
     outbox, checks = app.outbox(settings.kafka), app.outbox(settings.kafka)
     keeper = SessionKeeper(topics, _table(app, topics), outbox, vitals)
-    watch(app, settings.worker.group("sessions"), vitals, topics.events, topics.sales)
+    watch(app, settings.group("sessions"), vitals, topics.events, topics.sales)
 
     @app.agent(raw_topic(app, topics.events.name), concurrency=1)  # type: ignore[untyped-decorator]
     async def sessions(events: Any) -> None:

@@ -9,10 +9,11 @@ from rich.console import Console
 
 from reco.errors import RefusedRecordError
 from reco.events import Erasure
-from streams.bulk import bulk
 from streams.clock import now
 from streams.codecs import decode_event, encode
+from streams.delivery.outbox import deliver
 from streams.embedded import reachable
+from streams.reading import partitions_of
 from streams.settings import Settings, load
 from streams.topics import topic_set
 
@@ -46,5 +47,7 @@ def _record(visitor: str) -> tuple[bytes, bytes]:
 
 
 async def _send(settings: Settings, records: list[tuple[bytes, bytes]]) -> None:
-    async with bulk(settings.kafka, topic_set(settings.topics).events.name) as events:
-        await events.deliver(records)
+    """Send them to every partition: a website may have others than Kafka's own clients choose for a key."""
+    topic = topic_set(settings.topics).events.name
+    partitions = [tp.partition for tp in (await partitions_of(settings.kafka, topic))[topic]]
+    await deliver(settings.kafka, topic, records, "Erase the same again; it does no harm.", partitions)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -57,9 +58,15 @@ class Outbox:
 
 
 async def deliver(
-    kafka: Kafka, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], remedy: str
+    kafka: Kafka,
+    topic: str,
+    records: Iterable[tuple[bytes, bytes | None]],
+    remedy: str,
+    partitions: Sequence[int | None] = (None,),
 ) -> None:
     """Send records (key and value) to `topic`; all of them have arrived when this returns.
+
+    Each goes to all of `partitions`; None is that of its key.
 
     Raises:
         BrokerError: the broker did not take all of them; it ends with the `remedy`.
@@ -67,8 +74,8 @@ async def deliver(
     outbox = Outbox(kafka)
     try:
         await outbox.start()
-        for key, value in records:
-            await outbox.send(topic, key, value)
+        for (key, value), partition in product(records, partitions):
+            await outbox.send(topic, key, value, partition)
         await outbox.settle()
     except (KafkaError, OSError) as error:
         raise BrokerError(f"{topic}: not everything has arrived: {error}. {remedy}") from error

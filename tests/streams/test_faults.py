@@ -251,7 +251,7 @@ async def until_committed(world: World, count: int) -> None:
     committed = 0
     async with admin(world.settings.kafka) as client:
         while committed < count:
-            found = await client.list_consumer_group_offsets(world.settings.worker.group("sessions"))
+            found = await client.list_consumer_group_offsets(world.settings.group("sessions"))
             committed = sum(at.offset for tp, at in found.items() if tp.topic == world.topics.events.name)
             await asyncio.sleep(0.05)
 

@@ -22,7 +22,7 @@ RECORDS = 5_000
 
 async def joined(world: World) -> AIOKafkaConsumer:
     """A member of the sessions workers' group that does no work until it is told to."""
-    member = clients.consumer(world.settings.kafka, group_id=world.settings.worker.group("sessions"))
+    member = clients.consumer(world.settings.kafka, group_id=world.settings.group("sessions"))
     member.subscribe([world.topics.events.name])
     await member.start()
     while not member.assignment():

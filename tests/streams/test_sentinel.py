@@ -100,7 +100,7 @@ async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_
     await world.start("sessions").ready()
     await world.send(*clicks(4, 20))
     await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 4)
-    group = world.settings.worker.group("sessions")
+    group = world.settings.group("sessions")
     start_sentinel(world.settings, world.topics, ended.set, has_partitions=False, group=group)
 
     assert not await asyncio.to_thread(ended.wait, 6)

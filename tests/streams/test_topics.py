@@ -50,6 +50,14 @@ def test_every_record_has_the_time_of_the_broker() -> None:
     assert {topic.config["message.timestamp.type"] for topic in TOPICS} == {"LogAppendTime"}
 
 
+@pytest.mark.parametrize(("replication", "fewest"), [(1, "1"), (2, "1"), (3, "2")])
+def test_with_three_replicas_a_record_is_on_two_brokers_before_it_is_acknowledged(
+    replication: int, fewest: str
+) -> None:
+    topics = topic_set(Topics(replication=replication))
+    assert {topic.config["min.insync.replicas"] for topic in topics} == {fewest}
+
+
 def test_events_are_kept_for_ever() -> None:
     config = TOPICS.events.config
     assert (config["cleanup.policy"], config["retention.ms"], config["retention.bytes"]) == (

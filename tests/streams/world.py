@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.events import Click, Event, Sale
@@ -236,7 +237,7 @@ async def expect_lists_after_the_last_event(world: World, patience: float = PATI
 
 async def expect_all_acknowledged(world: World, worker: Worker) -> None:
     """The position of the group of the sessions agent is the end of `events`, whatever stands there last."""
-    group = worker.group("sessions")
+    group = replace(world.settings, worker=worker).group("sessions")
     async with (
         clients.admin(world.settings.kafka) as admin,
         clients.started(clients.consumer(world.settings.kafka)) as consumer,

@@ -1,5 +1,7 @@
 """The broker that the settings ask for: the one they name, or the embedded one of the data folder."""
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +10,11 @@ from msgspec.structs import replace
 from infra.broker import Broker, find, start, stop
 from reco.errors import BrokerError
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether the embedded broker answers."""
 
 
 @contextmanager
@@ -31,6 +38,28 @@ def broker_for(settings: Settings, *, detached: bool = False) -> Iterator[Settin
     finally:
         if running is None and broker.is_ours:
             stop(data_dir)
+
+
+class BrokerKeeper:
+    """Starts the embedded broker again if it has ended; none if the settings name others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        """Look, if it is time to."""
+        now = time.monotonic()
+        if self._settings.kafka.bootstrap_servers or now < self._due:
+            return
+        data_dir = self._settings.data_dir()
+        try:
+            if find(data_dir) is None:
+                log.warning("no broker answers in %s; one is started", data_dir)
+                start(data_dir, detached=False)
+        except BrokerError as error:
+            log.error("%s", error)  # noqa: TRY400 - it says all that there is to say
+        self._due = time.monotonic() + LOOK_EVERY
 
 
 def reachable(settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,11 +53,13 @@ class WorkerProcess:
         if self.process is not None and self.process.poll() is not None:
             self._ended(self.process.returncode, now)
         if self.process is None and now >= self._start_at:
-            command = [sys.executable, "-m", "streams.worker", *self.agents]
+            command = [sys.executable, "-m", "streams.worker", "--supervised", *self.agents]
             # A process group of its own, so that Ctrl-C reaches the restart loop alone, which then stops it.
             self._started_at = now
             try:
-                self.process = subprocess.Popen(command, env=self._environment, start_new_session=True)  # noqa: S603
+                self.process = subprocess.Popen(  # noqa: S603
+                    command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+                )
             except OSError as error:  # too many processes, or too little memory, for the moment
                 self._again(f"cannot be started: {error}", now)
 
@@ -97,7 +99,14 @@ class WorkerProcess:
 class Supervisor:
     """Worker processes under one restart loop, which runs in a thread; use it as a context manager."""
 
-    def __init__(self, settings: Settings, processes: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        processes: Sequence[Sequence[str]],
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`also` is called again and again, to start what the workers need if that has ended."""
+        self._also = also
         self.workers = [WorkerProcess(settings, agents) for agents in processes]
         self._stopping = threading.Event()
         self._loop = threading.Thread(target=self._tend, name="restart-loop", daemon=True)
@@ -141,6 +150,7 @@ class Supervisor:
 
     def _tend(self) -> None:
         while not self._stopping.wait(TICK):
+            self._also()
             for worker in self.workers:
                 worker.tend(time.monotonic())
 

@@ -1,11 +1,14 @@
 """A worker process: the chosen agents, each a Faust application, and a sentinel that watches them.
 
-`python -m streams.worker sessions scoring` is what the restart loop runs. The process ends non-zero as soon
-as anything fails, and is started again.
+`python -m streams.worker --supervised sessions scoring` is what the restart loop runs. The process ends
+non-zero as soon as anything fails, and is started again.
 """
 
 import asyncio
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from reco.errors import SettingsError, TenfoldError
@@ -41,6 +44,10 @@ AGENTS: Mapping[str, Callable[[Settings, Vitals], LosslessApp]] = {
     "labelling": _labelling,
 }
 """The agents by name; each is imported only where it runs."""
+SUPERVISED = "--supervised"
+"""Says that the input is a pipe from the restart loop."""
+LONGEST_STOP = 20
+"""Seconds that a worker whose restart loop is gone has to end by itself."""
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
@@ -79,8 +86,20 @@ def run(names: Sequence[str], settings: Settings) -> None:
         sentinel.stop()
 
 
+def follow_parent() -> None:
+    """Stop when the process that started this one has ended: the kernel closes its pipe, however it did."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    signal.alarm(LONGEST_STOP)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if arguments[:1] == [SUPERVISED]:
+        del arguments[0]
+        threading.Thread(target=follow_parent, name="lifeline", daemon=True).start()
     try:
-        run(sys.argv[1:], load())
+        run(arguments, load())
     except TenfoldError as mistake:
         sys.exit(str(mistake))

@@ -11,7 +11,7 @@ from rich.console import Console
 from streams.clients import create_topics
 from streams.commands.loading import FIRST_START
 from streams.commands.promoting import live_of
-from streams.embedded import broker_for
+from streams.embedded import BrokerKeeper, broker_for
 from streams.settings import Settings, load
 from streams.supervisor import Supervisor
 from streams.topics import topic_set
@@ -31,15 +31,16 @@ def up(
     """Start a broker if none is configured, the topics and the workers; start again whatever ends."""
     console = Console(stderr=True)
     told_to_stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: told_to_stop.set())
-    with broker_for(load()) as settings:
+    asked = load()
+    with broker_for(asked) as settings:
         created = asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
         console.print(f"broker  {settings.kafka.bootstrap_servers}")
         console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
         labellers = _labelling_workers(settings, labelling)
         processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labellers
-        with Supervisor(settings, processes) as supervisor:
+        with Supervisor(settings, processes, BrokerKeeper(asked)) as supervisor:
             with console.status(f"Starting the workers ({FIRST_START})"):
                 supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             if not told_to_stop.is_set():

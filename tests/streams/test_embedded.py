@@ -1,14 +1,17 @@
 """A broker that the settings name always wins; otherwise there is the embedded one of the data folder."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from msgspec.structs import replace
 
 from infra.broker import find, start, stop
 from reco.errors import BrokerError
-from streams.embedded import broker_for, reachable
+from streams.embedded import BrokerKeeper, broker_for, reachable
 from streams.settings import Kafka, Settings, Worker
 
 pytestmark = pytest.mark.broker
@@ -54,6 +57,22 @@ def test_a_detached_broker_is_left_running(unset: Settings) -> None:
     assert running is not None
     assert running.bootstrap_servers == given.kafka.bootstrap_servers
     assert running.parent is None
+
+
+def test_a_broker_that_ends_is_started_again_at_its_address(unset: Settings) -> None:
+    with broker_for(unset) as given:
+        keep, first = BrokerKeeper(unset), find(unset.data_dir())
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(first.pid)], timeout=10)
+        keep()
+        assert reachable(unset) == given
+    assert find(unset.data_dir()) is None
+
+
+def test_a_broker_that_the_settings_name_is_never_started(unset: Settings) -> None:
+    BrokerKeeper(replace(unset, kafka=Kafka(bootstrap_servers="kafka.example:9092")))()
+    assert find(unset.data_dir()) is None
 
 
 def test_reachable_finds_a_broker_but_starts_none(unset: Settings) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from itertools import pairwise
 
+import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -40,6 +42,26 @@ def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert len(starts) > 3
     assert pauses == sorted(pauses)
+
+
+@pytest.mark.broker
+@pytest.mark.faults
+def test_workers_end_when_their_restart_loop_is_killed(settings: Settings, topics: TopicSet) -> None:
+    program = (
+        "from streams.settings import load; from streams.supervisor import Supervisor\n"
+        "with Supervisor(load(), [('sessions',)]) as supervisor:\n"
+        "    supervisor.ready(60)\n"
+        "    print(supervisor.workers[0].process.pid, flush=True)\n"
+        "    input()\n"
+    )
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, env=environment_of(settings), stdin=pipe, stdout=pipe) as loop:
+        assert loop.stdout is not None
+        worker = psutil.Process(int(loop.stdout.readline()))
+        loop.kill()
+    gone, _ = psutil.wait_procs([worker], timeout=30)
+    assert gone == [worker]
+    assert topics
 
 
 @pytest.mark.broker

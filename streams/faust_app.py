@@ -73,7 +73,11 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
 def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
     """Make the readiness of `app`, and its progress on `topics`, part of the worker's vital signs."""
     vitals.readiness[group] = lambda: app.tables.actives_ready
-    vitals.works.append(Work(group, app.positions, topics, group, under_way=lambda: app.begun))
+
+    def under_way() -> bool:
+        return app.begun and not app.tables.recovery.restoring
+
+    vitals.works.append(Work(group, app.positions, topics, group, under_way=under_way))
 
 
 def raw_topic(app: LosslessApp, name: str, *, acks: bool = True) -> Any:

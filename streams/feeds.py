@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
-from reco.errors import RefusedRecordError, UnknownTypeError
+from reco.errors import DeliveryError, RefusedRecordError, UnknownTypeError
 from reco.events import Erasure, Event, SaleFact
 from reco.knowledge import Knowledge
 from streams import clients
@@ -71,8 +72,12 @@ class Feed:
     async def build(self, share: float = 1.0) -> None:
         """Read to the present end of the topic, in at most this share of the time."""
         self.reading = True
+        # A position that is gone is no reason to begin anew: what was read stays in what is built from it.
         self._consumer = clients.consumer(
-            self._kafka, fetch_max_wait_ms=FETCH_WAIT, max_partition_fetch_bytes=FETCH_BYTES
+            self._kafka,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=FETCH_WAIT,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )
         await self._consumer.start()
         self._consumer.assign(self._partitions)
@@ -105,7 +110,13 @@ class Feed:
             await self._consumer.stop()
 
     async def _read(self, consumer: Any) -> None:
-        fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=self.at_once)
+        try:
+            fetched = await consumer.getmany(timeout_ms=FETCH_WAIT, max_records=self.at_once)
+        except OffsetOutOfRangeError as error:
+            raise DeliveryError(
+                f"{self._topic.name} ends before what was read of it: it was made anew, or has lost records. "
+                "The worker ends; started again, it reads the topic whole"
+            ) from error
         for tp, records in fetched.items():
             self.take(tp.partition, records)
         for tp in self._partitions:  # not the offset of the last record: what ends a transaction is none

@@ -84,7 +84,14 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         end = await consumer.end_offsets(partitions)
         starts = {}
         for tp in partitions:
-            start = max(await consumer.committed(tp) or 0, first[tp])
+            committed = await consumer.committed(tp)
+            start = max(committed or 0, first[tp])
+            if committed is not None and committed < start:
+                self.log.error(
+                    "%s[%s]: offsets %s to %s were removed before they were read; keep the topic for longer "
+                    "(retention.ms=-1; `tenfold doctor` checks it)",
+                    *(tp.topic, tp.partition, committed, start - 1),
+                )
             if start > end[tp]:
                 raise DeliveryError(
                     f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: "

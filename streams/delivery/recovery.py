@@ -102,6 +102,8 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
     kafka: Kafka
     source: str
     """The topic whose offsets the states name."""
+    restoring = False
+    """Whether states are being read; the work on events begins afterwards."""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _restart_recovery(self) -> None:
@@ -120,9 +122,13 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
                 return
 
     async def _restore_tables(self, rebalance: int) -> None:
-        for table, tps in list(self.actives_for_table.items()):
-            if rebalance == self.app.rebalancing_count and tps:
-                await restore(StateTable(table), tps, self.source, self.kafka)
+        self.restoring = True
+        try:
+            for table, tps in list(self.actives_for_table.items()):
+                if rebalance == self.app.rebalancing_count and tps:
+                    await restore(StateTable(table), tps, self.source, self.kafka)
+        finally:
+            self.restoring = False
 
     async def _start_flow(self, rebalance: int) -> None:
         consumer = self.app.consumer

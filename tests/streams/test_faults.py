@@ -19,13 +19,14 @@ from streams.clock import now
 from streams.sentinel import STALLED
 from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor
-from streams.topics import Topic, topic_set
+from streams.topics import topic_set
 from tests.streams.world import (
     Running,
     World,
     clicks,
     count_of,
     expect_lists_after_the_last_event,
+    make_anew,
     newest_lists,
     newest_sessions,
     open_sales,
@@ -305,15 +306,6 @@ async def test_a_foreign_record_among_the_states_neither_replaces_one_nor_stops_
     await view.until(lambda found: b"e1" in found[-1].value if found else False)
     states = [session_in(one.value) for one in view.records if one.value != b'{"offset":999999}']
     assert [touch.event_id for touch in states[-1].recent] == ["e0", "e1"]
-
-
-async def make_anew(world: World, topic: Topic) -> None:
-    """Remove a topic, and create it again under the same name."""
-    async with admin(world.settings.kafka) as client:
-        await client.delete_topics([topic.name])
-        while topic.name in await client.list_topics():
-            await asyncio.sleep(0.05)
-    await create_topics(world.settings.kafka, world.topics)
 
 
 async def test_states_of_a_topic_that_was_made_anew_stop_the_worker_until_they_are_removed_too(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from models.blend import Blend
 from reco.catalogue import Catalogue
+from reco.errors import DeliveryError
 from reco.events import Click
 from reco.knowledge import Knowledge
 from reco.policy import UNRESTRICTED
@@ -16,7 +17,7 @@ from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import CatalogueFeed, KnowledgeFeed
-from tests.streams.world import PATIENCE, World, clicks, open_sales
+from tests.streams.world import PATIENCE, World, clicks, make_anew, open_sales
 
 pytestmark = pytest.mark.broker
 
@@ -116,3 +117,13 @@ async def test_what_cannot_be_read_does_not_stop_the_feeds(world: World) -> None
 
     assert len(catalogue) == 2
     assert sum(catalogue.offsets) >= 2
+
+
+async def test_a_topic_that_is_made_anew_ends_its_feed_instead_of_being_ignored(world: World) -> None:
+    await world.publish(*open_sales(20))
+    feed = CatalogueFeed(world.settings.kafka, world.topics.sales, Catalogue(world.topics.sales.partitions))
+    await feed.build()
+    await make_anew(world, world.topics.sales)
+    with pytest.raises(DeliveryError, match="made anew"):
+        await asyncio.wait_for(feed.follow(), PATIENCE)
+    await feed.close()

@@ -235,6 +235,15 @@ async def expect_lists_after_the_last_event(world: World, patience: float = PATI
     return {visitor: lists[visitor] for visitor in last}
 
 
+async def make_anew(world: World, topic: Topic) -> None:
+    """Remove a topic, and create it again under the same name."""
+    async with clients.admin(world.settings.kafka) as client:
+        await client.delete_topics([topic.name])
+        while topic.name in await client.list_topics():
+            await asyncio.sleep(0.05)
+    await clients.create_topics(world.settings.kafka, world.topics)
+
+
 async def expect_all_acknowledged(world: World, worker: Worker) -> None:
     """The position of the group of the sessions agent is the end of `events`, whatever stands there last."""
     group = replace(world.settings, worker=worker).group("sessions")

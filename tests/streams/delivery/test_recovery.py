@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from reco.errors import DeliveryError
 from reco.sessions import Session
+from streams.agents.sessions import sessions_app
 from streams.clients import producer, started
 from streams.codecs import encode
+from streams.delivery import recovery
 from streams.delivery.recovery import StateTable, is_newer, restore
 from streams.reading import newest_of, partitions_of, reader
 from streams.restoring import newest_since
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
+from streams.vitals import Vitals
 
 ANN, BOB = b"ann", b"bob"
 FOREIGN = b'{"offset":999999}'
@@ -191,3 +194,21 @@ def test_the_state_that_includes_more_is_newer(one: int, other: int) -> None:
 def test_what_is_no_state_is_never_newer(value: bytes) -> None:
     assert not is_newer(value, None)
     assert not is_newer(value, state(0))
+
+
+async def test_a_worker_that_restores_its_table_does_not_stand_still(
+    settings: Settings, topics: TopicSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vitals = Vitals()
+    app = sessions_app(settings, vitals)
+    (work,), app.begun, seen = vitals.works, True, list[bool]()
+
+    async def restored(*_: object) -> None:
+        seen.append(work.under_way())
+
+    monkeypatch.setattr(recovery, "restore", restored)
+    app.tables.recovery.actives_for_table["a table"].add(TP(topics.sessions.name, 0))
+    assert work.under_way()
+    await app.tables.recovery._restore_tables(app.rebalancing_count)
+    assert seen == [False]
+    assert work.under_way()

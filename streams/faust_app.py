@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from streams import clients
 from streams.delivery.consumer import MAX_OUTSTANDING, LosslessApp
 from streams.delivery.recovery import PositionRecovery
 from streams.settings import Kafka, Settings
+from streams.topic_check import require
 from streams.topics import Topic, topic_set
 from streams.vitals import Vitals, Work
 
@@ -67,6 +69,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
     recovery.kafka = settings.kafka
     recovery.source = topic_set(settings.topics).events.name
     app.tables._recovery = recovery  # noqa: SLF001 - Faust has no setting for it
+    app.before_start(partial(require, settings.kafka, topic_set(settings.topics)))
     return app
 
 

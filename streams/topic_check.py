@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from reco.errors import BrokerError
 from streams import clients
 from streams.reading import reader
 from streams.settings import Kafka
@@ -64,18 +65,27 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     ]
 
 
+async def require(kafka: Kafka, topics: Iterable[Topic]) -> None:
+    """Check that `topics` are there with the partitions that the settings want: no worker can do without.
+
+    Raises:
+        BrokerError: one is not; or the broker cannot be reached.
+    """
+    wanted = list(topics)
+    async with clients.admin(kafka) as client:
+        described = await client.describe_topics([topic.name for topic in wanted])
+    found = {one["topic"]: len(one["partitions"]) for one in described}
+    wrong = [text for topic in wanted for text in _shape(TopicState(topic, found[topic.name]))]
+    if wrong:
+        raise BrokerError("\n".join(wrong))
+
+
 def differences(state: TopicState) -> Iterator[str]:
     """What is not as the settings want it, each with what to do."""
+    yield from _shape(state)
     wanted = state.wanted
     if state.missing:
-        yield f"{wanted.name} is missing; create it with `tenfold topics --create`"
         return
-    if state.partitions != wanted.partitions:
-        yield (
-            f"{wanted.name} has {state.partitions} partitions, the settings want {wanted.partitions}; "
-            "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
-            "adding partitions would move visitors away from their sessions"
-        )
     for key, value in wanted.config.items():
         actual = state.config.get(key, "unset")
         if actual != value:
@@ -84,6 +94,19 @@ def differences(state: TopicState) -> Iterator[str]:
                 f"{wanted.name} has {key}={actual}, not {value}; "
                 f"kafka-configs.sh --alter --topic {wanted.name} --add-config {setting}"
             )
+
+
+def _shape(state: TopicState) -> Iterator[str]:
+    """Whether the topic is missing, or has other partitions."""
+    wanted = state.wanted
+    if state.missing:
+        yield f"{wanted.name} is missing; create it with `tenfold topics --create`"
+    elif state.partitions != wanted.partitions:
+        yield (
+            f"{wanted.name} has {state.partitions} partitions, the settings want {wanted.partitions}; "
+            "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
+            "adding partitions would move visitors away from their sessions"
+        )
 
 
 def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:

@@ -1,14 +1,18 @@
 """What a worker process says of what keeps it from starting."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from infra.ports import free_port
+from streams.clients import create_topics
 from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
+from streams.topics import topic_set
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])
@@ -27,4 +31,25 @@ def test_a_broker_that_cannot_be_reached_is_told_in_words(agent: str, tmp_path: 
     assert ended.returncode == 1
     assert f"No broker answers at {kafka.bootstrap_servers}" in ended.stderr
     assert "tenfold doctor" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize(
+    ("partitions", "said"),
+    [(None, "events is missing; create it"), (8, "has 4 partitions, the settings want 8")],
+)
+def test_a_worker_without_the_topics_of_its_settings_says_what_to_do(
+    settings: Settings, partitions: int | None, said: str
+) -> None:
+    wanted = settings
+    if partitions is not None:
+        asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
+        wanted = replace(settings, topics=replace(settings.topics, partitions=partitions))
+    command = [sys.executable, "-m", "streams.worker", "sessions"]
+    ended = subprocess.run(
+        command, env=environment_of(wanted), timeout=60, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode != 0
+    assert said in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -6,7 +6,7 @@ Each is built up to the end of its topic before the worker takes part in scoring
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -200,13 +200,15 @@ class KnowledgeFeed(Feed):
         self.knowledge = knowledge
         self._waiting: defaultdict[int, Second] = defaultdict(list)
         self._newest = [0] * topic.partitions
+        self._polled = {tp: deque[int | None]([None, None], maxlen=2) for tp in self._partitions}
+        """When the last poll but one and the last poll of each partition were processed, ms."""
         self.over = 0
         """The last second that is over in all partitions, as far as is known, s since the epoch."""
         self.late = 0
 
     def take(self, partition: int, records: Iterable[Any]) -> None:
         """Sort events into the seconds of their append; the sessions agent refuses what cannot be read."""
-        newest = self._newest[partition]
+        newest, late = self._newest[partition], self.late
         for record in records:
             # A broker's clock can go back; the second of an append never does, or replay would differ.
             newest = max(newest, record.timestamp // 1000)
@@ -217,28 +219,36 @@ class KnowledgeFeed(Feed):
             if not isinstance(event, Erasure):
                 self._waiting[self._in_time(newest)].append((partition, record.offset, event))
         self._newest[partition] = newest
+        if self.late > late:
+            log.warning(
+                "%d appends before second %s are learned in it: are the clocks of all machines in step?",
+                *(self.late - late, self.knowledge.second + 1),
+            )
 
     def _in_time(self, second: int) -> int:
         if second > self.knowledge.second:
             return second
         self.late += 1
-        log.warning(
-            "an append of second %s is learned late, in second %s: are the clocks of all machines in step?",
-            second,
-            self.knowledge.second + 1,
-        )
         return self.knowledge.second + 1
 
     def settle(self, consumer: Any) -> None:
         """Learn the seconds that are over."""
+        for tp in self._partitions:
+            polled = consumer.last_poll_timestamp(tp)
+            if polled != self._polled[tp][-1]:
+                self._polled[tp].append(polled)
         self.over = min(self._over(consumer, tp) for tp in self._partitions)
         for second in sorted(second for second in self._waiting if second <= self.over):
             self.knowledge.advance(second, self._waiting.pop(second))
 
     def _over(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
-        """The last second in which nothing more can be appended to a partition, as far as is known."""
+        """The last second in which nothing more can be appended to a partition, as far as is known.
+
+        A poll has the time at which its answer was processed, which may be long after the broker gave it. But
+        it was asked for after the poll before it was processed, so it includes all that was appended by then.
+        """
         by_record: int = self._newest[tp.partition] - 1
-        polled: int | None = consumer.last_poll_timestamp(tp)
+        polled = self._polled[tp][0]
         end: int | None = consumer.highwater(tp)
         if polled is None or end is None or self._next[tp.topic, tp.partition] < end:
             return by_record

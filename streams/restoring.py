@@ -1,6 +1,6 @@
 """Who was active lately, read back from the topics when a worker takes partitions over."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,14 +16,20 @@ from streams.topics import TopicSet
 
 
 async def restore_active(
-    active: ActiveVisitors, kafka: Kafka, topics: TopicSet, unread: Mapping[int, int], since: int
+    active: ActiveVisitors,
+    kafka: Kafka,
+    topics: TopicSet,
+    unread: Mapping[int, int],
+    since: int,
+    *,
+    forgotten: Collection[str] = (),
 ) -> None:
     """Add the visitors with a list, and an event since `since` (ms since the epoch, UTC), of some partitions.
 
     `unread` has for each of these the first offset on `sessions` that is still to be handed over. A visitor
     who is known already is newer here than in the topics. One without a list yet is about to get one, since
     the session is still to be handed over. If it is not, and the list is of an older state, a worker that was
-    paused wrote over a newer list: this one holds no more.
+    paused wrote over a newer list: this one holds no more. Who is `forgotten` by the end is left out.
     """
     async with reader(kafka) as consumer:
         lists = await newest_since(consumer, topics.recommendations.name, unread, since)
@@ -37,7 +43,8 @@ async def restore_active(
             continue
         if record.offset < unread[record.partition] and top.made_from.session_offset < session.offset:
             top = structs.replace(top, holds_until=since)
-        if session.last_ts >= since and active.get(session.visitor_id) is None:
+        known = session.visitor_id in forgotten or active.get(session.visitor_id) is not None
+        if session.last_ts >= since and not known:
             active.emitted(record.partition, session, top)
 
 

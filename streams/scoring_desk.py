@@ -74,24 +74,32 @@ class ScoringDesk:
         self.active = ActiveVisitors()
         self.owned: frozenset[int] = frozenset()
         self._known: frozenset[int] = frozenset()
+        self.forgotten: set[str] = set()
+        """Who was erased while active visitors of partitions were still being restored."""
 
     # -- ownership
 
     def own_nothing(self) -> None:
         """Emit nothing more on its own, until partitions are assigned again."""
-        self._known = self.active.partitions
         self.owned = frozenset()
 
     def own(self, partitions: Iterable[int], moved: Iterable[int] = ()) -> frozenset[int]:
         """Take these partitions over; those whose visitors are not known here yet.
 
-        What is known of those that have `moved`, which others went on with, is out of date.
+        What is known of those that have `moved`, which others went on with, is out of date. The others are
+        known once they were `restored`, not with a first click that comes before.
         """
         self.owned = frozenset(partitions)
+        self._known = self._known.intersection(self.owned).difference(moved)
         self.active.keep(self.owned.difference(moved))
+        self.forgotten.clear()
         self._default_second = -1
-        # Not those of now: a first click of a partition may have come before its visitors are restored.
-        return self.owned - self._known.difference(moved)
+        return self.owned - self._known
+
+    def restored(self) -> None:
+        """The active visitors of all partitions that are owned are known now."""
+        self._known = self.owned
+        self.forgotten.clear()
 
     # -- what lists are computed with
 
@@ -126,7 +134,10 @@ class ScoringDesk:
     async def forget(self, partition: int, visitor: bytes) -> None:
         """An erased session: erase its list too."""
         async with self._lock:
-            self.active.forget(visitor.decode(errors="replace"))
+            erased = visitor.decode(errors="replace")
+            self.active.forget(erased)
+            if self._known != self.owned:
+                self.forgotten.add(erased)
             await self._outbox.send(self._lists.name, visitor, None, partition)
             await self._outbox.settle()
 

@@ -1,5 +1,6 @@
 """The scoring agent: a fresh top 10 for every visitor whose session changed."""
 
+import asyncio
 import gc
 from collections.abc import Iterable
 from typing import Any
@@ -46,6 +47,8 @@ class ScoringApp:
         book = self.labels.book
         self.learning = Learning(settings.kafka, self.topics.events, self.catalogue, book)
         self.letters: Outbox = self.app.outbox(settings.kafka)
+        self.taking_over: asyncio.Future[None] | None = None
+        """Of the newest assignment; what it restores is of no use once partitions are revoked again."""
         self.desk = ScoringDesk(
             self.topics.recommendations,
             self.app.outbox(settings.kafka),
@@ -94,7 +97,15 @@ class ScoringApp:
         unknown = self.desk.own(done, {tp.partition for tp in moved if tp.topic == name})
         if unknown:
             since, unread = now() - VISIT_SILENCE, {partition: done[partition] for partition in unknown}
-            await restore_active(self.desk.active, self.settings.kafka, self.topics, unread, since)
+            await restore_active(
+                self.desk.active,
+                self.settings.kafka,
+                self.topics,
+                unread,
+                since,
+                forgotten=self.desk.forgotten,
+            )
+        self.desk.restored()
         await self.desk.refresh_overtaken()
 
     async def score(self, batch: Iterable[EventT]) -> None:
@@ -131,10 +142,12 @@ def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def release(_: Any, revoked: set[TP], **__: Any) -> None:  # noqa: ARG001
         desk.own_nothing()
+        if scoring.taking_over is not None:
+            scoring.taking_over.cancel()
 
     @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
     async def take_over(*_: Any, **__: Any) -> None:
-        app.add_future(scoring.take_over())
+        scoring.taking_over = app.add_future(scoring.take_over())
 
     @app.agent(raw_topic(app, scoring.topics.sessions.name), concurrency=1)  # type: ignore[untyped-decorator]
     async def score(sessions: Any) -> None:

@@ -1,6 +1,7 @@
 """Knowledge is a function of the log alone: followed as it grows or built afterwards, it is the same."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import CatalogueFeed, KnowledgeFeed
+from streams.settings import Settings, Topics
+from streams.topics import topic_set
 from tests.streams.world import PATIENCE, World, clicks, make_anew, open_sales
 
 pytestmark = pytest.mark.broker
@@ -127,3 +130,32 @@ async def test_a_topic_that_is_made_anew_ends_its_feed_instead_of_being_ignored(
     with pytest.raises(DeliveryError, match="made anew"):
         await asyncio.wait_for(feed.follow(), PATIENCE)
     await feed.close()
+
+
+def test_a_second_is_over_only_once_a_poll_was_asked_for_after_it(settings: Settings) -> None:
+    """An answer that waited in a process that stood still says nothing of the time until it was looked at."""
+    topic = topic_set(Topics(partitions=1)).events
+    feed, polls = KnowledgeFeed(settings.kafka, topic, Knowledge()), [10_000]
+    consumer = SimpleNamespace(last_poll_timestamp=lambda _: polls[-1], highwater=lambda _: 0)
+    feed._next[topic.name, 0] = 0
+    over = []
+    for polled in (10_000, 10_000, 14_000, 14_100):
+        polls.append(polled)
+        feed.settle(consumer)
+        over.append(feed.over)
+    assert over == [-1, -1, 8, 12]
+
+
+def test_appends_that_are_learned_late_are_told_of_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    at, knowledge = 1_600_000_000_000, Knowledge()
+    knowledge.advance(at // 1000 + 5, [])
+    feed = KnowledgeFeed(settings.kafka, topic_set(Topics(partitions=1)).events, knowledge)
+    late = [
+        SimpleNamespace(key=b"v", value=encode(Click(f"e{n}", "v", "s", at)), timestamp=at, offset=n)
+        for n in range(3)
+    ]
+    feed.take(0, late)
+    assert feed.late == 3
+    assert [one.getMessage()[:9] for one in caplog.records] == ["3 appends"]

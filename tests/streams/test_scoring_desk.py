@@ -33,8 +33,9 @@ class Sent:
     def __init__(self) -> None:
         self.lists: list[TopTen] = []
 
-    async def send(self, topic: str, key: bytes, value: bytes, partition: int) -> None:  # noqa: ARG002
-        self.lists.append(decode_list(value))
+    async def send(self, topic: str, key: bytes, value: bytes | None, partition: int) -> None:  # noqa: ARG002
+        if value is not None:
+            self.lists.append(decode_list(value))
 
     async def settle(self) -> None:
         """It has arrived."""
@@ -61,6 +62,7 @@ class Shop:
 
     async def open(self) -> None:
         self.desk.own({0})
+        self.desk.restored()
         touch = Touch(now(), "e", "sale-1", "click")
         await self.desk.refresh((0, Session(f"visitor-{n}", n, recent=(touch,))) for n in range(VISITORS))
         self.sent.lists.clear()
@@ -161,8 +163,23 @@ async def test_partitions_whose_visitors_are_not_known_here_or_moved_on_elsewher
     assert shop.desk.own({0, 1}) == {1}
     assert shop.desk.active.partitions == {0, 1}
     shop.desk.own_nothing()
-    assert shop.desk.own({0, 1}, moved={0}) == {0}
+    assert shop.desk.own({0, 1}, moved={0}) == {0, 1}, "what was begun to be restored is not known yet"
     assert shop.desk.active.partitions == {1}
+    shop.desk.restored()
+    shop.desk.own_nothing()
+    assert shop.desk.own({0, 1}) == frozenset()
+
+
+async def test_who_is_erased_while_active_visitors_are_restored_is_not_among_them() -> None:
+    shop = Shop()
+    await shop.open()
+    await shop.desk.forget(0, b"visitor-1")
+    assert not shop.desk.forgotten
+    shop.desk.own({0, 1})
+    await shop.desk.forget(0, b"visitor-2")
+    assert shop.desk.forgotten == {"visitor-2"}
+    shop.desk.restored()
+    assert not shop.desk.forgotten
 
 
 async def test_a_sale_that_is_now_excluded_leaves_the_lists_of_active_visitors() -> None:

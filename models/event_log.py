@@ -4,6 +4,7 @@ A row is a dict of texts by column name, whatever the format. CSV and JSON Lines
 with gzip (`.gz`) or zstd (`.zst`). Blank lines are no rows; a column without a name is left out.
 """
 
+import codecs
 import csv
 import hashlib
 import io
@@ -38,6 +39,10 @@ FIRST_ROWS = 1_000
 """Rows of JSON Lines that say which columns there are."""
 LONGEST_ROW = 100
 """Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
+SEPARATORS: Mapping[str, str] = {";": "';'", "\t": "tabs"}
+"""What other programs write between values instead of commas, and what it is called."""
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""The first two bytes of UTF-16 text."""
 BUFFER_BYTES = 1 << 20
 """Bytes that are decompressed at a time."""
 
@@ -91,14 +96,29 @@ def open_text(path: Path) -> Iterator[tuple[TextIO, Callable[[], float]]]:
     Bytes that are not UTF-8 become lone surrogates, so that only their row is refused.
 
     Raises:
-        EventLogError: the file cannot be opened, or its compressed data are broken or cut short.
+        EventLogError: it cannot be opened, its compressed data are broken or cut short, or it is UTF-16.
     """
     with _readable(path), path.open("rb") as raw:
         size = max(1, path.stat().st_size)
-        with io.TextIOWrapper(
-            _decompressed(raw, path), "utf-8-sig", errors="surrogateescape", newline=""
-        ) as text:
+        content = _decompressed(raw, path)
+        if content.peek(2).startswith(UTF_16_MARKS):
+            raise EventLogError(f"{path}: is UTF-16 text; save it as UTF-8")
+        with io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="") as text:
             yield text, lambda: 1.0 if raw.closed else raw.tell() / size
+
+
+def csv_header(rows: Iterator[list[str]], file: str) -> list[str]:
+    """The names in the header of CSV, which is taken off its `rows`; none if the file is empty.
+
+    Raises:
+        EventLogError: it is one name, which holds what other programs write between values.
+    """
+    names = next(rows, [])
+    if len(names) == 1:
+        for separator, called in SEPARATORS.items():
+            if separator in names[0]:
+                raise EventLogError(f"{file}: values are separated by {called}; save it with commas")
+    return names
 
 
 def _decompressed(raw: io.BufferedReader, path: Path) -> io.BufferedReader:
@@ -164,7 +184,7 @@ class EventLog:
             return tuple(dict.fromkeys(name for row in first for name in row))
         if format_of(self.path) == "csv":
             with open_text(self.path) as (text, _):
-                return self._named(next(csv.reader(text), []))
+                return self._named(csv_header(csv.reader(text), str(self.path)))
         with _readable(self.path), _parquet_errors(self.path), pq.ParquetFile(self.path) as file:
             return self._named(file.schema_arrow.names)
 

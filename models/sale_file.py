@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TextIO
 
 import msgspec
 
-from models.event_log import format_of, open_text
+from models.event_log import csv_header, format_of, open_text
 from models.file_values import millis, number
 from reco.errors import EventLogError
 from reco.events import Sale
@@ -55,9 +55,13 @@ def read_sales(path: Path, renames: Mapping[str, str]) -> Iterator[SaleRow]:
 
 
 def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:
-    """The sales of CSV with a header; empty values count as missing."""
+    """The sales of CSV with a header; empty values count as missing.
+
+    Raises:
+        EventLogError: its values are separated by something else than commas.
+    """
     reader = csv.reader(text)
-    names = next(reader, [])
+    names = csv_header(reader, file)
     line = reader.line_num + 1
     for values in _rows(reader):
         if isinstance(values, str):

@@ -41,7 +41,8 @@ def publish(
 
     Fields: sale_id (or id), title, opens_at; and, if you like, closes_at, description, image_urls (or
     image_url, images), price, currency, country, tags. Times are ms since the epoch or ISO 8601 (UTC if
-    there is no offset). In CSV the entries of a list are separated by |.
+    there is no offset). CSV is comma-separated, UTF-8, with a header; the entries of a list are separated
+    by |.
 
     Every row is checked before the first one is sent. If one is wrong, nothing is published.
 

@@ -131,6 +131,31 @@ def test_a_quote_that_is_not_closed_is_said_with_the_lines_that_it_takes(
     assert taken[:2] == (reason, where)
 
 
+@pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "tabs")])
+def test_csv_whose_values_are_separated_by_something_else_than_commas_is_refused(
+    tmp_path: Path, separator: str, called: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(separator.join(("user", "product", "ts")) + "\n")
+    with pytest.raises(EventLogError) as error:
+        EventLog(path)
+    assert str(error.value) == f"{path}: values are separated by {called}; save it with commas"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("name", "compress"), [("log.csv", bytes), ("log.csv.gz", gzip.compress), ("log.jsonl", bytes)]
+)
+def test_text_in_utf_16_is_refused_with_what_to_save_it_as(
+    tmp_path: Path, encoding: str, name: str, compress: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(compress("\ufeffuser,product,ts\n".encode(encoding)))
+    with pytest.raises(EventLogError) as error:
+        EventLog(path)
+    assert str(error.value) == f"{path}: is UTF-16 text; save it as UTF-8"
+
+
 def test_a_csv_value_may_have_several_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text('a,b\n1,"2\n3"\n')

@@ -5,9 +5,10 @@ ms since the epoch or ISO 8601 (UTC if it has no offset).
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
@@ -22,6 +23,10 @@ FIELDS: tuple[str, ...] = Sale.__struct_fields__
 """Every field of a sale."""
 LIST_SEPARATOR = "|"
 """Between the entries of a list in CSV."""
+FURTHER_URL = re.compile(r"[\s,;](?:https?|file):", re.IGNORECASE)
+"""Where another image begins in what should be one; names of files may have blanks and commas."""
+ListReader: TypeAlias = Callable[[str, str], list[str] | None]
+"""Name and text of a field → the entries of its list; None if the text cannot be understood."""
 
 
 class SaleRow(NamedTuple):
@@ -96,7 +101,7 @@ def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> It
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             yield SaleRow(file, line, {}, fault=f"no JSON object: {error}")
         else:
-            yield _sale_row(file, line, given, renames, lambda entry: [entry])
+            yield _sale_row(file, line, given, renames, lambda _, entry: [entry])
 
 
 def _sale_row(
@@ -104,7 +109,7 @@ def _sale_row(
     line: int,
     given: Mapping[str, Any],
     renames: Mapping[str, str],
-    as_list: Callable[[str], list[str]],
+    as_list: ListReader,
 ) -> SaleRow:
     renamed = (renames.get(name, name) for name in given)
     ours = [ALIASES.get(name, name) for name in renamed]
@@ -118,7 +123,7 @@ def _sale_row(
     return SaleRow(file, line, document, ignored)
 
 
-def _value(name: str, value: Any, as_list: Callable[[str], list[str]]) -> Any:
+def _value(name: str, value: Any, as_list: ListReader) -> Any:
     """`value` as the wire has it, if it can be understood; else as it is."""
     if name == "sale_id" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -126,7 +131,7 @@ def _value(name: str, value: Any, as_list: Callable[[str], list[str]]) -> Any:
         return value
     understood: Any = value
     if name in ("image_urls", "tags"):
-        understood = as_list(value)
+        understood = as_list(name, value)
     elif name in ("opens_at", "closes_at"):
         understood = millis(value)
     elif name == "price":
@@ -134,5 +139,7 @@ def _value(name: str, value: Any, as_list: Callable[[str], list[str]]) -> Any:
     return value if understood is None else understood
 
 
-def _csv_list(value: str) -> list[str]:
-    return [entry.strip() for entry in value.split(LIST_SEPARATOR) if entry.strip()]
+def _csv_list(name: str, value: str) -> list[str] | None:
+    entries = [entry.strip() for entry in value.split(LIST_SEPARATOR) if entry.strip()]
+    several = name == "image_urls" and any(map(FURTHER_URL.search, entries))
+    return None if several else entries

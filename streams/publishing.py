@@ -25,7 +25,7 @@ REMEDIES = {
     "opens_at": _TIMES,
     "closes_at": _TIMES,
     "description": "shorten it to 20,000 characters",
-    "image_urls": "at most 32 URLs, each of 1 to 2,048 characters; in CSV separated by |",
+    "image_urls": "in CSV separate images by |; at most 32 URLs, each of 1 to 2,048 characters",
     "price": "write a number such as 49.90, without the currency",
     "currency": "write the three letters of ISO 4217, such as EUR",
     "country": "at most 64 characters",

@@ -77,6 +77,22 @@ def test_a_value_that_is_not_understood_stays_as_it_is(tmp_path: Path) -> None:
     assert row.document == {"sale_id": "a", "price": "12 EUR", "opens_at": "soon"}
 
 
+@pytest.mark.parametrize("between", [" ", ", ", ",", "; ", "\n"])
+def test_several_images_with_something_else_than_a_bar_between_are_not_taken_for_one(
+    tmp_path: Path, between: str
+) -> None:
+    images = between.join(("https://a.eu/1.jpg", "HTTPS://a.eu/2.jpg"))
+    (row,) = rows(tmp_path / "sales.csv", f'id,images\na,"{images}"\n')
+    assert row.document == {"sale_id": "a", "image_urls": images}
+
+
+def test_images_may_have_blanks_and_commas_in_their_names_and_tags_too(tmp_path: Path) -> None:
+    content = 'id,images,tags\na,"sea, sun.jpg|https://a.eu/w_9,h_9/1.jpg","plage, soleil"\n'
+    (row,) = rows(tmp_path / "sales.csv", content)
+    assert row.document["image_urls"] == ["sea, sun.jpg", "https://a.eu/w_9,h_9/1.jpg"]
+    assert row.document["tags"] == ["plage, soleil"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [

@@ -49,6 +49,14 @@ def test_a_wrong_row_is_named_with_place_field_and_remedy(
     assert str(one).startswith(f"sales.csv, line 7: {field}: ")
 
 
+def test_images_that_are_not_separated_by_a_bar_are_refused_with_how_to_separate_them(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text('id,title,opens_at,images\na,Sea,2025-06-01,"https://a.eu/1.jpg, https://a.eu/2.jpg"\n')
+    (one,) = check(read_sales(path, {})).wrong
+    assert (one.line, one.field) == (2, "image_urls")
+    assert "separate images by |" in one.remedy
+
+
 def test_right_rows_become_records_whose_key_is_the_id_and_wrong_ones_do_not() -> None:
     rows = [
         SaleRow("f", 1, RIGHT),

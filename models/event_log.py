@@ -8,7 +8,7 @@ import codecs
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -121,6 +121,19 @@ def csv_header(rows: Iterator[list[str]], file: str) -> list[str]:
     return names
 
 
+def check_renames(names: Sequence[str], renames: Iterable[str], file: str) -> None:
+    """Check that each column to rename is among the `names` of the columns of the file.
+
+    Raises:
+        EventLogError: one is not there.
+    """
+    missing = [name for name in renames if name not in names]
+    if missing:
+        raise EventLogError(
+            f"{file}: no column {', '.join(missing)} to rename; its columns are {', '.join(names) or 'none'}"
+        )
+
+
 def _decompressed(raw: io.BufferedReader, path: Path) -> io.BufferedReader:
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
@@ -194,14 +207,10 @@ class EventLog:
         Raises:
             EventLogError: a renamed column is not there, or two columns have the same name.
         """
-        listed = ", ".join(own) or "none"
-        missing = [name for name in self._renames if name not in own]
-        if missing:
-            raise EventLogError(
-                f"{self.path}: no column {', '.join(missing)} to rename; its columns are {listed}"
-            )
+        check_renames(own, self._renames, str(self.path))
         names = [name for name in (self._renames.get(name, name) for name in own) if name]
         if not names or len(set(names)) < len(names):
+            listed = ", ".join(own) or "none"
             raise EventLogError(f"{self.path}: the columns need distinct names, found {listed}; see --map")
         return tuple(names)
 

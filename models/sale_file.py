@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from models.event_log import csv_header, format_of, open_text
+from models.event_log import check_renames, csv_header, format_of, open_text
 from models.file_values import millis, number
 from reco.errors import EventLogError
 from reco.events import Sale
@@ -63,10 +63,11 @@ def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[S
     """The sales of CSV with a header; empty values count as missing.
 
     Raises:
-        EventLogError: its values are separated by something else than commas.
+        EventLogError: its values are not separated by commas, or a column to rename is not there.
     """
     reader = csv.reader(text)
     names = csv_header(reader, file)
+    check_renames(names, renames, file)
     line = reader.line_num + 1
     for values in _rows(reader):
         if isinstance(values, str):

@@ -66,6 +66,13 @@ def test_fields_are_renamed_also_to_an_alias_and_left_out_as_told(tmp_path: Path
     assert row.ignored == ()
 
 
+def test_a_column_of_csv_that_is_to_be_renamed_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(
+        EventLogError, match=r"sales.csv: no column prixx to rename; its columns are id, prix$"
+    ):
+        rows(tmp_path / "sales.csv", "id,prix\na,5\n", {"prixx": "price"})
+
+
 def test_fields_that_no_sale_has_are_named(tmp_path: Path) -> None:
     (row,) = rows(tmp_path / "sales.csv", "id,clossing_at\na,2025-06-01\n")
     assert row.document == {"sale_id": "a"}

@@ -53,16 +53,37 @@ def publish(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     console = Console(highlight=False, soft_wrap=True)
     if withdraw:
-        records, wrong = _withdrawals(what), 0
-    else:
-        checked = _check(what, pairs("--map", renames))
-        records, wrong = checked.records, len(checked.wrong)
-        _show(checked, console)
-        if wrong and not skip_wrong:
-            console.print("Nothing is published. Correct the rows, or leave them out with --skip-wrong.")
-            raise typer.Exit(1)
-    _send(records)
-    console.print(f"{len(records):,} {'withdrawn' if withdraw else 'published'}, {wrong:,} wrong")
+        _withdraw(what, console)
+        return
+    checked = _check(what, pairs("--map", renames))
+    _show(checked, console)
+    if checked.wrong and not (skip_wrong and checked.records):
+        otherwise = "" if skip_wrong else ", or leave them out with --skip-wrong"
+        console.print(f"Nothing is published. Correct the rows{otherwise}.")
+        raise typer.Exit(1)
+    _send(checked.records)
+    console.print(f"{len(checked.records):,} published, {len(checked.wrong):,} wrong")
+
+
+def _withdraw(sale_ids: list[str], console: Console) -> None:
+    """Withdraw sales, and say which of them were not there."""
+    from streams.history import read_sales
+    from streams.publishing import send
+
+    records = _withdrawals(sale_ids)
+
+    async def deliver() -> list[str]:
+        topics = topic_set(settings.topics)
+        await create_topics(settings.kafka, topics)
+        sales = await read_sales(settings)
+        await send(settings.kafka, topics.sales.name, records)
+        return [sale_id for sale_id in sale_ids if sales.sale(sale_id) is None]
+
+    with broker_for(load()) as settings:
+        unknown = asyncio.run(deliver())
+    if unknown:
+        console.print(f"Not among the sales that are published: {', '.join(unknown)}", markup=False)
+    console.print(f"{len(sale_ids) - len(unknown):,} withdrawn, 0 wrong")
 
 
 def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":

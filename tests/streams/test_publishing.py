@@ -137,6 +137,23 @@ def test_publishing_an_id_again_changes_the_sale_and_withdrawing_takes_it_back(s
 
 
 @pytest.mark.broker
+def test_ids_to_withdraw_that_are_not_published_are_named_and_not_counted(settings: Settings) -> None:
+    publish(settings, "-", stdin='{"id": "a", "title": "Sea", "opens_at": 1748761200000}\n')
+    result = publish(settings, "--withdraw", "nosuch", "a")
+    assert result.exit_code == 0
+    assert "Not among the sales that are published: nosuch\n1 withdrawn, 0 wrong" in result.output
+
+
+def test_publishing_fails_if_every_row_is_wrong_and_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("id,title,opens_at\na,,2025-06-01\nb,,2025-06-01\n")
+    result = CliRunner().invoke(tenfold, ["publish", str(path), "--skip-wrong"])
+    assert result.exit_code == 1
+    assert "line 3: title: is missing" in result.output
+    assert result.output.endswith("Nothing is published. Correct the rows.\n")
+
+
+@pytest.mark.broker
 async def test_everything_sent_has_arrived(settings: Settings, topics: TopicSet) -> None:
     many = [record(Sale(f"sale-{n}", "Sea", T)) for n in range(1000)]
     await send(settings.kafka, topics.sales.name, many)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 LONGEST_NUMBER = 24
 """A longer run of digits is no time; refusing it here keeps `int` from working on a megabyte of them."""
+HOW_TO_WRITE_TIMES = "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z"
+"""What to do about a text that `millis` does not understand."""
 
 
 def millis(text: str, *, seconds: bool = False) -> int | None:

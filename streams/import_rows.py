@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from models.event_log import EventLog, Row, Unreadable
+from models.file_values import HOW_TO_WRITE_TIMES
 from models.log_columns import EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import Erasure, Event, Impression
@@ -42,6 +43,7 @@ class Refusal(Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 TIME_REMEDIES = {
+    "wrong-type": f"; {HOW_TO_WRITE_TIMES}",
     "too-old": "; if the times are in seconds, add --seconds",
     "in-the-future": "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC",
 }
@@ -81,7 +83,8 @@ def event_of(
         key = (wire["visitor_id"] or "").encode()
         event = _event(key, value, now)
     except RefusedRecordError as error:
-        reason, detail = error.reason, error.detail + TIME_REMEDIES.get(error.reason, "")
+        remedy = TIME_REMEDIES.get(error.reason, "") if error.detail.startswith("ts: ") else ""
+        reason, detail = error.reason, error.detail + remedy
     except UnknownTypeError as error:
         reason, detail = (
             "unknown-type",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from models.file_values import HOW_TO_WRITE_TIMES
 from models.sale_file import SaleRow
 from reco.errors import RefusedRecordError
 from reco.events import MAX_ID_LENGTH, Sale, SaleFact, Withdrawal
@@ -16,9 +17,7 @@ from streams.settings import Kafka
 SaleRecord = tuple[bytes, bytes | None]
 """Key and value of a record of `sales`; the value None withdraws the sale."""
 
-_TIMES = (
-    "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z; closes_at must be after opens_at"
-)
+_TIMES = f"{HOW_TO_WRITE_TIMES}; closes_at must be after opens_at"
 REMEDIES = {
     "sale_id": f"give every sale an id of its own, 1 to {MAX_ID_LENGTH} characters",
     "title": "give every sale a title of 1 to 512 characters",

@@ -184,13 +184,15 @@ def test_rows_that_are_refused_for_one_reason_may_have_different_faults() -> Non
 
 def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Result], tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    log.write_text(f"visitor_id,item_id,ts\nann,rome,{START // 1000}\nann,oslo,soon\n")
+    log.write_text(f"visitor_id,item_id,ts\nann,rome,{START // 1000}\nann,oslo,soon\n,oslo,{START}\n")
+    how = "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z"
+    who = "visitor_id: Expected `str`, got `null`"
     with pytest.raises(EventLogError) as refused:
         command("evaluate", log, "--protocol", "next-click")
     assert str(refused.value).splitlines() == [
         f"{log}: no row of it is an action of a visitor; see --map",
         "  1 too-old: rows 1: ts: Expected `int` >= 946684800000; if the times are in seconds, add --seconds",
-        "  1 wrong-type: rows 2: ts: Expected `int`, got `str`",
+        f"  2 wrong-type: rows 2: ts: Expected `int`, got `str`; {how}; rows 3: {who}",
     ]
     with pytest.raises(TrainingError):
         command("evaluate", log, "--protocol", "next-click", "--seconds")

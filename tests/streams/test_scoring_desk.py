@@ -1,8 +1,11 @@
-"""The scoring desk emits lists again for labels of live sales: in good time, not too often, and not first."""
+"""The scoring desk emits lists when they hold, and again when sales, labels or knowledge overtake them."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
 from msgspec import structs
 
 from models.blend import Blend
@@ -10,14 +13,14 @@ from reco.catalogue import Catalogue
 from reco.events import Withdrawal
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook
-from reco.lists import TopTen
+from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import UNRESTRICTED, Rules
-from reco.sessions import Session, Touch
+from reco.sessions import VISIT_SILENCE, Session, Touch
 from reco.top_ten import Serving
 from streams.clock import now
 from streams.codecs import decode_list
 from streams.delivery.outbox import Outbox
-from streams.scoring_desk import ScoringDesk
+from streams.scoring_desk import BEFORE_A_CHANGE, EXPIRE_EVERY, ScoringDesk
 from streams.settings import Topics
 from streams.topics import topic_set
 from streams.vitals import Vitals
@@ -25,6 +28,13 @@ from tests.reco.labelled import labels
 from tests.streams.world import open_sales
 
 VISITORS = 20
+HOUR = 3_600_000
+SECOND = 1_700_000_000
+
+
+def session(visitor: str, offset: int, ts: int) -> Session:
+    """The session of a visitor who clicked a sale at `ts`."""
+    return Session(visitor, offset, recent=(Touch(ts, "e", "sale-1", "click"),))
 
 
 class Sent:
@@ -44,7 +54,8 @@ class Sent:
 class Shop:
     """A desk with 12 sales, and `VISITORS` who have their lists."""
 
-    def __init__(self, rules: Rules = UNRESTRICTED) -> None:
+    def __init__(self, rules: Rules = UNRESTRICTED, clock: Callable[[], int] = now) -> None:
+        self.clock = clock
         self.sent = Sent()
         self.catalogue = Catalogue(partitions=1)
         self.book = LabelBook(1, self.catalogue)
@@ -58,13 +69,13 @@ class Shop:
             labels=self.book,
             rules=rules,
             vitals=Vitals(),
+            clock=clock,
         )
 
     async def open(self) -> None:
         self.desk.own({0})
         self.desk.restored()
-        touch = Touch(now(), "e", "sale-1", "click")
-        await self.desk.refresh((0, Session(f"visitor-{n}", n, recent=(touch,))) for n in range(VISITORS))
+        await self.desk.refresh((0, session(f"visitor-{n}", n, self.clock())) for n in range(VISITORS))
         self.sent.lists.clear()
 
     async def follow(self, relabelled: set[str]) -> list[TopTen]:
@@ -72,6 +83,22 @@ class Shop:
         self.sent.lists.clear()
         await self.desk._follow_labels(relabelled, self.catalogue.live(now()))
         return list(self.sent.lists)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """While the desk follows changes: has it look at what has changed, to the end."""
+        changed = asyncio.Event()
+        following = asyncio.create_task(self.desk.follow(changed, set()))
+
+        async def look() -> None:
+            changed.set()
+            while changed.is_set():
+                await asyncio.sleep(0)
+
+        await asyncio.sleep(0)
+        yield look
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_labels_of_a_live_sale_give_every_active_visitor_a_list_that_names_them() -> None:
@@ -158,8 +185,7 @@ async def test_partitions_whose_visitors_are_not_known_here_or_moved_on_elsewher
     shop = Shop()
     await shop.open()
     shop.desk.own_nothing()
-    touch = Touch(now(), "e", "sale-1", "click")
-    await shop.desk.refresh([(1, Session("early", 99, recent=(touch,)))])
+    await shop.desk.refresh([(1, session("early", 99, now()))])
     assert shop.desk.own({0, 1}) == {1}
     assert shop.desk.active.partitions == {0, 1}
     shop.desk.own_nothing()
@@ -210,3 +236,90 @@ async def test_what_is_labelled_is_in_lists_by_itself() -> None:
             await asyncio.sleep(0.01)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.mark.parametrize("early", [1, BEFORE_A_CHANGE])
+@pytest.mark.parametrize("change", ["opens_at", "closes_at"])
+async def test_a_list_asked_for_just_before_a_sale_opens_or_closes_is_computed_after_that(
+    change: str, early: int
+) -> None:
+    at = [now()]
+    shop, moment = Shop(clock=lambda: at[0]), at[0] + HOUR
+    shop.catalogue.apply(structs.replace(open_sales(1)[0], **{change: moment}), 0, 98)
+    at[0] = moment - early
+    asked_for = asyncio.create_task(shop.desk.refresh([(0, session("ann", 5, at[0]))]))
+    await asyncio.sleep(0)
+    at[0] = moment
+    await asked_for
+    assert [top.at for top in shop.sent.lists] == [moment]
+
+
+async def test_a_list_asked_for_longer_before_a_change_does_not_wait_for_it() -> None:
+    at = [now()]
+    shop, closes = Shop(clock=lambda: at[0]), at[0] + HOUR
+    shop.catalogue.apply(structs.replace(open_sales(1)[0], closes_at=closes), 0, 98)
+    at[0] = closes - BEFORE_A_CHANGE - 1
+    asked_for = asyncio.create_task(shop.desk.refresh([(0, session("ann", 5, at[0]))]))
+    await asyncio.sleep(0)
+    at[0] = closes
+    await asked_for
+    assert [top.at for top in shop.sent.lists] == [closes - BEFORE_A_CHANGE - 1]
+
+
+async def test_a_session_as_new_as_the_newest_list_gives_a_list_again_and_an_older_one_none() -> None:
+    shop = Shop()
+    await shop.open()
+    await shop.desk.refresh([(0, session("visitor-7", 6, now())), (0, session("visitor-8", 8, now()))])
+    assert [top.visitor_id for top in shop.sent.lists] == ["visitor-8"]
+
+
+async def test_a_visitor_is_let_go_once_their_visit_is_over() -> None:
+    at = [now()]
+    shop = Shop(clock=lambda: at[0])
+    await shop.open()
+    async with shop.following() as look:
+        await look()
+        at[0] += VISIT_SILENCE
+        await shop.desk.refresh([(0, session("late", 99, at[0]))])
+        await look()
+        assert len(shop.desk.active) == VISITORS + 1
+        at[0] += EXPIRE_EVERY + 1
+        await look()
+    assert list(shop.desk.active.visitors()) == ["late"]
+
+
+@pytest.mark.parametrize(("silent", "lists"), [(VISIT_SILENCE, VISITORS), (VISIT_SILENCE + 1, 0)])
+async def test_lists_of_visitors_whose_visit_is_over_are_not_emitted_again(silent: int, lists: int) -> None:
+    at = [now()]
+    shop = Shop(clock=lambda: at[0])
+    await shop.open()
+    shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+    at[0] += silent
+    await shop.desk.refresh_overtaken()
+    assert len(shop.sent.lists) == lists
+
+
+async def test_lists_of_partitions_that_are_not_owned_are_left_to_their_owner() -> None:
+    shop = Shop()
+    await shop.open()
+    await shop.desk.refresh([(1, session("elsewhere", 99, now()))])
+    shop.sent.lists.clear()
+    shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+    await shop.desk.refresh_overtaken()
+    assert {top.visitor_id for top in shop.sent.lists} == {f"visitor-{n}" for n in range(VISITORS)}
+    shop.desk.own_nothing()
+    shop.sent.lists.clear()
+    shop.catalogue.apply(Withdrawal("sale-6"), 0, 100)
+    await shop.desk.refresh_overtaken()
+    assert shop.sent.lists == []
+
+
+async def test_the_default_list_is_renewed_as_knowledge_advances_but_not_every_second() -> None:
+    shop = Shop()
+    shop.desk.own(range(topic_set(Topics()).recommendations.partitions))
+    async with shop.following() as look:
+        for second in (0, 4, 5, 9, 11):
+            shop.desk.knowledge.advance(SECOND + second, [])
+            await look()
+    assert {top.visitor_id for top in shop.sent.lists} == {DEFAULT_VISITOR}
+    assert [top.made_from.knowledge_second - SECOND for top in shop.sent.lists] == [0, 5, 11]

@@ -219,10 +219,13 @@ def _sources(
     scores: NDArray[np.float32],
     touches: NDArray[np.int32],
 ) -> None:
-    best = np.zeros(len(asked), np.float32)
-    for touch in range(min(len(touched), SOURCES)):
-        if touched[touch] < 0:
+    best, sources = np.zeros(len(asked), np.float32), 0
+    for touch in range(len(touched)):
+        if touched[touch] < 0 or (touched[:touch] == touched[touch]).any():
             continue
+        sources += 1
+        if sources > SOURCES:
+            break
         scores[:] = 0
         follow(pairs, touched[touch], positions, 1.0, scores)
         for number in range(len(asked)):

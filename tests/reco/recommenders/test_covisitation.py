@@ -19,6 +19,7 @@ from tests.reco.worlds import (
     SALES,
     act,
     actions,
+    asked,
     described,
     features_of,
     histories,
@@ -182,3 +183,15 @@ def test_a_visit_that_never_ends_leaves_finite_scores() -> None:
     robot = [act("a", NOON - 2, "robot"), act("b", NOON - 1, "robot")]
     robot += [act("b", NOON + minute * MINUTE, "robot", Cart) for minute in range(0, 80 * 24 * 60, 25)]
     assert 0 < led_to(robot, "a")["b"] <= 1
+
+
+@pytest.mark.parametrize(("newer", "source"), [("a" * 20, "b"), ("hijklmnopqr", "b"), ("hijklmnopqrs", None)])
+def test_evidence_comes_from_one_of_the_newest_sales_however_often_they_were_looked_at(
+    newer: str, source: str | None
+) -> None:
+    knowledge = learned([*visits("bc"), *visits(*(f"{sale}z" for sale in "ahijklmnopqrs"))])
+    session = session_of([act(sale, NOON + place) for place, sale in enumerate("b" + newer)])
+    query = asked(knowledge, session, open_sales(["c"]))
+    evidence = described(knowledge, session, open_sales(["c"]), ["covisitation.near_lasting_visit"])
+    assert (evidence["covisitation.near_lasting_visit"] > 0).tolist() == [source is not None]
+    assert knowledge.sources(query, np.zeros(1, np.int32))["covisitation"] == [source]

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -18,11 +19,14 @@ LOOK_EVERY = 1.0
 
 
 @contextmanager
-def broker_for(settings: Settings, *, detached: bool = False) -> Iterator[Settings]:
+def broker_for(
+    settings: Settings, *, detached: bool = False, starting: Callable[[Path], None] = lambda _: None
+) -> Iterator[Settings]:
     """Settings that name a broker which serves requests, for the length of the block.
 
     Brokers that `settings` name always win, and nothing is started. Otherwise it is the embedded broker of
     the data folder; one that is started here stops at the end of the block, unless it is `detached`.
+    `starting` is told the folder if one is to be started.
 
     Raises:
         BrokerError: the embedded broker cannot be started.
@@ -32,6 +36,8 @@ def broker_for(settings: Settings, *, detached: bool = False) -> Iterator[Settin
         return
     data_dir = settings.data_dir()
     running = find(data_dir)
+    if running is None:
+        starting(data_dir)
     broker = running or start(data_dir, detached=detached)
     try:
         yield _naming(settings, broker)

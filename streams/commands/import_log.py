@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from streams.clients import create_topics
 from streams.clock import now
+from streams.commands.loading import starting_one
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, in_words, meaning_of
 from streams.commands.options import in_a_folder
 from streams.embedded import broker_for
@@ -101,7 +102,7 @@ def _import_all(paths: list[Path], meaning: "Meaning", options: "Options") -> li
     """Import one log after the other; the reports on them."""
     console = Console()
     try:
-        with broker_for(load()) as settings:
+        with broker_for(load(), starting=starting_one) as settings:
             return [_import(settings, path, meaning, options, console) for path in paths]
     except KeyboardInterrupt:
         console.print("Stopped. The same command goes on where it stopped.")

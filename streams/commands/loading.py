@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -17,3 +18,9 @@ def loading(console: Console) -> Iterator[None]:
     """
     with console.status(f"Loading ({FIRST_START})"):
         yield
+
+
+def starting_one(data_dir: Path) -> None:
+    """Say that a broker runs for this command only: who meant another would look for records in vain."""
+    text = f"no broker is configured and none runs: one is started in {data_dir}, for this command only"
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from reco.errors import RefusedRecordError
 from streams.clients import create_topics
+from streams.commands.loading import starting_one
 from streams.commands.options import pairs
 from streams.embedded import broker_for
 from streams.settings import load
@@ -79,7 +80,7 @@ def _withdraw(sale_ids: list[str], console: Console) -> None:
         await send(settings.kafka, topics.sales.name, records)
         return [sale_id for sale_id in sale_ids if sales.sale(sale_id) is None]
 
-    with broker_for(load()) as settings:
+    with broker_for(load(), starting=starting_one) as settings:
         unknown = asyncio.run(deliver())
     if unknown:
         console.print(f"Not among the sales that are published: {', '.join(unknown)}", markup=False)
@@ -120,7 +121,7 @@ def _send(records: "list[SaleRecord]") -> None:
         await create_topics(settings.kafka, topics)
         await send(settings.kafka, topics.sales.name, records)
 
-    with broker_for(load()) as settings:
+    with broker_for(load(), starting=starting_one) as settings:
         asyncio.run(deliver())
 
 

@@ -32,13 +32,16 @@ def test_named_brokers_are_used_and_nothing_is_started(unset: Settings) -> None:
 
 
 def test_a_broker_is_started_for_the_block_and_stopped_after_it(unset: Settings) -> None:
-    with broker_for(unset) as given:
+    started: list[Path] = []
+    with broker_for(unset, starting=started.append) as given:
         running = find(unset.data_dir())
         assert running is not None
+        assert started == [unset.data_dir()]
         assert given.kafka.bootstrap_servers == running.bootstrap_servers
         assert given == replace(unset, kafka=given.kafka)
-        with broker_for(unset) as inner:
+        with broker_for(unset, starting=started.append) as inner:
             assert inner == given
+        assert len(started) == 1
         assert find(unset.data_dir()) == running
     assert find(unset.data_dir()) is None
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from reco.active import ActiveVisitors
 from reco.errors import RefusedRecordError
 from streams.codecs import decode_list, decode_session
-from streams.delivery.recovery import is_newer
+from streams.delivery.recovery import newer_record
 from streams.reading import read_between, reader
 from streams.settings import Kafka
 from streams.topics import TopicSet
@@ -33,7 +33,7 @@ async def restore_active(
     """
     async with reader(kafka) as consumer:
         lists = await newest_since(consumer, topics.recommendations.name, unread, since)
-        sessions = await newest_since(consumer, topics.sessions.name, unread, since, is_newer)
+        sessions = await newest_since(consumer, topics.sessions.name, unread, since, newer_record)
     for key, record in sessions.items():
         if record.value is None or key not in lists or lists[key].value is None:
             continue
@@ -53,11 +53,11 @@ async def newest_since(
     topic: str,
     partitions: Iterable[int],
     since: int,
-    newer: Callable[[bytes | None, bytes | None], bool] = lambda *_: True,
+    newer: Callable[[Any, Any], bool] = lambda *_: True,
 ) -> dict[bytes, Any]:
     """The newest record of each key appended at or after `since`, up to the present end.
 
-    That is the last one whose value is `newer` than the value of the one before it.
+    That is the last one that is `newer` than the one before it, or than None.
     """
     tps = [TopicPartition(topic, partition) for partition in partitions]
     ends = await consumer.end_offsets(tps)
@@ -65,7 +65,6 @@ async def newest_since(
     starts = {tp: ends[tp] if first[tp] is None else first[tp].offset for tp in tps}
     newest: dict[bytes, Any] = {}
     async for record in read_between(consumer, starts, ends):
-        known = newest.get(record.key)
-        if newer(record.value, None if known is None else known.value):
+        if newer(record, newest.get(record.key)):
             newest[record.key] = record
     return newest

@@ -4,7 +4,7 @@ The topic is the table's changelog: one send per visitor and batch, and nothing 
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from faust.types import EventT, Message
 
@@ -16,7 +16,7 @@ from streams.dead_letters import bury
 from streams.delivery.batches import micro_batches
 from streams.delivery.consumer import LosslessApp
 from streams.delivery.outbox import Outbox
-from streams.delivery.recovery import StateTable
+from streams.delivery.recovery import StateTable, erased_at, grave, send_state
 from streams.faust_app import ROCKSDB_OPTIONS, new_app, raw_topic, watch
 from streams.settings import Settings
 from streams.topics import TopicSet, topic_set
@@ -25,8 +25,15 @@ from streams.vitals import Vitals
 BATCH = 256
 """Events folded before their states are sent, at most."""
 
-States = dict[int, dict[bytes, Session | None]]
-"""New session states by partition and key; None where a visitor is to be forgotten."""
+
+class Erased(NamedTuple):
+    """What is left of the session of a visitor who is to be forgotten: the offset that says so."""
+
+    offset: int
+
+
+States = dict[int, dict[bytes, Session | Erased]]
+"""New session states by partition and key."""
 
 
 class SessionKeeper:
@@ -77,25 +84,31 @@ class SessionKeeper:
         before = changed[key] if key in changed else self._stored(message.partition, key)
         if isinstance(told, Erasure):
             self._counts["erasures"] += 1
-            # Also where nothing is stored: an erasure that comes again must undo what came again before it.
             if before is None or before.offset < message.offset:
-                changed[key] = None
+                changed[key] = Erased(message.offset)
             return
+        if isinstance(before, Erased):
+            if message.offset < before.offset:
+                return
+            before = None
         after = fold(before, told, message.offset)
         if after is not before:
             changed[key] = after
 
-    def _stored(self, partition: int, key: bytes) -> Session | None:
+    def _stored(self, partition: int, key: bytes) -> Session | Erased | None:
         value = self._table.get(partition, key)
+        offset = erased_at(value)
+        if offset is not None:
+            return Erased(offset)
         return None if value is None else decode_session(value)
 
-    async def _send(self, states: States) -> dict[int, dict[bytes, bytes | None]]:
-        encoded: dict[int, dict[bytes, bytes | None]] = {}
+    async def _send(self, states: States) -> dict[int, dict[bytes, bytes]]:
+        encoded: dict[int, dict[bytes, bytes]] = {}
         for partition, changed in states.items():
             for key, session in changed.items():
-                value = None if session is None else encode(session)
+                value = grave(session.offset) if isinstance(session, Erased) else encode(session)
                 encoded.setdefault(partition, {})[key] = value
-                await self._outbox.send(self._topics.sessions.name, key, value, partition)
+                await send_state(self._outbox, self._topics.sessions.name, key, value, partition)
                 self._counts["sessions"] += 1
         return encoded
 

@@ -3,7 +3,8 @@
 Faust's own recovery waits for the record just before the end offset and hangs where that one was compacted
 away; this one reads until its position is at the end. It also keeps the state with the highest source
 offset rather than the last one written, so that a worker that lost its partition without noticing cannot
-make a newer state older; where such a worker wrote last, the newer state is sent again.
+make a newer state older, nor bring an erased one back; where such a worker wrote last, the newer state,
+or the erasure, is sent again.
 """
 
 import asyncio
@@ -35,6 +36,10 @@ READ_AGAIN = 256
 
 As many as a worker sends at once, so that the newest source offsets are among them.
 """
+GRAVE = b'{"offset":'
+"""How what is left of an erased state begins; no state does."""
+ERASED_AT = "tenfold.offset"
+"""Header of an erasure, a record without a value: the source offset that asked for it."""
 OFFSET_KEY = b"__faust\0offset__"
 """Where Faust's RocksDB store keeps the changelog offset that it includes."""
 
@@ -49,14 +54,15 @@ _source_offset = msgspec.json.Decoder(_SourceOffset)
 class StateTable:
     """A Faust table of bytes in RocksDB, one database per partition, read and written by partition.
 
-    Its changelog is a topic that others read too, so what is stored is exactly what was sent.
+    Its changelog is a topic that others read too, so what is stored is exactly what was sent; but for an
+    erasure, a record without a value, its `grave`.
     """
 
     def __init__(self, table: Any) -> None:
         self.table = table
 
     def get(self, partition: int, key: bytes) -> bytes | None:
-        """The state of `key`, or None."""
+        """The state of `key`, the `grave` of one that was erased, or None."""
         value: bytes | None = self._database(partition).get(key)
         return value
 
@@ -201,9 +207,9 @@ class _Reading:
         """Write the states of the next records, as far as they are newer than the table's."""
         newest: dict[bytes, bytes | None] = {}
         for record in records:
-            key, state = record.key, record.value
+            key, state = record.key, state_in(record)
             known = newest[key] if key in newest else self._table.get(self.tp.partition, key)
-            if not is_newer(state, known):
+            if not is_newer(record, known):
                 self.overtaken.add(key)
                 self._report_if_foreign(record)
                 continue
@@ -256,21 +262,54 @@ async def _send_again(table: StateTable, readings: Iterable[_Reading], kafka: Ka
             topic, partition = reading.tp
             states = reading.newest(reading.overtaken)
             for key, state in states.items():
-                await outbox.send(topic, key, state, partition)
+                await send_state(outbox, topic, key, state, partition)
             table.add(partition, states, [at.offset for at in await outbox.settle()])
     finally:
         await outbox.close()
 
 
-def is_newer(state: bytes | None, known: bytes | None) -> bool:
-    """Whether `state` includes at least as much of its source as the state `known`; an erasure always does.
+def grave(offset: int) -> bytes:
+    """What is left of a state that was erased at this source offset."""
+    return GRAVE + b"%d}" % offset
 
-    What somebody else wrote, and is no session state, is never newer.
+
+def erased_at(state: bytes | None) -> int | None:
+    """The source offset that erased it, if `state` is a grave."""
+    return _offset_of(state) if state is not None and state.startswith(GRAVE) else None
+
+
+def state_in(record: Any) -> bytes | None:
+    """The state in a record of the changelog; a grave for an erasure, None for one that names no offset."""
+    if record.value is not None:
+        return record.value  # type: ignore[no-any-return]
+    offset = dict(record.headers).get(ERASED_AT, b"")
+    return grave(int(offset)) if offset.isdigit() else None
+
+
+async def send_state(outbox: Outbox, topic: str, key: bytes, state: bytes, partition: int) -> None:
+    """Send a state, or an erasure if it is a grave."""
+    offset = erased_at(state)
+    if offset is None:
+        await outbox.send(topic, key, state, partition)
+    else:
+        await outbox.send(topic, key, None, partition, [(ERASED_AT, str(offset).encode())])
+
+
+def newer_record(record: Any, known: Any) -> bool:
+    """Whether a record of the changelog has a newer state than the one that is known of its key, or None."""
+    return is_newer(record, None if known is None else state_in(known))
+
+
+def is_newer(record: Any, known: bytes | None) -> bool:
+    """Whether a record of the changelog includes as much of its source as `known`, a state or a grave.
+
+    What somebody else wrote, and is no session state, is never newer. An erasure that names no offset is.
     """
+    state = state_in(record)
     if state is None:
         return True
     try:
-        offset = decode_session(state).offset
+        offset = _offset_of(state) if record.value is None else decode_session(state).offset
     except RefusedRecordError:
         return False
     return known is None or offset >= _offset_of(known)

@@ -18,7 +18,16 @@ from streams.agents.sessions import sessions_app
 from streams.clients import producer, started
 from streams.codecs import encode
 from streams.delivery import recovery
-from streams.delivery.recovery import StateTable, is_newer, restore
+from streams.delivery.outbox import Outbox
+from streams.delivery.recovery import (
+    ERASED_AT,
+    StateTable,
+    grave,
+    is_newer,
+    newer_record,
+    restore,
+    send_state,
+)
 from streams.reading import newest_of, partitions_of, reader
 from streams.restoring import newest_since
 from streams.settings import Settings
@@ -68,6 +77,15 @@ class Changelog:
         """Write records, whoever they are from; their offsets."""
         return await self._send(self._topics.sessions, *records)
 
+    async def erase(self, key: bytes, offset: int) -> list[int]:
+        """Write an erasure as a worker does."""
+        outbox = Outbox(self._kafka)
+        await outbox.start()
+        await send_state(outbox, self._topics.sessions.name, key, grave(offset), 0)
+        sent = await outbox.settle()
+        await outbox.close()
+        return [one.offset for one in sent]
+
     async def fill_source(self) -> None:
         await self._send(self._topics.events, *[(ANN, b"event")] * SOURCE_END)
 
@@ -85,7 +103,7 @@ class Changelog:
     async def read(self) -> dict[bytes, bytes | None]:
         """The newest states, as a reader of the topic finds them."""
         async with reader(self._kafka) as consumer:
-            found = await newest_since(consumer, self._topics.sessions.name, [0], 0, is_newer)
+            found = await newest_since(consumer, self._topics.sessions.name, [0], 0, newer_record)
         return {key: one.value for key, one in found.items()}
 
     async def _send(self, topic: Topic, *records: Record) -> list[int]:
@@ -161,6 +179,31 @@ async def test_what_was_erased_stays_erased_and_may_begin_anew(changelog: Change
 
 
 @pytest.mark.broker
+@pytest.mark.parametrize("knows", [False, True])
+async def test_an_older_state_after_an_erasure_does_not_bring_it_back_and_the_erasure_is_sent_again(
+    changelog: Changelog,
+    tables: Tables,
+    knows: bool,  # noqa: FBT001 - whether the worker erased it itself
+) -> None:
+    table = tables()
+    await changelog.append(record(3), record(1, BOB))
+    erased = await changelog.erase(ANN, 5)
+    if knows:
+        await changelog.restore(table)
+    older = await changelog.append(record(4))
+
+    await changelog.restore(table)
+
+    assert table.get(0, ANN) == grave(5)
+    assert await changelog.last(ANN) is None
+    assert (await changelog.read())[ANN] is None
+    assert erased < older
+    await changelog.append(record(7))
+    await changelog.restore(table)
+    assert table.get(0, ANN) == state(7)
+
+
+@pytest.mark.broker
 async def test_a_state_that_includes_more_than_there_is_stops_the_worker_also_when_the_table_has_it_already(
     changelog: Changelog, tables: Tables
 ) -> None:
@@ -183,17 +226,26 @@ async def test_readers_of_the_newest_states_keep_those_that_include_most(changel
     assert await changelog.read() == dict([record(5), record(4, BOB)])
 
 
+def written(value: bytes | None, erased_at: int | None = None) -> SimpleNamespace:
+    """A record of the changelog."""
+    headers = () if erased_at is None else ((ERASED_AT, str(erased_at).encode()),)
+    return SimpleNamespace(value=value, headers=headers)
+
+
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
 def test_the_state_that_includes_more_is_newer(one: int, other: int) -> None:
-    assert is_newer(state(one), state(other)) == (one >= other)
-    assert is_newer(state(one), None)
-    assert is_newer(None, state(other))
+    for known in (state(other), grave(other)):
+        assert is_newer(written(state(one)), known) == (one >= other)
+        assert is_newer(written(None, one), known) == (one >= other)
+        assert is_newer(written(None), known)
+    assert is_newer(written(state(one)), None)
+    assert is_newer(written(None, one), None)
 
 
 @given(st.binary() | st.just(FOREIGN))
 def test_what_is_no_state_is_never_newer(value: bytes) -> None:
-    assert not is_newer(value, None)
-    assert not is_newer(value, state(0))
+    assert not is_newer(written(value), None)
+    assert not is_newer(written(value), state(0))
 
 
 async def test_a_worker_that_restores_its_table_does_not_stand_still(

@@ -13,7 +13,14 @@ from msgspec.structs import replace
 
 from reco.policy import Rules
 from streams.settings import Settings, load
-from streams.supervisor import Supervisor, WorkerProcess, environment_of
+from streams.supervisor import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    STEADY,
+    Supervisor,
+    WorkerProcess,
+    environment_of,
+)
 from streams.topics import TopicSet
 
 
@@ -26,7 +33,7 @@ def test_a_child_process_gets_exactly_the_settings(
     assert load(environment_of(secret)) == secret
 
 
-def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(
+def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_to_the_longest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker, starts = WorkerProcess(settings, ("sessions",)), list[float]()
@@ -36,12 +43,39 @@ def test_a_worker_that_cannot_be_started_is_tried_again_after_a_pause(
         raise BlockingIOError("Resource temporarily unavailable")
 
     monkeypatch.setattr(subprocess, "Popen", no_more_processes)
-    for tick in range(2_000):
+    for tick in range(5_000):
         now = 100.0 + tick / 100
         worker.tend(now)
     pauses = [later - earlier for earlier, later in pairwise(starts)]
-    assert len(starts) > 3
-    assert pauses == sorted(pauses)
+    growing, longest = pauses[:5], pauses[5:]
+    assert [later / earlier for earlier, later in pairwise(growing)] == pytest.approx([2.0] * 4, abs=0.1)
+    assert longest == pytest.approx([LONGEST_PAUSE] * 3, abs=0.02)
+
+
+@pytest.mark.parametrize(("ran", "pause"), [(STEADY - 1, LONGEST_PAUSE), (STEADY + 1, FIRST_PAUSE)])
+def test_a_worker_that_ran_steadily_is_started_again_after_the_first_pause(
+    ran: float, pause: float, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, starts = WorkerProcess(settings, ("sessions",)), list[float]()
+
+    class Process:
+        """One that ends at once, but the eighth after a while."""
+
+        returncode = 1
+
+        def __init__(self, *_: object, **__: object) -> None:
+            starts.append(now)
+            self._ends_at = now + (ran if len(starts) == 8 else 0.0)
+
+        def poll(self) -> int | None:
+            return self.returncode if now >= self._ends_at else None
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    now = 100.0
+    while len(starts) < 9:
+        now += 0.01
+        worker.tend(now)
+    assert starts[8] - starts[7] - ran == pytest.approx(pause, abs=0.05)
 
 
 @pytest.mark.broker

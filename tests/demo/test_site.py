@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,18 +18,41 @@ from reco.events import Click, Impression
 from streams.codecs import decode_event
 from tests.demo.lists import AT, TOPICS
 
+SENDING = 0.001
+"""Seconds that it takes to send an event, where time is told to pass."""
+
+
+class Passing:
+    """Time that passes only while the site sleeps and while its events are sent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 0.0
+        self._pause = asyncio.sleep
+        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+        clock = SimpleNamespace(monotonic=lambda: self.seconds, perf_counter=lambda: self.seconds)
+        monkeypatch.setattr("demo.site.time", clock)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await self._pause(0)
+
 
 class Producer:
     """Delivers at once what it is given, and sends the visitors home after `last` events."""
 
     def __init__(self, last: int = 0, error: Exception | None = None) -> None:
         self.sent: list[tuple[str, bytes | None, bytes]] = []
+        self.sent_at: list[float] = []
         self.site: Site | None = None
+        self.passing: Passing | None = None
         self._last = last
         self._error = error
 
     async def send(self, topic: str, value: bytes | None, key: bytes) -> "asyncio.Future[RecordMetadata]":
         self.sent.append((topic, value, key))
+        if self.passing is not None:
+            self.sent_at.append(self.passing.seconds)
+            self.passing.seconds += SENDING
         delivery: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         if self._error is not None:
             delivery.set_exception(self._error)
@@ -56,15 +80,13 @@ async def test_all_sales_are_published_under_their_ids() -> None:
     assert len({key for topic, value, key in producer.sent if topic == TOPICS.sales.name and value}) == SALES
 
 
-async def test_withdrawn_sales_become_tombstones_at_their_times() -> None:
-    producer, moments = Producer(), [AT]
-    site = site_with(producer, clock=lambda: moments[-1])
-    moments.append(AT + WITHDRAWALS * WITHDRAWAL_EVERY - 500)
-    withdrawing = asyncio.create_task(site.withdraw())
-    await asyncio.sleep(0.05)
-    assert len(producer.sent) == WITHDRAWALS - 1
-    await withdrawing
+async def test_withdrawn_sales_become_tombstones_at_their_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer, passing = Producer(), Passing(monkeypatch)
+    site = site_with(producer, clock=lambda: AT + round(passing.seconds * 1000))
+    producer.passing = passing
+    await site.withdraw()
     assert [value for _, value, _ in producer.sent] == [None] * WITHDRAWALS
+    assert producer.sent_at == pytest.approx([n * WITHDRAWAL_EVERY / 1000 for n in range(1, WITHDRAWALS + 1)])
 
 
 async def test_visitors_act_until_they_are_sent_home_and_every_event_is_counted() -> None:
@@ -81,12 +103,11 @@ async def test_visitors_act_until_they_are_sent_home_and_every_event_is_counted(
     )
 
 
-async def test_events_come_at_the_rate_that_was_asked_for() -> None:
-    site = site_with(Producer(last=100), rate=200.0)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await site.open()
-    assert 0.45 < loop.time() - began < 1.5
+async def test_events_come_at_the_rate_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer, passing = Producer(last=100), Passing(monkeypatch)
+    producer.passing = passing
+    await site_with(producer, rate=200.0).open()
+    assert producer.sent_at == pytest.approx([n / 200.0 for n in range(100)])
 
 
 async def test_an_event_that_cannot_be_delivered_ends_the_demo() -> None:

@@ -17,6 +17,7 @@ from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.policy import UNRESTRICTED, Rules
 from reco.sessions import VISIT_SILENCE, Session, Touch
 from reco.top_ten import Serving
+from streams import scoring_desk
 from streams.clock import now
 from streams.codecs import decode_list
 from streams.delivery.outbox import Outbox
@@ -135,13 +136,16 @@ async def test_another_labeller_in_use_gives_every_active_visitor_a_list() -> No
     assert sorted(top.visitor_id for top in lists) == sorted(f"visitor-{n}" for n in range(VISITORS))
 
 
-async def test_many_labels_in_a_second_are_waited_for() -> None:
+async def test_many_labels_in_a_short_time_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring_desk, "LABELS_EVERY", HOUR)
     shop = Shop()
     await shop.open()
     assert len(await shop.follow({"sale-3"})) == VISITORS
     relabelled = {"sale-4", "sale-5"}
     assert await shop.follow(relabelled) == []
     assert relabelled == {"sale-4", "sale-5"}
+    shop.desk._labels_due = 0
+    assert len(await shop.follow(relabelled)) == VISITORS
 
 
 async def test_a_sale_that_is_withdrawn_meanwhile_does_not_wait_for_labels() -> None:

@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
@@ -82,8 +81,6 @@ def test_no_module_but_the_labelling_loads_tensorflow_when_it_is_imported() -> N
 
 @pytest.mark.parametrize("module", ["streams.cli", "streams.worker", "streams.agents.scoring"])
 def test_no_command_no_worker_that_scores_and_no_console_loads_tensorflow_or_faiss(module: str) -> None:
-    if find_spec(module) is None:
-        pytest.skip(f"{module} is not there yet")
     assert packages_after_import([module]).isdisjoint(("tensorflow", "faiss"))
 
 

@@ -15,8 +15,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from infra import kafka_node
 from infra.broker import Broker
 from infra.kafka_jars import KAFKA_VERSION
+from streams.cli import tenfold
 from streams.clients import admin
 from streams.settings import Kafka, load
+from streams.worker import AGENTS
 from tests.infra.processes import ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -151,19 +153,17 @@ def test_labelling_starts_only_when_asked_for() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_command_is_one_of_tenfold(name: str) -> None:
-    cli = pytest.importorskip("streams.cli")
     assert json.loads(instruction("ENTRYPOINT")) == ["tenfold"]
-    tenfold: Any = typer.main.get_command(cli.tenfold)
+    commands: Any = typer.main.get_command(tenfold)
     first, *words = SERVICES[name]["command"]
-    tenfold.commands[first].make_context(
+    commands.commands[first].make_context(
         first, words
     )  # raises on an option or argument that it does not take
 
 
 @pytest.mark.parametrize("name", [name for name in WORKERS if name != "labelling"])
 def test_a_worker_runs_agents_that_exist(name: str) -> None:
-    worker = pytest.importorskip("streams.worker")
-    assert set(SERVICES[name]["command"][1:]) <= set(worker.AGENTS)
+    assert set(SERVICES[name]["command"][1:]) <= set(AGENTS)
 
 
 def test_the_health_check_asks_the_port_where_a_worker_listens() -> None:

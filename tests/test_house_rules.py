@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from streams.cli import tenfold
-from tests.source_tree import ROOT, Source, files, sources
+from tests.source_tree import FOLDERS, ROOT, Source, files, sources
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
@@ -82,6 +82,27 @@ COMMANDS = list(commands(get_command(tenfold), "tenfold"))
 def test_every_command_stands_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if not re.search(rf"{name}\b", text)] == []
+
+
+def missing_files(text: str) -> list[str]:
+    """The Python files of the project that `text` names and that are not there."""
+    named = re.findall(rf"(?<!\w)(?<!\w/)(?:{'|'.join(FOLDERS)})/[\w/.-]+\.py\b", text)
+    return [name for name in named if not (ROOT / name).is_file()]
+
+
+def test_every_file_that_is_named_in_the_docs_and_beside_pins_is_there() -> None:
+    pages = [ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    missing = {page.name: missing_files(page.read_text(encoding="utf-8")) for page in pages}
+    assert {page: names for page, names in missing.items() if names} == {}
+
+
+def test_a_file_that_is_named_and_not_there_is_found() -> None:
+    assert missing_files(
+        "as (`streams/lost.py`), [so](../tests/gone.py), elsewhere/reco/a.py, reco/rules.py"
+    ) == [
+        "streams/lost.py",
+        "tests/gone.py",
+    ]
 
 
 def test_there_are_commands_and_commands_within_groups() -> None:

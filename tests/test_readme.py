@@ -15,10 +15,9 @@ from streams.codecs import decode_event, decode_list, decode_sale
 from streams.settings import load
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-PAGES = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [path.read_text(encoding="utf-8") for path in FILES]
+README = PAGES[0]
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -57,6 +56,40 @@ def test_its_settings_are_accepted(tmp_path: Path) -> None:
     assert load({}, file).topics.partitions == tomllib.loads(example)["topics"]["partitions"]
 
 
-def test_its_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link can name behind `#`: the headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ +(.+?) *$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_links(page: Path) -> list[str]:
+    """The links to files, and to headings in them, that lead nowhere."""
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    dead = []
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not re.match(r"https?://", link) and (
+            not target.exists() or (anchor and anchor not in anchors(target))
+        ):
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("page", FILES, ids=lambda page: page.name)
+def test_its_links_lead_somewhere(page: Path) -> None:
+    assert dead_links(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# A heading\n## What `it` says, and why\n```\n# no heading\n```\n")
+    good = "[a](there.md) [b](there.md#what-it-says-and-why) [c](#here) [d](https://example.com/#x)"
+    bad = ["gone.md", "there.md#no-heading", "#nowhere", "../there.md"]
+    page = tmp_path / "page.md"
+    page.write_text(f"# Here\n{good} " + " ".join(f"[e]({link})" for link in bad))
+    assert dead_links(page) == bad

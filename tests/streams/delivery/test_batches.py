@@ -1,11 +1,46 @@
-"""Several batches are worked on at a time, and done one by one in their order."""
+"""Batches hold what has arrived and is still this consumer's; they are done one by one in their order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from streams.delivery.batches import overlapping
+from streams.delivery.batches import micro_batches, overlapping
+
+
+class Stream:
+    """A stream in which events, of these generations of the consumer, have arrived; it is in generation 2."""
+
+    def __init__(self, generations: Iterable[int]) -> None:
+        self.tracked: list[Any] = []
+        consumer = SimpleNamespace(track_message=self.tracked.append)
+        self.app = SimpleNamespace(consumer=consumer, consumer_generation_id=2)
+        self.channel = SimpleNamespace(queue=asyncio.Queue[Any]())
+        for offset, generation in enumerate(generations):
+            message = SimpleNamespace(offset=offset, generation_id=generation)
+            self.channel.queue.put_nowait(SimpleNamespace(message=message))
+
+    def noack(self) -> "Stream":
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        """What Faust hands over: it leaves out and tracks by itself."""
+        while not self.channel.queue.empty():
+            yield self.channel.queue.get_nowait()
+
+
+async def test_a_batch_is_what_has_arrived_up_to_the_limit() -> None:
+    batches = [batch async for batch in micro_batches(Stream([2] * 5), limit=2)]
+    assert [[event.message.offset for event in batch] for batch in batches] == [[0, 1], [2, 3], [4]]
+
+
+async def test_what_came_before_a_rebalance_is_in_no_batch_and_is_not_tracked() -> None:
+    stream = Stream([2, 1, 2, 1, 2])
+    (batch,) = [batch async for batch in micro_batches(stream, limit=9)]
+    assert [event.message.offset for event in batch] == [0, 2, 4]
+    assert [message.offset for message in stream.tracked] == [2, 4]
 
 
 class Desk:

@@ -109,6 +109,13 @@ def test_a_gap_that_is_still_there_after_a_seek_is_a_hole_in_the_log() -> None:
     assert books.judge(HERE, 9, None) is Verdict.HAND_OVER
 
 
+def test_a_gap_is_a_hole_if_the_fetch_has_the_record_that_was_handed_over_last_and_else_in_doubt() -> None:
+    books = Books()
+    books.open({HERE: 3})
+    assert books.judge(HERE, 9, 1) is Verdict.SEEK_BACK  # a fetch without the record at 2 may lack others
+    assert books.judge(HERE, 7, 2) is Verdict.HAND_OVER
+
+
 def test_a_partition_that_is_not_this_consumers_is_closed() -> None:
     books = Books()
     books.open({HERE: 3})

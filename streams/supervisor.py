@@ -70,9 +70,9 @@ class WorkerProcess:
 
     def _again(self, what: str, now: float) -> None:
         """Start the process again, after a pause that grows while it does not run steadily."""
-        self._pause = FIRST_PAUSE if now - self._started_at > STEADY else min(LONGEST_PAUSE, 2 * self._pause)
-        log.warning("worker %s %s; again in %.1f s", self.name, what, self._pause)
-        self._start_at = now + self._pause
+        pause = FIRST_PAUSE if now - self._started_at > STEADY else self._pause
+        log.warning("worker %s %s; again in %.1f s", self.name, what, pause)
+        self._start_at, self._pause = now + pause, min(LONGEST_PAUSE, 2 * pause)
 
     def health(self) -> Mapping[str, Any] | None:
         """What the worker says of itself; None if it does not answer, or is not ready."""

@@ -47,8 +47,9 @@ def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_t
         now = 100.0 + tick / 100
         worker.tend(now)
     pauses = [later - earlier for earlier, later in pairwise(starts)]
-    growing, longest = pauses[:5], pauses[5:]
-    assert [later / earlier for earlier, later in pairwise(growing)] == pytest.approx([2.0] * 4, abs=0.1)
+    growing, longest = pauses[:6], pauses[6:]
+    assert growing[0] == pytest.approx(FIRST_PAUSE, abs=0.02)
+    assert [later / earlier for earlier, later in pairwise(growing)] == pytest.approx([2.0] * 5, abs=0.1)
     assert longest == pytest.approx([LONGEST_PAUSE] * 3, abs=0.02)
 
 

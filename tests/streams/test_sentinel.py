@@ -1,6 +1,7 @@
 """The watchdog ends a worker that stands still while there is work, and only such a one."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from queue import Queue
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.ports import free_port
+from reco.errors import SettingsError
 from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
@@ -107,10 +109,28 @@ async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_
 
 
 def test_a_watchdog_that_fails_ends_the_process(settings: Settings) -> None:
+    def positions() -> dict[tuple[str, int], int]:
+        raise ValueError("a mistake of ours")
+
     statuses: list[int] = []
-    taken = replace(settings, worker=replace(settings.worker, health_host="no such host"))
-    Sentinel(taken, Vitals(), end=statuses.append).run()
+    worker = replace(settings.worker, health_port=free_port())
+    vitals = Vitals(works=[Work("work", positions, ())])
+    Sentinel(replace(settings, worker=worker), vitals, end=statuses.append).run()
     assert statuses == [UNWATCHED]
+
+
+def test_a_port_in_use_and_a_host_of_another_machine_are_mistakes_in_the_settings(
+    settings: Settings,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for host in ("127.0.0.1", "192.0.2.1", "no such host"):
+            worker = replace(settings.worker, health_host=host, health_port=port)
+            sentinel = Sentinel(replace(settings, worker=worker), Vitals())
+            with pytest.raises(SettingsError, match=rf"worker\.health_port: port {port} of {host} cannot be"):
+                sentinel.start()
+            sentinel.join(10)
+            assert not sentinel.is_alive()
 
 
 def test_it_has_ended_once_it_was_told_to_stop_also_while_no_broker_answers(settings: Settings) -> None:

@@ -86,7 +86,7 @@ def _photographs(plan: Plan, console: Console) -> Photographs | None:
 
 @contextmanager
 def own_names(settings: Settings) -> Iterator[Settings]:
-    """Settings with topics, groups and a data folder of this demo's own, so that it touches nothing else."""
+    """Settings with topics, groups, ports and a data folder of this demo's own: it touches nothing else."""
     name = f"demo.{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder = settings.data_dir() / "demo" / name
     try:
@@ -94,7 +94,10 @@ def own_names(settings: Settings) -> Iterator[Settings]:
             settings,
             topics=replace(settings.topics, prefix=f"{settings.topics.prefix}{name}."),
             worker=replace(
-                settings.worker, application=f"{settings.worker.application}.{name}", data_dir=str(folder)
+                settings.worker,
+                application=f"{settings.worker.application}.{name}",
+                data_dir=str(folder),
+                health_port=0,
             ),
         )
     finally:

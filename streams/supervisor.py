@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
-from infra.ports import free_port
+from infra.ports import free_ports
 from reco.errors import TenfoldError
 from streams.settings import GROUPS, PREFIX, Settings, written
 
@@ -37,10 +37,10 @@ TICK = 0.05
 class WorkerProcess:
     """One worker process and its restarts."""
 
-    def __init__(self, settings: Settings, agents: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, agents: Sequence[str], port: int) -> None:
         self.agents = tuple(agents)
         self.name = "+".join(agents)
-        self.port = free_port()
+        self.port = port
         self.restarts = 0
         self._environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
         self._pause = FIRST_PAUSE
@@ -97,7 +97,10 @@ class WorkerProcess:
 
 
 class Supervisor:
-    """Worker processes under one restart loop, which runs in a thread; use it as a context manager."""
+    """Worker processes under one restart loop, which runs in a thread; use it as a context manager.
+
+    They serve health at `worker.health_port` and the ports after it, in their order; at free ones if it is 0.
+    """
 
     def __init__(
         self,
@@ -107,7 +110,11 @@ class Supervisor:
     ) -> None:
         """`also` is called again and again, to start what the workers need if that has ended."""
         self._also = also
-        self.workers = [WorkerProcess(settings, agents) for agents in processes]
+        first = settings.worker.health_port
+        ports = range(first, first + len(processes)) if first else free_ports(len(processes))
+        self.workers = [
+            WorkerProcess(settings, agents, port) for agents, port in zip(processes, ports, strict=True)
+        ]
         self._stopping = threading.Event()
         self._loop = threading.Thread(target=self._tend, name="restart-loop", daemon=True)
 

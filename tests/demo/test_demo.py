@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from demo.plan import Plan
-from demo.run import run
+from demo.run import own_names, run
 from streams import clients
 from streams.cli import tenfold
 from streams.settings import Settings, Worker
@@ -27,6 +27,13 @@ TENFOLD = [sys.executable, "-c", "from streams.cli import main; main()"]
 async def topic_names(settings: Settings) -> list[str]:
     async with clients.admin(settings.kafka) as client:
         return [name for name in await client.list_topics() if settings.topics.prefix in name]
+
+
+def test_a_demo_takes_no_port_and_no_folder_of_workers_that_run_already(tmp_path: Path) -> None:
+    installed = Settings(worker=Worker(data_dir=str(tmp_path), health_port=9100))
+    with own_names(installed) as own:
+        assert own.worker.health_port == 0
+        assert own.data_dir().is_relative_to(tmp_path / "demo")
 
 
 def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:

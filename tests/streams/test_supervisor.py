@@ -11,6 +11,7 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from infra.ports import free_port
 from reco.policy import Rules
 from streams.settings import Settings, load
 from streams.supervisor import (
@@ -33,10 +34,18 @@ def test_a_child_process_gets_exactly_the_settings(
     assert load(environment_of(secret)) == secret
 
 
+def test_health_is_served_at_the_port_that_is_set_and_those_after_it(settings: Settings) -> None:
+    processes = [("sessions",), ("scoring",), ("scoring",)]
+    fixed = replace(settings, worker=replace(settings.worker, health_port=9100))
+    assert [one.port for one in Supervisor(fixed, processes).workers] == [9100, 9101, 9102]
+    free = replace(settings, worker=replace(settings.worker, health_port=0))
+    assert len({one.port for one in Supervisor(free, processes).workers} - {0}) == 3
+
+
 def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_to_the_longest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker, starts = WorkerProcess(settings, ("sessions",)), list[float]()
+    worker, starts = WorkerProcess(settings, ("sessions",), free_port()), list[float]()
 
     def no_more_processes(*_: object, **__: object) -> None:
         starts.append(now)
@@ -57,7 +66,7 @@ def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_t
 def test_a_worker_that_ran_steadily_is_started_again_after_the_first_pause(
     ran: float, pause: float, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker, starts = WorkerProcess(settings, ("sessions",)), list[float]()
+    worker, starts = WorkerProcess(settings, ("sessions",), free_port()), list[float]()
 
     class Process:
         """One that ends at once, but the eighth after a while."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from infra import broker_process, kafka_node
+from infra.data_folder import writing_to
 from infra.file_lock import is_locked, locked
 from infra.kafka_jars import classpath
 from infra.ports import HOST
@@ -71,10 +72,13 @@ def start(data_dir: Path, *, detached: bool) -> Broker:
     An attached broker stops when this process ends, however it ends; a detached one runs until `stop`.
 
     Raises:
+        SettingsError: the data folder cannot be written.
         BrokerError: Kafka cannot be fetched, or does not start; with the end of its log.
     """
     data_dir = data_dir.resolve()
-    _folder(data_dir).mkdir(parents=True, exist_ok=True)
+    with writing_to(data_dir):
+        _folder(data_dir).mkdir(parents=True, exist_ok=True)
+        _lock(data_dir).touch()
     classpath()  # fetched before the clock starts
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

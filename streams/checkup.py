@@ -1,15 +1,16 @@
 """The checkup: everything that tenfold needs, looked at one by one, each with what to do if it is not so."""
 
 import importlib.metadata
-import os
 import re
 import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal, NamedTuple
 
+from infra.data_folder import writing_to
 from reco.errors import BrokerError, LabellingError, SettingsError
 from streams import clients
 from streams.embedded import reachable
@@ -37,7 +38,7 @@ class Finding(NamedTuple):
 
 
 async def checkup() -> AsyncIterator[Finding]:
-    """Look at everything; starts no broker, creates no topic, writes nothing."""
+    """Look at everything; starts no broker, creates no topic, leaves no file behind."""
     for finding in (check_python(), *check_packages(), check_rocksdb()):
         yield finding
     try:
@@ -94,8 +95,11 @@ def check_rocksdb() -> Finding:
 def check_data_folder(folder: Path) -> Iterator[Finding]:
     """Whether the data folder can be written and has room."""
     existing = nearest(folder)
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        yield Finding("fail", f"{folder} cannot be written; change its owner or set worker.data_dir")
+    try:
+        with writing_to(folder), TemporaryFile(dir=existing):
+            pass
+    except SettingsError as error:
+        yield from (Finding("fail", mistake) for mistake in error.mistakes)
         return
     yield Finding("ok", f"{folder} can be written")
     free = shutil.disk_usage(existing).free

@@ -29,6 +29,7 @@ def broker_for(
     `starting` is told the folder if one is to be started.
 
     Raises:
+        SettingsError: the data folder cannot be written.
         BrokerError: the embedded broker cannot be started.
     """
     if settings.kafka.bootstrap_servers:

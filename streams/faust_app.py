@@ -16,6 +16,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import SASLMechanism
 from mode import CrashingSupervisor
 
+from infra.data_folder import writing_to
 from streams import clients
 from streams.delivery.consumer import MAX_OUTSTANDING, LosslessApp
 from streams.delivery.recovery import PositionRecovery
@@ -91,11 +92,16 @@ def raw_topic(app: LosslessApp, name: str, *, acks: bool = True) -> Any:
 
 
 def table_folder(parent: Path) -> Path:
-    """The first folder below `parent` that no running process holds; this one holds it while it runs."""
+    """The first folder below `parent` that no running process holds; this one holds it while it runs.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
     for number in range(1000):
         folder = parent / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / "lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

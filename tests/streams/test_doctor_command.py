@@ -102,9 +102,17 @@ def test_a_data_folder_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
     assert finding.verdict == "fail"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that even root cannot write")
+def test_that_a_data_folder_can_be_written_is_tried() -> None:
+    (finding,) = check_data_folder(Path("/proc/tenfold"))
+    assert finding.verdict == "fail"
+    assert finding.text.startswith("/proc/tenfold cannot be written: ")
+    assert finding.text.endswith("; change its owner or set worker.data_dir")
+
+
 def test_a_data_folder_that_is_not_there_yet_is_not_created(tmp_path: Path) -> None:
     assert next(check_data_folder(tmp_path / "deep" / "data")).verdict == "ok"
-    assert not (tmp_path / "deep").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_labeller_that_is_set_and_is_not_there_is_a_failure(

@@ -1,8 +1,9 @@
 """Kafka clients built from settings: producers, group-less consumers, the admin client."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 ISOLATION = "read_committed"
 """What consumers see of transactions; the same for all, or workers would learn differently."""
+LISTENS_WITHIN = 1.0
+"""Time that a connection to a server may take, s, when nothing but its port is in question."""
 
 
 def security(kafka: Kafka) -> dict[str, Any]:
@@ -108,10 +111,25 @@ def answering(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except (KafkaError, OSError) as error:
+        reason = (
+            "Something listens there, but the connection failed; "
+            "check kafka.security_protocol, the port, ca_file and the account."
+            if _listens(kafka)
+            else "Is it running?"
+        )
         raise BrokerError(
             f"No broker answers at {kafka.bootstrap_servers}: {error}. "
-            "Is it running? `tenfold doctor` checks the settings."
+            f"{reason} `tenfold doctor` checks the settings."
         ) from error
+
+
+def _listens(kafka: Kafka) -> bool:
+    """Whether one of the servers takes connections, be they of another protocol."""
+    for server in kafka.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), LISTENS_WITHIN):
+            return True
+    return False
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from infra.ports import free_port
 from reco.errors import BrokerError, SettingsError
 from streams.clients import admin, consumer, producer, security, tls_context
 from streams.settings import Kafka
@@ -173,4 +174,17 @@ async def test_a_broker_that_does_not_answer_is_named_and_the_password_is_not() 
         async with admin(nobody):
             pass
     assert f"No broker answers at 127.0.0.1:{port}" in str(caught.value)
+    assert "Is it running?" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+async def test_who_listens_and_turns_the_client_away_is_not_said_to_be_down() -> None:
+    async def turn_away(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(turn_away, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(BrokerError, match=r"Something listens there.*kafka\.security_protocol") as caught:
+            async with admin(Kafka(bootstrap_servers=f"127.0.0.1:{free_port()}, 127.0.0.1:{port}")):
+                pass
+    assert "Is it running?" not in str(caught.value)

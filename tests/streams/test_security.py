@@ -159,3 +159,16 @@ async def test_a_wrong_password_is_refused_with_what_to_do(
     with pytest.raises(BrokerError, match="doctor") as refused:
         await create_topics(kafka, topic_set(settings.topics))
     assert "n0t-the-one" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("listener", "protocol"),
+    [("CLIENT", "SSL"), ("CLIENT", "SASL_PLAINTEXT"), ("SSL", "PLAINTEXT"), ("SASL_PLAINTEXT", "PLAINTEXT")],
+)
+async def test_a_broker_that_listens_with_another_protocol_is_not_said_to_be_down(
+    secured: tuple[dict[str, int], Path], listener: str, protocol: str
+) -> None:
+    given = Kafka() if protocol == "PLAINTEXT" else kafka_settings(secured, protocol, "PLAIN", PASSWORD)
+    wrong = replace(given, bootstrap_servers=f"127.0.0.1:{secured[0][listener]}")
+    with pytest.raises(BrokerError, match=r"Something listens there.*kafka\.security_protocol"):
+        await create_topics(wrong, topic_set(Settings().topics))

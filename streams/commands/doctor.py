@@ -1,4 +1,4 @@
-"""`tenfold doctor`: says what is right, what is wrong and what to do about it, and lists all settings."""
+"""`tenfold doctor`: lists all settings, and says what is right, what is wrong and what to do about it."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ def doctor() -> None:
     # What the client logs on its way is what the findings say.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
-    healthy = asyncio.run(_examine(console))
-    console.print()
+    # The findings come last, so that a failure is not scrolled away by what is as it was.
     console.print(setting_table())
-    if not healthy:
+    console.print()
+    if not asyncio.run(_examine(console)):
         raise typer.Exit(1)
 
 

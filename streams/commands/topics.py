@@ -43,9 +43,9 @@ async def _topics(settings: Settings, console: Console, *, create: bool) -> None
 def table(states: Iterable[TopicState]) -> Table:
     """The topics, one a row."""
     shown = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    shown.add_column("topic", overflow="fold")
+    shown.add_column("topic", no_wrap=True, overflow="fold")
     for name in ("partitions", "messages"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", no_wrap=True)
     for name in ("cleanup", "kept", "times"):
         shown.add_column(name)
     for state in states:

@@ -63,6 +63,14 @@ def test_all_settings_are_listed_even_if_one_is_wrong(monkeypatch: pytest.Monkey
             assert f"{group}.{field}" in output
 
 
+def test_findings_stand_below_the_settings_where_the_terminal_still_shows_them() -> None:
+    shown = [line.split()[:1] for line in tenfold_doctor().output.splitlines()]
+    settings = [number for number, word in enumerate(shown) if word == ["labelling.labeller"]]
+    findings = [number for number, word in enumerate(shown) if word and word[0] in "✓!✗"]
+    assert settings
+    assert settings[-1] < findings[0]
+
+
 def test_each_setting_tells_where_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / "tenfold.toml").write_text("[topics]\npartitions = 8\nreplication = 3\n[worker]\n")
     settings = {f"{one.group}.{one.field}": one for one in all_settings({"TENFOLD_TOPICS_PARTITIONS": "16"})}

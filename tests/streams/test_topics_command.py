@@ -1,17 +1,20 @@
 """`tenfold topics` lists, creates, and says what is not as wanted and what to do about it."""
 
 import asyncio
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from reco.errors import BrokerError
 from streams import clients
 from streams.cli import tenfold
-from streams.settings import Kafka, Settings
+from streams.commands.topics import table
+from streams.settings import Kafka, Settings, Topics
 from streams.topic_check import TopicState, differences, inspect, unequal
 from streams.topics import Topic, topic_set
 from tests.streams.command_line import use
@@ -59,6 +62,15 @@ def test_other_topics_may_have_other_partitions() -> None:
     topics = topic_set(Settings().topics)
     states = [state(topic, partitions=7) if topic.name == "sales" else state(topic) for topic in topics]
     assert unequal(states, topics) is None
+
+
+def test_names_and_numbers_stay_whole_on_a_narrow_terminal() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    topics = list(topic_set(Topics(prefix="acme-shop.staging.")))
+    console.print(table([state(topic, messages=12_345_678) for topic in topics]))
+    words = console.export_text().split()
+    assert [word for word in words if word.startswith("acme")] == [topic.name for topic in topics]
+    assert words.count("12,345,678") == len(topics)
 
 
 @pytest.fixture

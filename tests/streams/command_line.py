@@ -8,7 +8,7 @@ import pytest
 from streams.settings import PREFIX, Settings
 from streams.supervisor import environment_of
 
-TENFOLD = (sys.executable, "-c", "from streams.cli import main; main()")
+TENFOLD = (sys.executable, "-c", "from streams.entry import main; main()")
 """`tenfold` as a process."""
 
 

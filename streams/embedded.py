@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from infra.broker import Broker, find, start, stop
-from reco.errors import BrokerError
+from reco.errors import BrokerError, TenfoldError
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class BrokerKeeper:
             if find(data_dir) is None:
                 log.warning("no broker answers in %s; one is started", data_dir)
                 start(data_dir, detached=False)
-        except BrokerError as error:
+        except TenfoldError as error:
             log.error("%s", error)  # noqa: TRY400 - it says all that there is to say
         self._due = time.monotonic() + LOOK_EVERY
 

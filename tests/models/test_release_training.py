@@ -13,7 +13,7 @@ from models.event_table import table_of
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
-from models.release_training import Plan, _metrics, _moments, train_release
+from models.release_training import WARM_UP, Plan, Target, _metrics, _moments, train_release
 from models.releases import load_release, write_release
 from models.targets import next_clicks, next_purchases
 from models.text import FILE
@@ -138,6 +138,40 @@ def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
         rates.append(moments.weights[rows][led].sum() / moments.weights[rows].sum())
     assert len(rows) == 80
     assert rates[1] == pytest.approx(rates[0])
+
+
+HOUR = 60 * 60_000
+
+
+@pytest.mark.parametrize(
+    ("target", "window", "unknown"),
+    [("purchase", 5.0, 5 * HOUR), ("graded", 5.0, 5 * HOUR), ("purchase", 240.0, None), ("click", 5.0, 0)],
+)
+def test_moments_that_no_purchase_is_known_of_yet_are_not_learned_from(
+    target: Target, window: float, unknown: int | None
+) -> None:
+    """The newest ones, as long as a purchase may take; but of a short history a tenth at most."""
+    table = shop_log(400)
+    walk = _moments(table, None, target, Plan(target, window)).walk
+    asked = np.sort(table.appended[~walk.steps[walk.steps < 0]])
+    left_out = round(np.ptp(table.appended) * WARM_UP) if unknown is None else unknown
+    assert table.appended.max() - asked[-1] == pytest.approx(left_out, abs=HOUR)
+    assert table.appended.max() - asked[-1] >= left_out
+
+
+def test_what_a_visitor_has_bought_cannot_be_listed_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    purchases, listable = tuple(FEATURES).index("revisits.purchases"), []
+    add = TrainingSet.add
+
+    def spy(self: TrainingSet, rows: Any, target: int, allowed: Any, **given: Any) -> None:
+        listable.extend(allowed[rows[purchases] > 0])
+        assert allowed[rows[purchases] == 0].all()
+        add(self, rows, target, allowed, **given)
+
+    monkeypatch.setattr(TrainingSet, "add", spy)
+    train_release(shop_log(300), None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="test")
+    assert listable
+    assert not any(listable)
 
 
 def test_a_history_without_events_is_refused() -> None:

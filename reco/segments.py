@@ -1,10 +1,13 @@
 """Segments: small numbers for the values that a visitor's context has, such as country or device."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+N_SEGMENTS: Final = 3
+"""Names of the context that are told apart; `reco.parameters` says which."""
 MAX_VALUES = 32
 """Numbers per segment, 0 for the value that is not known; values beyond share the last number."""
 

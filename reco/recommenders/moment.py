@@ -13,7 +13,7 @@ from reco.recommenders.protocol import Actions
 
 
 class Moment:
-    """The context in which a list is asked for; nothing of it is learned.
+    """The context in which a list is asked for; of others, only how long ago they did anything.
 
     - `visit_length`, `earlier_visits`: touches in the newest visit, and visits before it.
     - `dwell`, `idle`: seconds between the visitor's newest two touches, and since the newest.
@@ -21,6 +21,8 @@ class Moment:
     - `hour`, `weekday`: of UTC, Monday is 0.
     - `n_sales`: how many sales are scored.
     - `repeats`: touches in the newest visit of a sale that was touched in it before.
+    - `silence`: seconds since the newest action of anybody that is known; NaN before any. The longer it
+      is, the less is known of what all look at now.
     - `sale_age`, `closes_in`: hours since the sale opened, and until it closes; NaN if it is not known.
     """
 
@@ -35,13 +37,18 @@ class Moment:
         "weekday",
         "n_sales",
         "repeats",
+        "silence",
         "sale_age",
         "closes_in",
     )
     compared = frozenset[str]()
 
+    def __init__(self) -> None:
+        self._newest = 0
+
     def learn(self, actions: Actions) -> None:
-        """Nothing is learned from others."""
+        """Remember the time of the newest action."""
+        self._newest = max(self._newest, int(actions.ts.max(initial=0)))
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """The same for all candidates, but for the times of the sales."""
@@ -53,11 +60,12 @@ class Moment:
         rows[5], rows[6] = query.at % DAY / HOUR, (query.at // DAY + 3) % 7
         rows[7] = rows.shape[1]
         rows[8] = length - len(set(query.touched[:length]))
+        rows[9] = max(query.at - self._newest, 0) / SECOND if self._newest else math.nan
         live = query.candidates.live
-        _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[9:])
+        _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[10:])
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
-        """Nothing was learned."""
+        """Nothing that was learned is about a sale."""
 
 
 @compiled(NOTHING(INT64S, INT64S, INT32S, INT64, FLOAT32_ROWS))

@@ -11,9 +11,8 @@ from reco.candidates import Query
 from reco.kernels import FLOAT32_ROWS, INT32S, INT64, INT64S, NOTHING, columns, compiled
 from reco.recommenders.protocol import ACTIONS, CLICK, Actions
 from reco.sale_index import MAX_SALES
-from reco.segments import MAX_VALUES
+from reco.segments import MAX_VALUES, N_SEGMENTS
 
-N_SEGMENTS: Final = 3
 PRIOR_CLICKS = 5.0
 """Clicks that are added to each sale's own, in the proportion of all visitors, before a lift is taken."""
 LEAST_SHARE = 1e-12

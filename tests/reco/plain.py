@@ -183,8 +183,10 @@ def plain_revisits(session: Session, half_life: int, ids: Sequence[str], at: int
     return scores
 
 
-def plain_moment(session: Session | None, sales: Sequence[Sale], at: int) -> Scores:
-    """The context of a list for these sales, from the facts themselves; all of them have been published."""
+def plain_moment(
+    session: Session | None, sales: Sequence[Sale], at: int, others: Sequence[Action] = ()
+) -> Scores:
+    """The context of a list for these sales, which have been published; `others` is what anybody did."""
     visit = session.visit() if session else ()
     moment = datetime.fromtimestamp(at / 1000, UTC)
     gaps = [(later.ts - earlier.ts) / 1000 for earlier, later in pairwise(visit)]
@@ -198,6 +200,7 @@ def plain_moment(session: Session | None, sales: Sequence[Sale], at: int) -> Sco
         "weekday": float(moment.weekday()),
         "n_sales": float(len(sales)),
         "repeats": float(len(visit) - len({touch.sale_id for touch in visit})),
+        "silence": max(at - max(one.ts for one in others), 0) / 1000 if others else math.nan,
     }
     scores = {name: [value] * len(sales) for name, value in everywhere.items()}
     scores["sale_age"] = [(at - sale.opens_at) / HOUR for sale in sales]

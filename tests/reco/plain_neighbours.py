@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from reco import decay, pairs
-from reco.events import Click, Purchase
-from reco.parameters import CoVisitationParameters, SessionKnnParameters
+from reco import decay, pairs, past_visits
+from reco.events import Click, Context, Purchase
+from reco.parameters import CoVisitationParameters, Parameters, SessionKnnParameters
 from reco.recommenders import covisitation, session_knn
 from reco.sessions import Session
 from tests.reco.plain import Scores, Step
@@ -164,12 +164,13 @@ class PlainVisit:
         self.newest = 0
         self.sales: list[str] = []
         self.bought: set[str] = set()
+        self.context: Context = {}
 
 
 class PlainSessionKnn:
     """Every visit in a dictionary; whatever is chosen is found by sorting."""
 
-    def __init__(self, parameters: SessionKnnParameters, max_visits: int = session_knn.MAX_VISITS) -> None:
+    def __init__(self, parameters: SessionKnnParameters, max_visits: int = past_visits.MAX_VISITS) -> None:
         self._parameters = parameters
         self._max_visits = max_visits
         self._known: set[str] = set()
@@ -178,7 +179,7 @@ class PlainSessionKnn:
         self._newest_visit = 0
         weights = [parameters.recency**place for place in range(session_knn.SHARED)]
         self._recency = np.array([one for one in weights if one >= session_knn.LEAST_RECENCY], np.float32)
-        self._nearness = (parameters.nearness ** np.arange(session_knn.LENGTH)).astype(np.float32)
+        self._nearness = (parameters.nearness ** np.arange(past_visits.LENGTH)).astype(np.float32)
 
     def learn(self, step: Step) -> None:
         self._known.add(step.action.sale_id)
@@ -190,11 +191,12 @@ class PlainSessionKnn:
             if step.visit not in self._touched_by[sale][-self._parameters.newest :]:
                 self._touched_by[sale].append(step.visit)
             visit.sales.append(sale)
-            if len(visit.sales) > session_knn.LENGTH:
+            if len(visit.sales) > past_visits.LENGTH:
                 visit.bought.discard(visit.sales.pop(0))
         if isinstance(step.action, Purchase):
             visit.bought.add(sale)
         visit.newest = max(visit.newest, step.action.ts)
+        visit.context = {**visit.context, **step.action.context}
 
     def _is_kept(self, number: int) -> bool:
         return number > self._newest_visit - self._max_visits
@@ -241,6 +243,12 @@ class PlainSessionKnn:
                 if place != match:
                     order = 1.0 if place > match else self._parameters.backward
                     order *= 1.0 if place else self._parameters.landing
-                    scores["stan"][sale] += fresh * float(self._nearness[abs(place - match)]) * order
+                    vote = fresh * float(self._nearness[abs(place - match)]) * order
+                    scores["stan"][sale] += vote
+                    for name, segment in zip(
+                        ("first", "second", "third"), Parameters().segments, strict=True
+                    ):
+                        own = session.context.get(segment)
+                        scores[f"stan_{name}"][sale] += vote * (visit.context.get(segment, "?") == own)
                     scores["bought"][sale] += fresh * (sale in visit.bought)
         return {name: list(own.values()) for name, own in scores.items()}

@@ -14,6 +14,7 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
 from reco.recommenders.protocol import KINDS, Actions
+from reco.segments import N_SEGMENTS, SegmentIndex
 from reco.sessions import Session, fold
 from reco.visits import RunningVisits
 
@@ -76,14 +77,20 @@ def learn(knowledge: Knowledge, seconds: Sequence[Second]) -> None:
         knowledge.advance(second, appended)
 
 
-def as_actions(log: Sequence[Action], ids: Sequence[str], visits: RunningVisits) -> Actions:
-    """What recommenders learn from these actions; each sale has the slot of its place in `ids`."""
+def as_actions(
+    log: Sequence[Action], ids: Sequence[str], visits: RunningVisits, segments: SegmentIndex | None = None
+) -> Actions:
+    """What recommenders learn from these actions; each sale has the slot of its place in `ids`.
+
+    Without `segments`, nothing is known of the contexts.
+    """
     slots = np.array([ids.index(action.sale_id) for action in log], np.int32)
     kinds = np.array([KINDS[type(action)] for action in log], np.int8)
     ts = np.array([action.ts for action in log], np.int64)
     numbers = np.array([visits.number(action.visitor_id) for action in log], np.int64)
     steps = visits.follow(numbers, slots, kinds, ts)
-    return Actions(slots, kinds, ts, *steps, segments=np.zeros((len(log), 3), np.int32))
+    values = [segments.learn(action.context) if segments else (0, 0, 0) for action in log]
+    return Actions(slots, kinds, ts, *steps, segments=np.array(values, np.int32).reshape(-1, N_SEGMENTS))
 
 
 def learned(actions: Sequence[Action], per_second: int = 1, knowledge: Knowledge | None = None) -> Knowledge:

@@ -42,7 +42,7 @@ COMPARED: Mapping[str, frozenset[str]] = {family.name: family.compared for famil
 MAY_BE_UNKNOWN: Mapping[str, Sequence[str]] = {
     "popularity": ("age", "idle"),
     "revisits": ("hours_ago", "sales_ago"),
-    "moment": ("dwell", "idle", "pace", "sale_age", "closes_in"),
+    "moment": ("dwell", "idle", "pace", "silence", "sale_age", "closes_in"),
     "segments": ("first_lift", "second_lift", "third_lift"),
 }
 """The features that are NaN where nothing is known, as their recommenders document it."""

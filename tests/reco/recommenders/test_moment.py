@@ -1,6 +1,7 @@
 """The moment of asking: where the visit and the clock stand, by the plain reference and by examples."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,9 +24,9 @@ from tests.reco.worlds import (
     actions,
     described,
     features_of,
+    histories,
     learned,
     session_of,
-    small_knowledge,
 )
 
 sales = st.builds(
@@ -35,21 +36,30 @@ sales = st.builds(
 )
 
 
-def told(session: Session | None, shop: list[Sale], at: int = NOON) -> Described:
+def told(
+    session: Session | None, shop: list[Sale], at: int = NOON, others: Sequence[Action] = ()
+) -> Described:
     """What the features say at this moment about the sales of a shop, by the last part of their names."""
     catalogue = Catalogue(partitions=1)
     for offset, sale in enumerate(shop):
         catalogue.apply(sale, 0, offset)
-    rows = described(small_knowledge(), session, catalogue.live(at), features_of("moment"), at)
+    rows = described(learned(others), session, catalogue.live(at), features_of("moment"), at)
     return {name.partition(".")[2]: row for name, row in rows.items()}
 
 
-@given(st.lists(actions, max_size=20), st.lists(sales, min_size=1, max_size=5), st.integers(0, DAY))
-def test_it_is_that_of_the_plain_reference(own: list[Action], shop: list[Sale], later: int) -> None:
+@given(
+    st.lists(actions, max_size=20),
+    st.lists(sales, min_size=1, max_size=5),
+    st.integers(0, DAY),
+    histories,
+)
+def test_it_is_that_of_the_plain_reference(
+    own: list[Action], shop: list[Sale], later: int, others: list[Action]
+) -> None:
     named = [Sale(f"s{place}", sale.title, sale.opens_at, sale.closes_at) for place, sale in enumerate(shop)]
     at, session = NOON + later, session_of(own)
     live = [sale for sale in named if sale.closes_at is None or sale.closes_at > at]
-    plain, got = plain_moment(session, live, at), told(session, named, at)
+    plain, got = plain_moment(session, live, at, others), told(session, named, at, others)
     for feature in Moment.features:
         assert got[feature].tolist() == pytest.approx(plain[feature], rel=1e-6, abs=1e-6, nan_ok=True), (
             feature
@@ -77,6 +87,14 @@ def test_a_visitor_who_comes_back_to_sales_repeats_and_one_who_goes_on_does_not(
     sales = [Sale("s1", "A sale", NOON)]
     for own, repeats in ((onward, 0), ([*onward, act("s1", NOON - 1), act("s1", NOON)], 2)):
         assert told(session_of([*earlier, *own]), sales)["repeats"].tolist() == [repeats]
+
+
+def test_the_silence_is_since_the_newest_action_of_anybody_and_not_below_0() -> None:
+    others, shop = [act("s1", NOON, "bob"), act("s2", NOON - MINUTE, "cleo")], [Sale("s1", "A sale", NOON)]
+    silences = [told(None, shop, NOON + later, others)["silence"].item() for later in (5000, 0)]
+    assert silences == [5, 0]
+    assert told(None, shop, NOON, [act("s1", NOON + MINUTE)])["silence"].item() == 0
+    assert math.isnan(told(None, shop, NOON)["silence"].item())
 
 
 def test_a_visitor_who_is_not_known_yet_has_no_times() -> None:

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from reco import decay
 from reco.candidates import candidates_of, query_of
 from reco.events import Action, Purchase
 from reco.parameters import Parameters, SessionKnnParameters
-from reco.recommenders.session_knn import BLOCK, LENGTH, SessionKnn
+from reco.past_visits import BLOCK, LENGTH
+from reco.recommenders.session_knn import SessionKnn
+from reco.segments import N_SEGMENTS, SegmentIndex
 from reco.sessions import Session
 from reco.visits import RunningVisits
 from tests.reco.plain import steps_of
@@ -38,6 +41,7 @@ from tests.reco.worlds import (
     visits,
 )
 
+NO_SEGMENTS: Final = np.zeros(N_SEGMENTS, np.int32)
 FEW: Final = SessionKnnParameters(neighbours=3, newest=4)
 parameters = st.builds(
     SessionKnnParameters,
@@ -161,6 +165,28 @@ def test_the_vote_of_stan_fades_with_the_age_of_the_visit_and_that_of_vsknn_does
     assert votes["b"] == votes["c"] > 0
 
 
+def test_neighbours_of_the_same_segment_are_heard_apart_and_who_has_none_hears_nobody() -> None:
+    log = [act(sale, NOON + place, who) for who in ("bob", "cleo") for place, sale in enumerate((who, "a"))]
+    for own, country, referrer in (("ann", ["bob"], []), ("bob", ["bob"], ["bob"]), ("dan", [], [])):
+        session, ids = session_of([act("a", NOON + HOUR, own)]), ["a", "bob", "cleo"]
+        rows = described(learned(log), session, open_sales(ids))
+        for feature, heard in (("stan", ids[1:]), ("stan_first", country), ("stan_third", referrer)):
+            row = rows[f"session_knn.{feature}"]
+            assert [sale for sale, vote in zip(ids, row, strict=True) if vote > 0] == heard, (own, feature)
+
+
+def test_a_visit_keeps_the_last_segments_that_were_known() -> None:
+    log = [
+        replace(act(sale, NOON + place, "bob"), context=context)
+        for place, (sale, context) in enumerate(
+            [("a", {"country": "IT"}), ("b", {"country": "FR"}), ("c", {"device": "phone"})]
+        )
+    ]
+    rows = described(learned(log), session_of([act("a", NOON + HOUR, "ann")]), open_sales("abc"))
+    for feature in ("stan_first", "stan_second"):
+        assert (rows[f"session_knn.{feature}"] > 0).tolist() == [False, True, True], feature
+
+
 def test_what_a_neighbour_bought_is_told_from_what_it_looked_at() -> None:
     votes = voted(visits("abc", kind=Purchase), "a", "bought")
     assert votes["c"] > 0
@@ -207,15 +233,16 @@ def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
 ) -> None:
     fast = SessionKnn(FEW, capacity=len(SALES), max_visits=max_visits)
     plain = PlainSessionKnn(FEW, max_visits)
-    running = RunningVisits(capacity=16)
+    running, segments = RunningVisits(capacity=16), SegmentIndex(Parameters().segments)
     for start in range(0, len(log), batch):
-        fast.learn(as_actions(log[start : start + batch], SALES, running))
+        fast.learn(as_actions(log[start : start + batch], SALES, running, segments))
     for step in steps_of(log):
         plain.learn(step)
     session, ids = session_of(own), sorted(SALES)
     assert session is not None
     known = {action.sale_id: SALES.index(action.sale_id) for action in log}
-    rows, expected = scored(fast, session, known, ids), plain.score(session, ids, NOON)
+    values = segments.known(session.context)
+    rows, expected = scored(fast, session, known, ids, values), plain.score(session, ids, NOON)
     for feature, row in zip(SessionKnn.features, rows, strict=True):
         assert row.tolist() == pytest.approx(expected[feature], rel=1e-5, abs=1e-30), feature
 
@@ -233,12 +260,16 @@ def test_a_visit_that_never_ends_hides_none_of_the_visits_behind_it() -> None:
 
 
 def scored(
-    knn: SessionKnn, session: Session, slots: Mapping[str, int], ids: Sequence[str]
+    knn: SessionKnn,
+    session: Session,
+    slots: Mapping[str, int],
+    ids: Sequence[str],
+    segments: NDArray[np.int32] = NO_SEGMENTS,
 ) -> NDArray[np.float32]:
     """float32[n_features, n_ids] of a recommender on its own."""
     candidates = candidates_of(open_sales(list(ids)), slots, len(SALES))
     rows = np.full((len(SessionKnn.features), len(ids)), np.nan, np.float32)
-    knn.score(query_of(session, candidates, np.zeros(3, np.int32), NOON), rows)
+    knn.score(query_of(session, candidates, segments, NOON), rows)
     return rows
 
 

@@ -30,8 +30,16 @@ STEADY = 30.0
 """A worker that ran so long, s, starts again after the first pause."""
 STOP_PATIENCE = 20.0
 """Seconds that a worker has to end by itself before it is killed."""
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+"""Where something is found that listens at all addresses of the machine."""
 TICK = 0.05
 """Seconds between two looks at the processes."""
+
+
+def _health_url(host: str, port: int) -> str:
+    """Where this machine finds the health of a worker that listens at `host`."""
+    host = EVERY_ADDRESS.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/health"
 
 
 class WorkerProcess:
@@ -41,6 +49,7 @@ class WorkerProcess:
         self.agents = tuple(agents)
         self.name = "+".join(agents)
         self.port = port
+        self.health_url = _health_url(settings.worker.health_host, port)
         self.restarts = 0
         self._environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
         self._pause = FIRST_PAUSE
@@ -76,9 +85,8 @@ class WorkerProcess:
 
     def health(self) -> Mapping[str, Any] | None:
         """What the worker says of itself; None if it does not answer, or is not ready."""
-        url = f"http://127.0.0.1:{self.port}/health"
         try:
-            with urllib.request.urlopen(url, timeout=1.0) as answer:
+            with urllib.request.urlopen(self.health_url, timeout=1.0) as answer:  # noqa: S310 - http
                 body: Mapping[str, Any] = json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return None

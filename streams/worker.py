@@ -61,13 +61,26 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[LosslessApp]:
-    """The applications of the named agents."""
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that are no agents'.
+
+    Raises:
+        SettingsError: there is no such agent, or no name.
+    """
     unknown = [name for name in names if name not in AGENTS]
     if unknown or not names:
         raise SettingsError(
             [f"no agent {name!r}; the agents are {', '.join(AGENTS)}" for name in unknown or ["(none)"]]
         )
+
+
+def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[LosslessApp]:
+    """The applications of the named agents.
+
+    Raises:
+        SettingsError: there is no such agent, or no name.
+    """
+    check_names(names)
     vitals.agents = tuple(names)
     return [AGENTS[name](settings, vitals) for name in names]
 

@@ -45,7 +45,7 @@ def up(
                 supervisor.ready(READY_TIMEOUT, until=told_to_stop)
             if not told_to_stop.is_set():
                 for one in supervisor.workers:
-                    console.print(f"worker  {one.name}, health at http://127.0.0.1:{one.port}/health")
+                    console.print(f"worker  {one.name}, health at {one.health_url}")
                 console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")

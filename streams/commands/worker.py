@@ -17,6 +17,7 @@ def worker(
 
     It ends as soon as anything fails, so run it under something that starts it again, as `tenfold up` does.
     """
-    from streams.worker import run
+    from streams.worker import check_names, run
 
+    check_names(agents)
     run(agents, reachable(load()))

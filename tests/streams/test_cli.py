@@ -90,5 +90,12 @@ def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
     assert result.stderr.count("  - ") == 2
 
 
+def test_a_worker_for_an_agent_that_is_none_is_told_so_first(tmp_path: Path) -> None:
+    result = run(*TENFOLD, "worker", "scorign", folder=tmp_path)
+    assert result.returncode == 1
+    assert "no agent 'scorign'; the agents are sessions, scoring, labelling" in result.stderr
+    assert "broker" not in result.stderr
+
+
 def test_no_command_shows_the_help(tmp_path: Path) -> None:
     assert "Usage:" in run(*TENFOLD, folder=tmp_path).stdout

@@ -42,6 +42,22 @@ def test_health_is_served_at_the_port_that_is_set_and_those_after_it(settings: S
     assert len({one.port for one in Supervisor(free, processes).workers} - {0}) == 3
 
 
+@pytest.mark.parametrize(
+    ("listens_at", "asked_at"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - nothing is bound here
+        ("10.0.0.7", "10.0.0.7"),
+        ("::", "[::1]"),
+        ("fd00::7", "[fd00::7]"),
+        ("worker.inside", "worker.inside"),
+    ],
+)
+def test_health_is_asked_where_the_worker_listens(settings: Settings, listens_at: str, asked_at: str) -> None:
+    elsewhere = replace(settings, worker=replace(settings.worker, health_host=listens_at))
+    assert WorkerProcess(elsewhere, ("sessions",), 9100).health_url == f"http://{asked_at}:9100/health"
+
+
 def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_to_the_longest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The command line: one command per job, each in a file of its own."""
 
+import inspect
 import sys
 
 import typer
@@ -54,6 +55,19 @@ labels.command()(rollback)
 tenfold.add_typer(labels, name="labels")
 tenfold.add_typer(broker, name="broker")
 tenfold.command()(doctor)
+
+
+def _let_help_flow(app: typer.Typer) -> None:
+    """Have help fill the terminal: of docstrings, Typer keeps the line ends, and the mark before examples."""
+    for command in app.registered_commands:
+        paragraphs = inspect.getdoc(command.callback).split("\n\n")  # type: ignore[union-attr]
+        command.help = "\n\n".join(
+            one.removeprefix("\b\n") if one.startswith("\b") else one.replace("\n", " ") for one in paragraphs
+        )
+
+
+for _app in (tenfold, releases, labels, broker):
+    _let_help_flow(_app)
 
 
 def main() -> None:

@@ -63,6 +63,18 @@ def test_every_command_explains_itself(command: str) -> None:
     assert len(result.output.split("Usage:")[1].splitlines()[2].strip()) > 20
 
 
+def test_help_fills_the_terminal_and_examples_stand_on_lines_of_their_own() -> None:
+    lines = CliRunner().invoke(tenfold, ["publish", "--help"], terminal_width=80).output.splitlines()
+    text, examples = lines.index(next(one for one in lines if "Fields:" in one)), " tenfold publish"
+    told = [len(one.strip()) for one in lines[text : text + 5]]
+    assert min(told[:-1]) > 60
+    assert [one.split()[2] for one in lines if one.startswith(examples)] == [
+        "sales.jsonl",
+        "sales.csv.gz",
+        "--withdraw",
+    ]
+
+
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from streams.cli import tenfold; "

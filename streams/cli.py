@@ -21,6 +21,7 @@ from streams.commands.labels_show import show
 from streams.commands.labels_taste import taste
 from streams.commands.labels_topics import topics as labels_topics
 from streams.commands.publish import publish
+from streams.commands.refused import refused
 from streams.commands.releases import app as releases
 from streams.commands.topics import topics
 from streams.commands.train import train
@@ -41,6 +42,7 @@ tenfold.command()(worker)
 tenfold.command("import")(import_log)
 tenfold.command()(publish)
 tenfold.command()(watch)
+tenfold.command()(refused)
 tenfold.command()(erase)
 tenfold.command()(train)
 tenfold.command()(tune)

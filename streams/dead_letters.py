@@ -5,11 +5,16 @@ by copying it. A key or value that no record could carry is cut, and a header sa
 crash a letter can be there twice: its source position tells.
 """
 
-from faust.types import Message
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from reco.errors import RefusedRecordError
 from streams.delivery.outbox import Outbox
 from streams.topics import MAX_RECORD_BYTES, Topic
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+    from faust.types import Message
 
 MAX_DETAIL = 2000
 """Longest detail written, in characters."""
@@ -22,7 +27,42 @@ A batch that its client compressed unpacks to records of any size, which the bro
 """
 
 
-async def bury(outbox: Outbox, letters: Topic, message: Message, refusal: RefusedRecordError) -> None:
+class Letter(NamedTuple):
+    """A refused record.
+
+    Attributes:
+        topic, partition, offset: where it was refused, in words, as the header says.
+        reason, detail: why.
+        at: when, ms since the epoch, UTC.
+        key, value: its bytes, cut if they were very long.
+    """
+
+    topic: str
+    partition: str
+    offset: str
+    reason: str
+    detail: str
+    at: int
+    key: bytes
+    value: bytes
+
+
+def letter_of(record: "ConsumerRecord[bytes, bytes]") -> Letter:
+    """The refused record that stands on the topic; of what no worker wrote, the place is not known."""
+    said = defaultdict(lambda: "?", {name: value.decode(errors="replace") for name, value in record.headers})
+    return Letter(
+        topic=said["tenfold.topic"],
+        partition=said["tenfold.partition"],
+        offset=said["tenfold.offset"],
+        reason=said["tenfold.reason"],
+        detail=said["tenfold.detail"],
+        at=record.timestamp,
+        key=record.key or b"",
+        value=record.value or b"",
+    )
+
+
+async def bury(outbox: Outbox, letters: Topic, message: "Message", refusal: RefusedRecordError) -> None:
     """Send a refused record to dead-letters; it has arrived when the outbox has settled.
 
     What is longer than a record can carry is cut; its full length in bytes stands in a header.

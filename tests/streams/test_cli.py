@@ -20,6 +20,7 @@ COMMANDS = (
     "import",
     "publish",
     "watch",
+    "refused",
     "erase",
     "train",
     "tune",

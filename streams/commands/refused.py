@@ -1,0 +1,109 @@
+"""`tenfold refused`: what stands on dead-letters, in words."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from heapq import nlargest
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from streams.commands.logs import progress
+from streams.dead_letters import Letter, letter_of
+from streams.embedded import reachable
+from streams.reading import read_whole
+from streams.settings import Settings, load
+from streams.topics import topic_set
+
+EXCERPT = 200
+"""Bytes of a refused record that are shown."""
+KEPT_AT_ONCE = 10_000
+"""Newest letters that are held while the topic is read, beyond those that are to be shown."""
+
+Last = Annotated[int, typer.Option(min=0, help="How many of them, the newest, are shown one by one.")]
+
+
+def refused(*, last: Last = 5) -> None:
+    """Show what was refused and why, from the topic dead-letters.
+
+    What is there can be repaired and sent again: key and value are as they came.
+    """
+    settings, console = reachable(load()), Console()
+    with progress(console, "reading") as told:
+        found = asyncio.run(_read(settings, last, told))
+    if not found.counts:
+        console.print("Nothing was refused.")
+        return
+    console.print(_counted(found))
+    for letter in found.newest:
+        console.print(_title(letter), soft_wrap=True)
+        excerpt = _excerpt(letter.value)
+        console.print(Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 2)))
+
+
+class Found(NamedTuple):
+    """What stands on the topic.
+
+    Attributes:
+        counts: how many, by topic and reason.
+        latest: when the newest of each came, ms since the epoch, UTC.
+        newest: the newest of all, the last one first.
+    """
+
+    counts: Counter[tuple[str, str]]
+    latest: dict[tuple[str, str], int]
+    newest: Sequence[Letter]
+
+
+async def _read(settings: Settings, last: int, told: Callable[[float], None]) -> Found:
+    counts, latest, newest = Counter[tuple[str, str]](), dict[tuple[str, str], int](), list[Letter]()
+    async for record in read_whole(settings.kafka, topic_set(settings.topics).dead_letters.name, told):
+        letter = letter_of(record)
+        kind = letter.topic, letter.reason
+        counts[kind] += 1
+        latest[kind] = max(latest.get(kind, 0), letter.at)
+        newest.append(letter)
+        if len(newest) > last + KEPT_AT_ONCE:
+            newest = _newest(newest, last)
+    return Found(counts, latest, _newest(newest, last))
+
+
+def _newest(letters: Sequence[Letter], last: int) -> list[Letter]:
+    return nlargest(last, letters, key=lambda one: one.at)
+
+
+def _counted(found: Found) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("topic")
+    table.add_column("reason")
+    table.add_column("refused", justify="right")
+    table.add_column("the last one")
+    for (topic, reason), count in found.counts.most_common():
+        at = _time(found.latest[topic, reason])
+        table.add_row(Text(_plain(topic)), Text(_plain(reason)), f"{count:,}", at)
+    return table
+
+
+def _title(letter: Letter) -> Text:
+    place = f"{_plain(letter.topic)} {_plain(letter.partition)}@{_plain(letter.offset)}"
+    why = f"{_plain(letter.reason)}: {_plain(letter.detail)}"
+    return Text.assemble("\n", (place, "bold"), f"  {_time(letter.at)}  key {_excerpt(letter.key)}\n  {why}")
+
+
+def _excerpt(raw: bytes) -> str:
+    text = _plain(raw[:EXCERPT].decode(errors="backslashreplace"))
+    return f"{text} ... ({len(raw):,} bytes)" if len(raw) > EXCERPT else text
+
+
+def _plain(text: str) -> str:
+    """What a terminal may show: whoever sent it could have it do other things."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

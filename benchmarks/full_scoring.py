@@ -79,7 +79,8 @@ def trained(history: list, trees: int, leaves: int) -> MetaModel:  # type: ignor
         table_of(history), None, Parameters(), boosting, Plan("click"), created_at=NOON, source="shop"
     )
     learned = training.rankers["mix"]
-    return MetaModel("benchmark", learned.features, Forest.parse(learned.model), learned.calibration)
+    forest = Forest.parse(learned.model).narrowed()
+    return MetaModel("benchmark", forest.features, forest, learned.calibration)
 
 
 def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: int) -> list[Figure]:

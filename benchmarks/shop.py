@@ -1,6 +1,6 @@
 """The shop that benchmarks of the pure heart use: sales by Zipf's law, and visits of real length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from reco.catalogue import Catalogue
@@ -17,6 +17,12 @@ VISIT_LENGTHS = (1, 2, 4, 6, 8, 8, 8, 10, 12, 21)
 KIND_SHARES: dict[type[Action], float] = {Click: 0.90, Cart: 0.07, Purchase: 0.03}
 ZIPF = 0.8
 """The sale of rank r is looked at in proportion to r ** -ZIPF."""
+CONTEXT = {
+    "country": ("FR", "DE", "IT", "GB", "ES", "NL"),
+    "device": ("phone", "desktop", "tablet"),
+    "referrer": ("mail", "search", "social", "partner"),
+}
+"""Where visitors come from, each value half as likely as the one before."""
 SEED = 20231114
 
 
@@ -40,10 +46,14 @@ class Shop:
         """The actions of one visit from `start` (ms)."""
         length = self._random.choice(VISIT_LENGTHS)
         kinds = self._random.choices(list(KIND_SHARES), list(KIND_SHARES.values()), k=length)
+        context = {name: self._value(values) for name, values in CONTEXT.items()}
         for kind, sale_id in zip(kinds, self._random.choices(self.ids, self._weights, k=length), strict=True):
             event_id = f"event-{next(self._numbers):020}"
-            yield kind(event_id=event_id, visitor_id=visitor_id, sale_id=sale_id, ts=start)
+            yield kind(event_id=event_id, visitor_id=visitor_id, sale_id=sale_id, ts=start, context=context)
             start += int(self._random.expovariate(1 / CLICK_GAP))
+
+    def _value(self, values: Sequence[str]) -> str:
+        return self._random.choices(values, [2.0**-rank for rank in range(len(values))])[0]
 
     def history(self, n_events: int, span: int = 24 * HOUR) -> list[Action]:
         """So many actions of many visitors in the `span` ms before noon, in the order of their times."""

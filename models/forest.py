@@ -7,6 +7,7 @@ comparing and masking along rows of sales, without branches or jumps in memory, 
 that sends all sales of a list to the same side, as with features of the visitor, is asked once for all.
 """
 
+from copy import copy
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -90,6 +91,14 @@ class Forest:
             ReleaseError: if it is malformed, cut off, or of a kind that is no sum of plain trees.
         """
         return cls(lightgbm_text.parse(text))
+
+    def narrowed(self) -> Self:
+        """The same trees, which read only the features that they ask about: no bit of any score differs."""
+        asked, feature = np.unique(self._views.feature, return_inverse=True)
+        narrow = copy(self)
+        narrow.features = tuple(self.features[one] for one in asked.tolist())
+        narrow._views = self._views._replace(feature=feature.astype(np.int32))  # noqa: SLF001 - of this class
+        return narrow
 
     def raw_scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """float64[n_sales] from float32[n_features, n_sales]: the sum of the trees, in their order.

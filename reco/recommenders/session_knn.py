@@ -35,14 +35,11 @@ from reco.past_visits import (
 )
 from reco.recommenders.protocol import Actions
 from reco.sale_index import MAX_SALES
-from reco.segments import N_SEGMENTS
 
 SHARED = 10
 """Distinct sales of the visitor, the newest, by which neighbours are found at most."""
 LEAST_RECENCY = 0.01
 """A sale that weighs less than this beside the newest one finds no neighbours."""
-FIRST_SEGMENT: Final = 3
-"""Of the features, the first of those that look at a segment."""
 NO_MATCH = 127
 """More than any recency."""
 
@@ -74,13 +71,12 @@ class Votes(NamedTuple):
     selection: float
     scoring: float
     recency: NDArray[np.float32]
-    nearness: NDArray[np.float32]
-    backward: float
-    landing: float
+    around: NDArray[np.float32]
+    landing: np.float32
 
 
 SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S)
-VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT64, FLOAT64)
+VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT32)
 
 
 class SessionKnn:
@@ -127,9 +123,8 @@ class SessionKnn:
             selection=decay.FADING_STEPS / parameters.selection,
             scoring=decay.FADING_STEPS / parameters.scoring,
             recency=_recency(parameters.recency),
-            nearness=(parameters.nearness ** np.arange(LENGTH)).astype(np.float32),
-            backward=float(parameters.backward),
-            landing=float(parameters.landing),
+            around=_around(parameters.nearness, parameters.backward),
+            landing=np.float32(parameters.landing),
         )
 
     def learn(self, actions: Actions) -> None:
@@ -159,6 +154,17 @@ def _recency(fading: float) -> NDArray[np.float32]:
     """What each shared sale weighs, the newest first."""
     weights = (fading ** np.arange(SHARED)).astype(np.float32)
     return weights[weights >= LEAST_RECENCY]
+
+
+def _around(nearness: float, backward: float) -> NDArray[np.float32]:
+    """float32[2 * LENGTH - 1]: what a sale of a neighbour weighs by its place relative to the shared sale's.
+
+    That of the shared sale itself, which gets no vote, is in the middle.
+    """
+    steps = np.arange(1 - LENGTH, LENGTH)
+    weights = nearness ** np.abs(steps) * np.where(steps < 0, backward, 1.0)
+    around: NDArray[np.float32] = (weights * (steps != 0)).astype(np.float32)
+    return around
 
 
 @compiled(INT64(VISITS, SEARCH, VOTES, INT64, FLOAT32, INT64))
@@ -222,6 +228,12 @@ def _threshold(visits: Visits, search: Search, votes: Votes, found: int, at: int
     return max(least, np.float32(0.0))  # type: ignore[no-any-return]
 
 
+@compiled(FLOAT32(VISITS, INT64, INT64, INT32S))
+def _shares(visits: Visits, row: int, segment: int, segments: NDArray[np.int32]) -> float:
+    """1 for a visit with the visitor's value of a segment, 0 for any other."""
+    return np.float32(visits.segments[row, segment] == segments[segment] > 0)  # type: ignore[return-value]
+
+
 @compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))
 def _vote(
     visits: Visits,
@@ -245,21 +257,23 @@ def _vote(
     plain = search.similarity[row] / np.sqrt(np.float32(length))
     fresh = plain * decay.faded(age, votes.scoring)
     by_recency = votes.recency[latest - 1] if latest < NO_MATCH else np.float32(0.0)
+    first = _shares(visits, row, 0, segments)
+    second = _shares(visits, row, 1, segments)
+    third = _shares(visits, row, 2, segments)
     for place in range(length):
         sale = visits.sales[row, place]
         if sale == 0 or positions[sale - 1] < 0:
             continue
         position = positions[sale - 1]
+        vote = fresh * votes.around[place - match + LENGTH - 1]
+        if place == 0:
+            vote *= votes.landing
+        rows[0, position] += vote
         rows[1, position] += plain * by_recency
-        if place != match:
-            order = (1.0 if place > match else votes.backward) * (1.0 if place > 0 else votes.landing)
-            vote = fresh * votes.nearness[abs(place - match)] * order
-            rows[0, position] += vote
-            for segment in range(N_SEGMENTS):
-                if visits.segments[row, segment] == segments[segment] > 0:
-                    rows[FIRST_SEGMENT + segment, position] += vote
-            if visits.bought[row, place]:
-                rows[2, position] += fresh
+        rows[2, position] += fresh * (visits.bought[row, place] and place != match)
+        rows[3, position] += vote * first
+        rows[4, position] += vote * second
+        rows[5, position] += vote * third
 
 
 @compiled(NOTHING(VISITS, SEARCH, VOTES, INT32S, INT32S, INT32S, INT64, FLOAT32_ROWS))

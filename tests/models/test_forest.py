@@ -190,6 +190,20 @@ def test_missing_values_zeros_categories_and_small_and_large_trees_all_occur_in_
     assert max(len(words) for tree in trees for words in tree.categories) == 3
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_narrowed_it_reads_what_its_trees_ask_about_and_no_bit_differs(seed: int) -> None:
+    text = trained(seed).model_to_string(num_iteration=1)
+    forest, rows = Forest.parse(text), probes(text, default_rng(seed), 40)
+    asked = sorted({int(one) for tree in lightgbm_text.parse(text).trees for one in tree.split_feature})
+    narrow, own = forest.narrowed(), np.ascontiguousarray(rows[asked])
+    assert len(asked) < len(FEATURES)
+    assert narrow.features == tuple(FEATURES[one] for one in asked)
+    assert narrow.raw_scores(own).tobytes() == forest.raw_scores(rows).tobytes()
+    parts, whole = narrow.contributions(own), forest.contributions(rows)
+    assert parts.tobytes() == np.ascontiguousarray(whole[:, [*asked, -1]]).tobytes()
+    assert not np.delete(whole[:, :-1], asked, axis=1).any()
+
+
 def test_it_says_what_it_reads_and_of_how_many_trees_it_is() -> None:
     booster = trained(3)
     forest = Forest.parse(booster.model_to_string())

@@ -149,6 +149,9 @@ def test_a_tree_of_one_leaf_scores_all_sales_alike(boost_from_average: bool) -> 
     assert len(lightgbm_text.parse(booster.model_to_string()).trees[0].leaf_value) == 1
     assert np.array_equal(forest.raw_scores(rows), by_lightgbm(booster, rows))
     assert np.array_equal(forest.contributions(rows)[:, -1], forest.raw_scores(rows))
+    narrow = forest.narrowed()
+    assert narrow.features == ()
+    assert np.array_equal(narrow.raw_scores(rows[:0]), forest.raw_scores(rows))
 
 
 @pytest.mark.parametrize("sales", [0, 1, 15, 16, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -29,6 +30,9 @@ if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
 # The size of a terminal that the processes do not have; the readline library leaves it in their environment.
 for variable in ("COLUMNS", "LINES"):
     os.environ.pop(variable, None)
+# A shell has what it starts in the background ignore Ctrl-C, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile(
     "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -150,7 +150,7 @@ def rankers_of(clicks: Sequence[Click], catalogue: Catalogue, boosting: Boosting
         table_of(clicks), catalogue, SLOW, boosting, Plan("click"), created_at=CUT, source="histories"
     )
     return {
-        name: MetaModel(name, learned.features, Forest.parse(learned.model), learned.calibration)
+        name: MetaModel(name, Forest.parse(learned.model), learned.calibration)
         for name, learned in training.rankers.items()
     }
 

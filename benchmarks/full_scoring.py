@@ -79,8 +79,7 @@ def trained(history: list, trees: int, leaves: int) -> MetaModel:  # type: ignor
         table_of(history), None, Parameters(), boosting, Plan("click"), created_at=NOON, source="shop"
     )
     learned = training.rankers["mix"]
-    forest = Forest.parse(learned.model).narrowed()
-    return MetaModel("benchmark", forest.features, forest, learned.calibration)
+    return MetaModel("benchmark", Forest.parse(learned.model).narrowed(), learned.calibration)
 
 
 def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: int) -> list[Figure]:

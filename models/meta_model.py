@@ -15,15 +15,18 @@ class MetaModel:
 
     Attributes:
         release: names the release and the ranker in every list.
-        features: the features it reads, in the order of its rows; those of the forest.
         forest: gives log odds.
         calibration: makes them the probability that is observed.
     """
 
     release: str
-    features: tuple[str, ...]
     forest: Forest
     calibration: Calibration
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it reads, in the order of its rows."""
+        return self.forest.features
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n_sales] purchase probabilities, from float32[n_features, n_sales]."""

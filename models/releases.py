@@ -177,5 +177,5 @@ def _ranker(folder: Path, release: str, trained: Trained, model: bytes) -> MetaM
             f"{path}: reads {', '.join(forest.features)}, the release says {', '.join(trained.features)}; "
             "train it again"
         )
-    narrow = forest.narrowed()  # nothing is asked of recommenders that the trees do not look at
-    return MetaModel(release, narrow.features, narrow, trained.calibration)
+    # Nothing is asked of recommenders that the trees do not look at.
+    return MetaModel(release, forest.narrowed(), trained.calibration)

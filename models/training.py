@@ -133,7 +133,7 @@ def train_ranker(
     fitted = grow(examples.moments(0, split).only(features), boosting, objective)
     forest = Forest.parse(fitted.text)
     calibration = calibrate(forest, examples.moments(split).only(features))
-    return MetaModel(f"trained-{objective}", features, forest, calibration), fitted
+    return MetaModel(f"trained-{objective}", forest, calibration), fitted
 
 
 def newest(examples: Examples, boosting: Boosting) -> int:

@@ -63,7 +63,7 @@ LAST_BLOCK, LAST_VISIT = 0, 1
 """Places in `Visits.so_far`."""
 
 
-def no_visits(capacity: int, max_visits: int = MAX_VISITS, max_blocks: int = MAX_BLOCKS) -> Visits:
+def no_visits(capacity: int, max_visits: int, max_blocks: int) -> Visits:
     """No visit yet; memory is used up as they come."""
     return Visits(
         facts=np.zeros((max_visits, 3), np.int64),

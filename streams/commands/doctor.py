@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.checkup import Finding, checkup
+from streams.commands.tables import borderless
 from streams.setting_list import all_settings
 
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -43,7 +44,7 @@ def line(finding: Finding) -> Text:
 
 def setting_table() -> Table:
     """All settings with their values and where they come from."""
-    table = Table("setting", "value", "from", box=None, header_style="dim", padding=(0, 2, 0, 0))
+    table = borderless("setting", "value", "from")
     for setting in all_settings():
         style = None if setting.source == "default" else "bold"
         source = setting.variable if setting.source == "environment" else setting.source

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from reco.events import Sale
 from reco.labels import SaleLabels, Scored
-from streams.clock import now
+from streams.clock import in_utc, now
 from streams.commands.loading import loading
 from streams.commands.logs import progress
 from streams.commands.options import in_a_folder
@@ -89,7 +88,7 @@ def _show(sales: "LabelledSales", sale_id: str) -> None:
 
 def _about(sale: Sale, labels: SaleLabels) -> str:
     """The version, when, and how many images; and whether the sale has others by now."""
-    at = datetime.fromtimestamp(labels.labelled_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    at = in_utc(labels.labelled_at)
     images = f"{labels.images} of {len(labels.image_urls)} images"
     others = "" if labels.image_urls == sale.image_urls else "; it has others by now"
     return f"labelled by {labels.labeller}, {at}, {images}{others}"

@@ -1,10 +1,10 @@
 """`tenfold refused`: what stands on dead-letters, in words."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from heapq import nlargest
+from itertools import chain
 from typing import Annotated, NamedTuple
 
 import typer
@@ -13,7 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from streams.clock import in_utc
 from streams.commands.logs import progress
+from streams.commands.tables import borderless
 from streams.dead_letters import Letter, letter_of
 from streams.embedded import reachable
 from streams.reading import read_whole
@@ -22,9 +24,6 @@ from streams.topics import topic_set
 
 EXCERPT = 200
 """Bytes of a refused record that are shown."""
-KEPT_AT_ONCE = 10_000
-"""Newest letters that are held while the topic is read, beyond those that are to be shown."""
-
 Last = Annotated[int, typer.Option(min=0, help="How many of them, the newest, are shown one by one.")]
 
 
@@ -61,30 +60,23 @@ class Found(NamedTuple):
 
 
 async def _read(settings: Settings, last: int, told: Callable[[float], None]) -> Found:
-    counts, latest, newest = Counter[tuple[str, str]](), dict[tuple[str, str], int](), list[Letter]()
+    counts, latest = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
+    newest = defaultdict[int, deque[Letter]](lambda: deque(maxlen=last))
     async for record in read_whole(settings.kafka, topic_set(settings.topics).dead_letters.name, told):
         letter = letter_of(record)
         kind = letter.topic, letter.reason
         counts[kind] += 1
         latest[kind] = max(latest.get(kind, 0), letter.at)
-        newest.append(letter)
-        if len(newest) > last + KEPT_AT_ONCE:
-            newest = _newest(newest, last)
-    return Found(counts, latest, _newest(newest, last))
-
-
-def _newest(letters: Sequence[Letter], last: int) -> list[Letter]:
-    return nlargest(last, letters, key=lambda one: one.at)
+        newest[record.partition].append(letter)
+    return Found(counts, latest, nlargest(last, chain(*newest.values()), key=lambda one: one.at))
 
 
 def _counted(found: Found) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("topic")
-    table.add_column("reason")
+    table = borderless("topic", "reason")
     table.add_column("refused", justify="right")
     table.add_column("the last one")
     for (topic, reason), count in found.counts.most_common():
-        at = _time(found.latest[topic, reason])
+        at = in_utc(found.latest[topic, reason], "seconds")
         table.add_row(Text(_plain(topic)), Text(_plain(reason)), f"{count:,}", at)
     return table
 
@@ -92,7 +84,9 @@ def _counted(found: Found) -> Table:
 def _title(letter: Letter) -> Text:
     place = f"{_plain(letter.topic)} {_plain(letter.partition)}@{_plain(letter.offset)}"
     why = f"{_plain(letter.reason)}: {_plain(letter.detail)}"
-    return Text.assemble("\n", (place, "bold"), f"  {_time(letter.at)}  key {_excerpt(letter.key)}\n  {why}")
+    return Text.assemble(
+        "\n", (place, "bold"), f"  {in_utc(letter.at, 'seconds')}  key {_excerpt(letter.key)}\n  {why}"
+    )
 
 
 def _excerpt(raw: bytes) -> str:
@@ -103,7 +97,3 @@ def _excerpt(raw: bytes) -> str:
 def _plain(text: str) -> str:
     """What a terminal may show: whoever sent it could have it do other things."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,20 +1,20 @@
 """`tenfold releases`: which releases of rankers there are, how good they are, and which one is live."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from models.release_promotion import Live, Promoted, RankerName
 from reco.errors import BrokerError, ReleaseError
+from streams.clock import in_utc
 from streams.commands.loading import loading
 from streams.commands.promoting import go_back, live_of, make_live, say
+from streams.commands.tables import borderless
 from streams.embedded import reachable
 from streams.settings import Settings, load
 
@@ -45,7 +45,7 @@ def list_command() -> None:
     folders = sorted(_folders(settings.releases_dir()), reverse=True)
     live = _live_if_reachable(settings)
     broken: list[str] = []
-    table = _table("release", "trained on", "metrics", "")
+    table = borderless("release", "trained on", "metrics", "")
     for folder in folders:
         try:
             table.add_row(*_row(RELEASE.read_manifest(folder), live))
@@ -116,7 +116,7 @@ def _live_if_reachable(settings: Settings) -> Live[Promoted] | None:
 
 
 def _since(live: Live[Any] | None) -> str:
-    return f", since {_moment(live.promoted_at)}" if live else ""
+    return f", since {in_utc(live.promoted_at)}" if live else ""
 
 
 def _folders(releases: Path) -> Iterable[Path]:
@@ -143,15 +143,15 @@ def _trained_on(manifest: "Manifest") -> str:
     """Source and period of a training, as far as it says so."""
     known = manifest.trained_on
     ends = (known.get(name) for name in PERIOD)
-    days = " to ".join(_moment(end)[:10] for end in ends if isinstance(end, int))
+    days = " to ".join(in_utc(end)[:10] for end in ends if isinstance(end, int))
     return f"{known.get('source', '')} {days}".strip()
 
 
 def _show(release: "Release") -> None:
     manifest = release.manifest
-    facts: dict[str, Any] = {"release": manifest.id, "trained": _moment(manifest.created_at)}
+    facts: dict[str, Any] = {"release": manifest.id, "trained": in_utc(manifest.created_at)}
     facts |= {
-        f"trained on, {name}": _moment(value) if name in PERIOD else value
+        f"trained on, {name}": in_utc(value) if name in PERIOD else value
         for name, value in manifest.trained_on.items()
     }
     facts |= {f"metric, {name}": f"{value:.6g}" for name, value in manifest.metrics.items()}
@@ -160,7 +160,7 @@ def _show(release: "Release") -> None:
     facts |= {f"file, {name}": f"verified, sha256 {checksum}" for name, checksum in manifest.files.items()}
     facts["parameters"] = msgspec.json.encode(manifest.parameters).decode()
     _console.print(_rows(facts))
-    features = _table("feature", "version", *manifest.rankers)
+    features = borderless("feature", "version", *manifest.rankers)
     for feature, version in manifest.features.items():
         read = ["reads" if feature in one.features else "" for one in manifest.rankers.values()]
         features.add_row(feature, str(version), *read)
@@ -172,11 +172,3 @@ def _rows(facts: dict[str, Any]) -> Text:
     width = max(map(len, facts))
     lines = (Text.assemble((f"{name:<{width}}  ", "bold"), str(fact), "\n") for name, fact in facts.items())
     return Text().join(lines)
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
-
-
-def _moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

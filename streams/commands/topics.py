@@ -11,6 +11,7 @@ from rich.text import Text
 
 from reco.parameters import DAY
 from streams.clients import create_topics
+from streams.commands.tables import borderless
 from streams.embedded import broker_for
 from streams.settings import Settings, load
 from streams.topic_check import SHOWN, TopicState, differences, inspect, unequal
@@ -42,7 +43,7 @@ async def _topics(settings: Settings, console: Console, *, create: bool) -> None
 
 def table(states: Iterable[TopicState]) -> Table:
     """The topics, one a row."""
-    shown = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    shown = borderless()
     shown.add_column("topic", no_wrap=True, overflow="fold")
     for name in ("partitions", "messages"):
         shown.add_column(name, justify="right", no_wrap=True)

@@ -171,7 +171,7 @@ def test_what_is_not_increasing_and_finite_is_no_sigmoid(slope: float, intercept
 
 def test_the_meta_model_is_its_forest_calibrated() -> None:
     forest = Forest.parse(forest_text(FEATURES))
-    model = MetaModel("2025-11-24-00000000/mix", FEATURES, forest, Sigmoid(0.5, -1.0))
+    model = MetaModel("2025-11-24-00000000/mix", forest, Sigmoid(0.5, -1.0))
     rows = np.random.default_rng(1).lognormal(0, 2, (3, 50)).astype(np.float32)
     rows[0, :5] = np.nan
     found = model.score(rows)
@@ -186,6 +186,6 @@ def test_the_meta_model_keeps_the_order_of_its_forest() -> None:
     rows = np.random.default_rng(2).lognormal(0, 2, (3, 200)).astype(np.float32)
     raw = forest.raw_scores(rows)
     for calibration in (Sigmoid(0.3, 1.0), Isotonic((-2.0, 0.0, 1.0), (0.01, 0.02, 0.7))):
-        found = MetaModel("any", FEATURES, forest, calibration).score(rows)
+        found = MetaModel("any", forest, calibration).score(rows)
         assert (np.diff(found[np.argsort(raw)]) >= 0).all()
         assert len(np.unique(found)) == len(np.unique(raw))

@@ -23,7 +23,7 @@ from reco.catalogue import Catalogue
 from reco.errors import TrainingError
 from reco.events import Sale
 from reco.features import FEATURES
-from reco.parameters import Parameters
+from reco.parameters import HOUR, Parameters
 from reco.recommenders.protocol import CLICK, PURCHASE
 from tests.models.shop_logs import SALES, START, shop_log
 from tests.models.small_models import forest_text
@@ -85,7 +85,7 @@ def half_sold_then_a_tenth(n: int) -> tuple[Examples, dict[RankerName, tuple[Met
     labels = (np.arange(n) % np.where(np.arange(n) < n // 2, 2, 10) == 0).astype(np.float32)
     examples = Examples(features, rows, labels, np.ones(n, np.float32), np.ones(n, np.int64))
     forest = Forest.parse(forest_text(features))
-    mix = MetaModel("any", features, forest, calibrate(forest, examples))
+    mix = MetaModel("any", forest, calibrate(forest, examples))
     return examples, {"mix": (mix, Fitted("", features, ()))}
 
 
@@ -139,9 +139,6 @@ def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
         rates.append(moments.weights[rows][led].sum() / moments.weights[rows].sum())
     assert len(rows) == 80
     assert rates[1] == pytest.approx(rates[0])
-
-
-HOUR = 60 * 60_000
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typer.testing import CliRunner, Result
 
 from streams import clients
 from streams.cli import tenfold
-from streams.commands import refused
 from streams.dead_letters import letter_of
 from streams.settings import Settings
 from streams.topics import topic_set
@@ -71,9 +70,8 @@ async def test_what_a_worker_refused_is_told_with_its_place_and_its_reason(
 
 @pytest.mark.broker
 def test_letters_are_counted_by_topic_and_reason_and_the_newest_are_shown(
-    settings: Settings, tenfold_refused: Any, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tenfold_refused: Any
 ) -> None:
-    monkeypatch.setattr(refused, "KEPT_AT_ONCE", 1)
     letters = [("events", "not-json", b"first"), *[("events", "bad-id", b"other")] * 5]
     letters += [("sales", "bad-value", b"last but one"), ("events", "not-json", b"last")]
     asyncio.run(bury(settings, *letters))

@@ -1,7 +1,5 @@
 """A broker that the settings name always wins; otherwise there is the embedded one of the data folder."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,8 +64,9 @@ def test_a_broker_that_ends_is_started_again_at_its_address(unset: Settings) -> 
     with broker_for(unset) as given:
         keep, first = BrokerKeeper(unset), find(unset.data_dir())
         assert first is not None
-        os.kill(first.pid, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(first.pid)], timeout=10)
+        process = psutil.Process(first.pid)
+        process.kill()
+        psutil.wait_procs([process], timeout=10)
         keep()
         assert reachable(unset) == given
     assert find(unset.data_dir()) is None

@@ -29,6 +29,12 @@ SESSION_TIMEOUT = 6.0
 """Silence after which a worker loses its partitions, s; the least that brokers accept by default."""
 REBALANCE_TIMEOUT = 20.0
 """How long a rebalance waits for a worker to finish its batch, s."""
+LONGEST_WORK = 24 * 3600.0
+"""How long a worker may work on what it has fetched, s.
+
+aiokafka leaves the group after that, and never joins again: Faust, told to let go, fetches nothing more until
+it has joined. A worker that stands still is the watchdog's to end.
+"""
 COMMIT_EVERY = 0.25
 """Time between two commits, s; who sends no faster than workers follow knows how far they are by these."""
 
@@ -52,6 +58,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         broker_session_timeout=SESSION_TIMEOUT,
         broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=REBALANCE_TIMEOUT,
+        broker_max_poll_interval=LONGEST_WORK,
         broker_commit_interval=COMMIT_EVERY,
         broker_max_poll_records=2000,
         consumer_auto_offset_reset="earliest",

@@ -62,11 +62,6 @@ class ActiveVisitors:
         """How many visitors are active."""
         return len(self._visitors)
 
-    @property
-    def partitions(self) -> frozenset[int]:
-        """The partitions that active visitors live in."""
-        return frozenset(active.partition for active in self._visitors.values())
-
     def emitted(self, partition: int, session: Session, top: TopTen) -> None:
         """The list `top` was emitted for the visitor of `session`."""
         self.forget(session.visitor_id)

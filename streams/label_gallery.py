@@ -23,7 +23,7 @@ NEAREST = 6
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledSales:
+class LabelledCatalogue:
     """All sales, the newest labels of each, and the content of those that are compared: the live ones."""
 
     catalogue: Catalogue
@@ -68,7 +68,7 @@ class LabelledSales:
         return ""
 
 
-async def read_labelled_sales(settings: Settings, at: int) -> LabelledSales:
+async def read_labelled_catalogue(settings: Settings, at: int) -> LabelledCatalogue:
     """Sales and labels as they stand on the topics; `at` says which sales are live, ms since the epoch.
 
     Raises:
@@ -79,11 +79,11 @@ async def read_labelled_sales(settings: Settings, at: int) -> LabelledSales:
     content = SaleContent(labels=book)
     for sale_id in live.ids:
         content.take(sale_id, catalogue.sale(sale_id))
-    return LabelledSales(catalogue, live, {one.sale_id: one for one in labels}, book, content)
+    return LabelledCatalogue(catalogue, live, {one.sale_id: one for one in labels}, book, content)
 
 
 async def write_label_gallery(
-    sales: LabelledSales, images: Images, path: Path, progress: Callable[[float], None]
+    sales: LabelledCatalogue, images: Images, path: Path, progress: Callable[[float], None]
 ) -> None:
     """Write a page of all live sales to `path`, with the first image of each, fetched as `images` allows.
 
@@ -119,7 +119,7 @@ async def _picture(fetcher: Fetcher, sale: Sale, max_pixels: int) -> bytes | Ima
         return refusal
 
 
-def _card(sales: LabelledSales, sale: Sale, picture: bytes | ImageRefusedError | None) -> Card:
+def _card(sales: LabelledCatalogue, sale: Sale, picture: bytes | ImageRefusedError | None) -> Card:
     labels, remark = sales.labels.get(sale.sale_id), sales.remark(sale)
     refusal = (str(picture),) if isinstance(picture, ImageRefusedError) else ()
     return Card(
@@ -133,7 +133,7 @@ def _card(sales: LabelledSales, sale: Sale, picture: bytes | ImageRefusedError |
     )
 
 
-def _lead(sales: LabelledSales, live: list[Sale]) -> str:
+def _lead(sales: LabelledCatalogue, live: list[Sale]) -> str:
     """How many sales there are, and which version has labelled how many of them."""
     in_use = sales.book.in_use
     if in_use is None:

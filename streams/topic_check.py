@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from reco.errors import BrokerError
@@ -50,9 +51,8 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
         for topic in wanted
     ]
     async with clients.admin(kafka) as client:
-        described = await client.describe_topics([topic.name for topic in wanted])
+        partitions = await _partitions(client, wanted)
         answers = await client.describe_configs(resources)
-    partitions = {one["topic"]: len(one["partitions"]) for one in described}
     configs = {
         name: {key: value for key, value, *_ in entries}
         for answer in answers
@@ -73,8 +73,7 @@ async def require(kafka: Kafka, topics: Iterable[Topic]) -> None:
     """
     wanted = list(topics)
     async with clients.admin(kafka) as client:
-        described = await client.describe_topics([topic.name for topic in wanted])
-    found = {one["topic"]: len(one["partitions"]) for one in described}
+        found = await _partitions(client, wanted)
     wrong = [text for topic in wanted for text in _shape(TopicState(topic, found[topic.name]))]
     if wrong:
         raise BrokerError("\n".join(wrong))
@@ -121,6 +120,12 @@ def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:
         return None
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     return f"partitions differ: {listed}; take another [topics] prefix, create the topics, and import again"
+
+
+async def _partitions(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, int]:
+    """How many partitions each topic has; 0 if it is missing."""
+    described = await client.describe_topics([topic.name for topic in topics])
+    return {one["topic"]: len(one["partitions"]) for one in described}
 
 
 async def _messages(kafka: Kafka, partitions: Mapping[str, int]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from streams.embedded import reachable
 from streams.settings import load
 
 if TYPE_CHECKING:
-    from streams.label_gallery import LabelledSales
+    from streams.label_gallery import LabelledCatalogue
 
 SHOWN = 8
 """Labels, topics and sales that look alike on the terminal, at most."""
@@ -57,10 +57,10 @@ def show(
     if sale_id is None and page is None:
         raise typer.BadParameter("name a sale, or a file with --page", param_hint="SALE")
     with loading(_console):
-        from streams.label_gallery import read_labelled_sales, write_label_gallery
+        from streams.label_gallery import read_labelled_catalogue, write_label_gallery
 
     settings = reachable(load())
-    sales = asyncio.run(read_labelled_sales(settings, now()))
+    sales = asyncio.run(read_labelled_catalogue(settings, now()))
     if sale_id is not None:
         _show(sales, sale_id)
     if page is not None:
@@ -69,7 +69,7 @@ def show(
         _console.print(f"page: {page}", soft_wrap=True)
 
 
-def _show(sales: "LabelledSales", sale_id: str) -> None:
+def _show(sales: "LabelledCatalogue", sale_id: str) -> None:
     sale = sales.catalogue.sale(sale_id)
     if sale is None:
         raise typer.BadParameter(f"no sale {sale_id} is published", param_hint="SALE")
@@ -114,7 +114,7 @@ def _first(found: list[Scored]) -> Iterator[tuple[str, float]]:
         yield f"{len(others)} more", min(sum(one.share for one in others), 1.0)
 
 
-def _nearest(sales: "LabelledSales", sale_id: str) -> None:
+def _nearest(sales: "LabelledCatalogue", sale_id: str) -> None:
     table = _grid("live sales that look alike")
     nearest = sales.nearest(sale_id, SHOWN)
     for one, cosine in nearest:

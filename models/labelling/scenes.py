@@ -1,4 +1,8 @@
-"""Labelled scenes: pictures sorted into folders by class, or listed in a CSV file, to learn labels from."""
+"""Labelled scenes: pictures sorted into folders by class, or listed in a CSV file, to learn labels from.
+
+Folders may lie in folders, as in SUN397 and Places: `c/cathedral/indoor` is the class `cathedral/indoor`, for
+a folder that only sorts by the first letter is no part of the name.
+"""
 
 import csv
 from collections import Counter
@@ -47,8 +51,9 @@ def read_scenes(path: Path, split: str | None = None, *, to_learn: bool = True) 
     """The labelled scenes in a folder or a CSV file.
 
     Args:
-        path: a folder with a folder per class, or with folders `train`, `val` and `test` of such; or a CSV
-            file with the columns `path` (or `file`, relative to the CSV), `label` (`class`), maybe `split`.
+        path: a folder with a folder per class, at any depth, or with folders `train`, `val` and `test` of
+            such; or a CSV file with the columns `path` (or `file`, relative to the CSV), `label` (`class`),
+            maybe `split`.
         split: which split to read; None for everything.
         to_learn: whether a labeller is to learn from the path: then it has to show two classes or more,
             and enough of each to train on.
@@ -98,16 +103,27 @@ def _rows_of_folder(path: Path) -> Iterator[_Row]:
         yield from _rows_of_classes(path, None)
 
 
-def _rows_of_classes(path: Path, split: str | None) -> Iterator[_Row]:
+def _rows_of_classes(path: Path, split: str | None, above: tuple[str, ...] = ()) -> Iterator[_Row]:
+    """The pictures in the folders of `path`, which lies in the folders `above`, and below these."""
     for folder in _folders(path):
+        names = (*above, folder.name)
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        if not files:
+        if not (files or _folders(folder)):
             raise LabellingError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); add some or remove it")
-        yield from (_Row(file, folder.name, split) for file in files)
+        yield from (_Row(file, _class_of(names), split) for file in files)
+        yield from _rows_of_classes(folder, split, names)
+
+
+def _class_of(names: tuple[str, ...]) -> str:
+    by_letter = len(names) > 1 and names[1].lower().startswith(names[0].lower()) and len(names[0]) == 1
+    return "/".join(names[by_letter:])
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+    """The folders in a folder; not those that are hidden, nor links to where they lie themselves."""
+    here = path.resolve()
+    found = (one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+    return sorted(one for one in found if not here.is_relative_to(one.resolve()))
 
 
 def _rows_of_csv(path: Path) -> Iterator[_Row]:

@@ -1,6 +1,7 @@
 """Training of labels: pictures through the backbones, a head on their features, topics, and a judgement."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,8 +43,9 @@ class Trained:
 def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split:
     """The splits `train` and `test` of labelled scenes.
 
-    Without a split `test`, one picture in `held_out` of each class is kept apart to test with; none of a
-    class that would have too few left to train on.
+    Without a split `test`, `val` is taken for it, as public sets keep the labels of their tests secret.
+    Without either, one picture in `held_out` of each class is kept apart to test with; none of a class that
+    would have too few left to train on.
 
     Raises:
         LabellingError: the scenes cannot be used.
@@ -62,7 +64,7 @@ def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split
 
 
 def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:
-    """The split `test` of labelled scenes, or all if there is none, with labels as indices into `classes`.
+    """The split `test`, or else `val`, of labelled scenes, or all of them; labels are indices into `classes`.
 
     Raises:
         LabellingError: the scenes cannot be used, or show a class that is none of `classes`.
@@ -149,11 +151,11 @@ def side_by_side(
 
 
 def _tested(path: Path) -> Scenes | None:
-    """The split `test`; None if there is none, or if nothing can be read, which reading all then explains."""
-    try:
-        return read_scenes(path, "test", to_learn=False)
-    except LabellingError:
-        return None
+    """The split `test`, or else `val`; None without, or if nothing can be read, as reading all explains."""
+    for split in ("test", "val"):
+        with suppress(LabellingError):
+            return read_scenes(path, split, to_learn=False)
+    return None
 
 
 def _only(scenes: Scenes, kept: NDArray[np.bool_]) -> Scenes:

@@ -29,7 +29,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 Images = Annotated[
     Path,
     typer.Argument(
-        metavar="IMAGES", help="A folder per class, or folders train and test of such; or a CSV: path,label."
+        metavar="IMAGES", help="A folder per class, or folders train and test (or val); or a CSV: path,label."
     ),
 ]
 Report = Annotated[Path | None, HTML_REPORT]
@@ -68,8 +68,8 @@ def train_command(
 ) -> None:
     """Train a labeller on labelled scenes: two dense layers on what frozen networks see.
 
-    The split `test` of the images judges it; without one, a fifth is kept apart. An interrupted training
-    goes on from the features that it has. Several backbones look side by side.
+    The split `test`, or else `val`, of the images judges it; without them, a fifth is kept apart. An
+    interrupted training goes on from the features that it has. Several backbones look side by side.
 
     \b
     tenfold labels train scenes/ --backbone EfficientNetB0 --copies 2 --report labels.html
@@ -103,7 +103,7 @@ def evaluate_command(
     report: Report = None,
     cache: Cache = None,
 ) -> None:
-    """Judge a labeller on labelled scenes: on their split `test`, or on all if there is none.
+    """Judge a labeller on labelled scenes: on their split `test`, or else `val`, or on all.
 
     Its figures only hold for pictures that it was not trained on.
     """

@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from reco.events import Sale
+from streams.images.fetching import PER_HOST
+from streams.images.settings import Images
 from streams.labellers import chosen
 from streams.settings import Labelling
 from tests.streams.labellers import KINDS, write
@@ -61,13 +63,24 @@ async def test_workers_with_a_promoted_labeller_share_the_load_and_one_that_is_k
     held = [sale(f"held-{n}", site.held(SLOPE, n)) for n in range(24)]
     await world.publish(*held)
     async with asyncio.timeout(PATIENCE):
-        while site.holding < 2:
+        while site.holding <= PER_HOST:  # more than one worker asks for
             await asyncio.sleep(0.01)
     await one.end(signal.SIGKILL)
     site.gate.set()
 
     found = await place.all_labelled(held)
     assert all(found[one.sale_id].images == 1 for one in held)
+
+
+async def test_a_worker_asks_no_private_address_unless_it_is_allowed_to(place: Place) -> None:
+    world, site = place.world, place.site
+    world.settings = replace(world.settings, images=Images())
+    await world.start("labelling").ready()
+    found = await place.labels_of(sale("inside", site.postcard(CITY, 1)))
+    assert (found.images, found.vector()) == (0, None)
+    (letter,) = await place.letters.until(bool)
+    assert dict(letter.headers)["tenfold.reason"] == b"image-private-address"
+    assert not site.asked
 
 
 @pytest.mark.slow

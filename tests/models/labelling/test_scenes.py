@@ -60,6 +60,29 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert len(read_scenes(tmp_path, None).paths) == 7
 
 
+def test_folders_in_folders_as_in_sun397(tmp_path: Path) -> None:
+    folders(tmp_path, {"a/abbey": 2, "c/cathedral/indoor": 2, "c/cathedral/outdoor": 2, "w/wine_cellar": 2})
+    folders(tmp_path, {"w/wine_cellar/barrels": 2, "beach/north": 2})
+    (tmp_path / "beach" / "again").symlink_to(tmp_path, target_is_directory=True)
+    scenes = read_scenes(tmp_path)
+    assert scenes.classes == (
+        "abbey",
+        "beach/north",
+        "cathedral/indoor",
+        "cathedral/outdoor",
+        "wine_cellar",
+        "wine_cellar/barrels",
+    )
+    assert ("c/cathedral/indoor/1.jpg", "cathedral/indoor") in named(scenes, tmp_path)
+    assert len(scenes.paths) == 12
+
+
+def test_a_folder_that_only_holds_empty_folders_is_named(tmp_path: Path) -> None:
+    folders(tmp_path, {"bar": 2, "coast": 2})
+    (tmp_path / "deep" / "empty").mkdir(parents=True)
+    assert mistake(tmp_path).startswith(f"{tmp_path / 'deep' / 'empty'}: holds no picture")
+
+
 def test_labels_mean_the_same_in_every_split(tmp_path: Path) -> None:
     folders(tmp_path / "train", {"bar": 2, "coast": 2})
     folders(tmp_path / "test", {"coast": 1})

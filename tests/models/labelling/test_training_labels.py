@@ -1,4 +1,4 @@
-"""What is kept apart of labelled scenes that have no split."""
+"""What labelled scenes are tested with."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.labelling.scenes import FEWEST
-from models.labelling.training_labels import train_and_test
+from models.labelling.training_labels import scenes_to_judge, train_and_test
 from reco.errors import LabellingError
 from tests.models.labelling.test_scenes import folders
 
@@ -17,6 +17,20 @@ def test_a_fifth_is_kept_apart_and_nothing_of_a_class_that_has_just_enough(tmp_p
     split = train_and_test(tmp_path, seed)
     assert np.bincount(split.test.labels, minlength=3).tolist() == [0, 4, 0]
     assert np.bincount(split.train.labels).tolist() == [FEWEST, 16, FEWEST]
+
+
+@pytest.mark.parametrize(
+    ("splits", "tested"), [(("train", "val"), "val"), (("train", "val", "test"), "test")]
+)
+def test_scenes_with_splits_are_tested_with_what_nothing_learns_from(
+    tmp_path: Path, splits: tuple[str, ...], tested: str
+) -> None:
+    for name in splits:
+        folders(tmp_path / name, {"bar": 3, "coast": 3})
+    split = train_and_test(tmp_path)
+    assert {path.parents[1].name for path in split.train.paths} == {"train"}
+    assert {path.parents[1].name for path in split.test.paths} == {tested}
+    assert scenes_to_judge(tmp_path, ("bar", "coast")).paths == split.test.paths
 
 
 def test_scenes_of_which_nothing_can_be_kept_apart_are_refused(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ class Visits(NamedTuple):
             newest action, ms since the epoch, UTC; and how many sales it has. Together, as they are read.
         sales: int32[n_visits, LENGTH], 1 + slots of its sales in the order of their first touch, 0 for none.
         bought: int8[n_visits, LENGTH], whether the visit bought it.
-        segments: int32[n_visits, N_SEGMENTS], the last known value of each segment, 0 where none is known.
+        segments: int32[n_visits, N_SEGMENTS], the values of the last context in which one is known, as in
+            sessions; 0 where none is.
         blocks: int64[n_blocks, BLOCK], visits that touched one sale, in the order of their first touch, after
             the number of the block before, 0 if there is none; block b lives in place b modulo n_blocks.
         heads: int64[capacity, 2], the newest block of each sale, 0 if there is none, and how full it is.
@@ -175,6 +176,5 @@ def learn(visits: Visits, actions: Actions, newest: int) -> None:
         if actions.kinds[action] == PURCHASE:
             visits.bought[row, place] = 1
         visits.facts[row, NEWEST] = max(visits.facts[row, NEWEST], actions.ts[action])
-        for segment in range(N_SEGMENTS):
-            if actions.segments[action, segment] > 0:
-                visits.segments[row, segment] = actions.segments[action, segment]
+        if np.any(actions.segments[action]):
+            visits.segments[row] = actions.segments[action]

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 N_SEGMENTS: Final = 3
 """Names of the context that are told apart; `reco.parameters` says which."""
 MAX_VALUES = 32
-"""Numbers per segment, 0 for the value that is not known; values beyond share the last number."""
+"""Numbers per segment: 0 if it is not known, and the last for all values that have none of their own."""
+OTHERS = MAX_VALUES - 1
+"""The number of all values that appeared once those before it were given."""
 
 
 class SegmentIndex:
@@ -32,7 +34,7 @@ class SegmentIndex:
         numbers = []
         for name, values in self._values:
             value = context.get(name)
-            if value is not None and value not in values and len(values) < MAX_VALUES - 1:
+            if value is not None and value not in values and len(values) < OTHERS - 1:
                 values[value] = len(values) + 1
             numbers.append(_number(value, values))
         return tuple(numbers)
@@ -44,5 +46,5 @@ class SegmentIndex:
 
 def _number(value: str | None, values: Mapping[str, int]) -> int:
     """The number of a value; once all are given, one that has none of its own shares the last."""
-    shared = MAX_VALUES - 1 if len(values) == MAX_VALUES - 1 else 0
+    shared = OTHERS if len(values) == OTHERS - 1 else 0
     return 0 if value is None else values.get(value, shared)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DETAIL = 2000
 """Longest detail written, in characters."""
+MAX_DIGITS = 16
+"""A number of bytes has fewer."""
 MAX_KEY_BYTES = 128 * 1024
 """Longest key written whole."""
 MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * MAX_KEY_BYTES
@@ -35,6 +37,7 @@ class Letter(NamedTuple):
         reason, detail: why.
         at: when, ms since the epoch, UTC.
         key, value: its bytes, cut if they were very long.
+        key_bytes, value_bytes: how many there were.
     """
 
     topic: str
@@ -45,11 +48,15 @@ class Letter(NamedTuple):
     at: int
     key: bytes
     value: bytes
+    key_bytes: int
+    value_bytes: int
 
 
 def letter_of(record: "ConsumerRecord[bytes, bytes]") -> Letter:
     """The refused record that stands on the topic; of what no worker wrote, the place is not known."""
-    said = defaultdict(lambda: "?", {name: value.decode(errors="replace") for name, value in record.headers})
+    said = defaultdict[str, str](lambda: "?")
+    said |= {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    key, value = record.key or b"", record.value or b""
     return Letter(
         topic=said["tenfold.topic"],
         partition=said["tenfold.partition"],
@@ -57,9 +64,16 @@ def letter_of(record: "ConsumerRecord[bytes, bytes]") -> Letter:
         reason=said["tenfold.reason"],
         detail=said["tenfold.detail"],
         at=record.timestamp,
-        key=record.key or b"",
-        value=record.value or b"",
+        key=key,
+        value=value,
+        key_bytes=_length(said["tenfold.key-bytes"], key),
+        value_bytes=_length(said["tenfold.value-bytes"], value),
     )
+
+
+def _length(said: str, kept: bytes) -> int:
+    """How many bytes there were before something was cut."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) < MAX_DIGITS else len(kept)
 
 
 async def bury(outbox: Outbox, letters: Topic, message: "Message", refusal: RefusedRecordError) -> None:

@@ -11,6 +11,9 @@ from reco.kernels import FLOAT32_ROWS, INT32S, INT64, INT64S, NOTHING, compiled
 from reco.parameters import DAY, HOUR, SECOND
 from reco.recommenders.protocol import Actions
 
+BEHIND = 2 * SECOND
+"""What is known is up to so far behind the present, ms, as it happens; that is nobody's silence."""
+
 
 class Moment:
     """The context in which a list is asked for; of others, only how long ago they did anything.
@@ -21,8 +24,8 @@ class Moment:
     - `hour`, `weekday`: of UTC, Monday is 0.
     - `n_sales`: how many sales are scored.
     - `repeats`: touches in the newest visit of a sale that was touched in it before.
-    - `silence`: seconds since the newest action of anybody that is known; NaN before any. The longer it
-      is, the less is known of what all look at now.
+    - `silence`: seconds since the newest action of anybody that is known, as far as they are more than
+      `BEHIND`; NaN before any. The longer it is, the less is known of what all look at now.
     - `sale_age`, `closes_in`: hours since the sale opened, and until it closes; NaN if it is not known.
     """
 
@@ -60,7 +63,7 @@ class Moment:
         rows[5], rows[6] = query.at % DAY / HOUR, (query.at // DAY + 3) % 7
         rows[7] = rows.shape[1]
         rows[8] = length - len(set(query.touched[:length]))
-        rows[9] = max(query.at - self._newest, 0) / SECOND if self._newest else math.nan
+        rows[9] = max(query.at - self._newest - BEHIND, 0) / SECOND if self._newest else math.nan
         live = query.candidates.live
         _times(live.opens_at, live.closes_at, query.candidates.places, query.at, rows[10:])
 

@@ -35,6 +35,7 @@ from reco.past_visits import (
 )
 from reco.recommenders.protocol import Actions
 from reco.sale_index import MAX_SALES
+from reco.segments import OTHERS
 
 SHARED = 10
 """Distinct sales of the visitor, the newest, by which neighbours are found at most."""
@@ -96,7 +97,8 @@ class SessionKnn:
       2018).
     - `bought`: as `stan`, for what the visits bought only, whatever the distance.
     - `stan_first`, `stan_second`, `stan_third`: as `stan`, of the neighbours with the visitor's value of a
-      segment (`reco.parameters`) only; where that is not known, nobody votes.
+      segment (`reco.parameters`) only; where that is not known, or no value of its own (`reco.segments`),
+      nobody votes.
     """
 
     name = "session_knn"
@@ -231,7 +233,8 @@ def _threshold(visits: Visits, search: Search, votes: Votes, found: int, at: int
 @compiled(FLOAT32(VISITS, INT64, INT64, INT32S))
 def _shares(visits: Visits, row: int, segment: int, segments: NDArray[np.int32]) -> float:
     """1 for a visit with the visitor's value of a segment, 0 for any other."""
-    return np.float32(visits.segments[row, segment] == segments[segment] > 0)  # type: ignore[return-value]
+    own = segments[segment]
+    return np.float32(visits.segments[row, segment] == own and 0 < own < OTHERS)  # type: ignore[return-value]
 
 
 @compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))

@@ -1,6 +1,7 @@
 """`tenfold refused`: what stands on dead-letters, in words."""
 
 import asyncio
+from codecs import getincrementaldecoder
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from heapq import nlargest
@@ -24,6 +25,7 @@ from streams.topics import topic_set
 
 EXCERPT = 200
 """Bytes of a refused record that are shown."""
+UTF_8 = getincrementaldecoder("utf-8")
 Last = Annotated[int, typer.Option(min=0, help="How many of them, the newest, are shown one by one.")]
 
 
@@ -40,9 +42,16 @@ def refused(*, last: Last = 5) -> None:
         return
     console.print(_counted(found))
     for letter in found.newest:
-        console.print(_title(letter), soft_wrap=True)
-        excerpt = _excerpt(letter.value)
-        console.print(Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 2)))
+        console.print(letter.title, soft_wrap=True)
+        console.print(Padding(Text(letter.excerpt, style="dim", overflow="fold"), (0, 0, 0, 2)))
+
+
+class Shown(NamedTuple):
+    """A letter as it is shown; `at` is when it came, ms since the epoch, UTC."""
+
+    at: int
+    title: Text
+    excerpt: str
 
 
 class Found(NamedTuple):
@@ -56,19 +65,22 @@ class Found(NamedTuple):
 
     counts: Counter[tuple[str, str]]
     latest: dict[tuple[str, str], int]
-    newest: Sequence[Letter]
+    newest: Sequence[Shown]
 
 
 async def _read(settings: Settings, last: int, told: Callable[[float], None]) -> Found:
     counts, latest = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
-    newest = defaultdict[int, deque[Letter]](lambda: deque(maxlen=last))
+    newest = defaultdict[int, deque[Shown]](lambda: deque(maxlen=last))
     async for record in read_whole(settings.kafka, topic_set(settings.topics).dead_letters.name, told):
         letter = letter_of(record)
         kind = letter.topic, letter.reason
         counts[kind] += 1
         latest[kind] = max(latest.get(kind, 0), letter.at)
-        newest[record.partition].append(letter)
-    return Found(counts, latest, nlargest(last, chain(*newest.values()), key=lambda one: one.at))
+        excerpt = _excerpt(letter.value, letter.value_bytes)
+        newest[record.partition].append(Shown(letter.at, _title(letter), excerpt))
+    # Of letters that came at the same time, as those of a batch do, the later one is the newer one.
+    all_newest = chain.from_iterable(reversed(letters) for letters in newest.values())
+    return Found(counts, latest, nlargest(last, all_newest, key=lambda one: one.at))
 
 
 def _counted(found: Found) -> Table:
@@ -84,14 +96,14 @@ def _counted(found: Found) -> Table:
 def _title(letter: Letter) -> Text:
     place = f"{_plain(letter.topic)} {_plain(letter.partition)}@{_plain(letter.offset)}"
     why = f"{_plain(letter.reason)}: {_plain(letter.detail)}"
-    return Text.assemble(
-        "\n", (place, "bold"), f"  {in_utc(letter.at, 'seconds')}  key {_excerpt(letter.key)}\n  {why}"
-    )
+    when, key = in_utc(letter.at, "seconds"), _excerpt(letter.key, letter.key_bytes)
+    return Text.assemble("\n", (place, "bold"), f"  {when}  key {key}\n  {why}")
 
 
-def _excerpt(raw: bytes) -> str:
-    text = _plain(raw[:EXCERPT].decode(errors="backslashreplace"))
-    return f"{text} ... ({len(raw):,} bytes)" if len(raw) > EXCERPT else text
+def _excerpt(raw: bytes, length: int) -> str:
+    """The beginning of what had so many bytes; a character that is cut there is left out."""
+    text = _plain(UTF_8("backslashreplace").decode(raw[:EXCERPT], final=length <= EXCERPT))
+    return f"{text} ... ({length:,} bytes)" if length > EXCERPT else text
 
 
 def _plain(text: str) -> str:

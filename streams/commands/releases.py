@@ -156,14 +156,15 @@ def _show(release: "Release") -> None:
     }
     facts |= {f"metric, {name}": f"{value:.6g}" for name, value in manifest.metrics.items()}
     for name, trained in manifest.rankers.items():
-        facts[f"ranker, {name}"] = f"{len(trained.features)} features, {trained.model}"
+        read = len(release.rankers[name].features)
+        facts[f"ranker, {name}"] = f"reads {read} of {len(trained.features)} features, {trained.model}"
     facts |= {f"file, {name}": f"verified, sha256 {checksum}" for name, checksum in manifest.files.items()}
     facts["parameters"] = msgspec.json.encode(manifest.parameters).decode()
     _console.print(_rows(facts))
-    features = borderless("feature", "version", *manifest.rankers)
+    features = borderless("feature", "version", *release.rankers)
     for feature, version in manifest.features.items():
-        read = ["reads" if feature in one.features else "" for one in manifest.rankers.values()]
-        features.add_row(feature, str(version), *read)
+        reads = ["reads" if feature in one.features else "" for one in release.rankers.values()]
+        features.add_row(feature, str(version), *reads)
     _console.print(features)
 
 

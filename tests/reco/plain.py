@@ -200,7 +200,7 @@ def plain_moment(
         "weekday": float(moment.weekday()),
         "n_sales": float(len(sales)),
         "repeats": float(len(visit) - len({touch.sale_id for touch in visit})),
-        "silence": max(at - max(one.ts for one in others), 0) / 1000 if others else math.nan,
+        "silence": max(at - max(one.ts for one in others) - 2000, 0) / 1000 if others else math.nan,
     }
     scores = {name: [value] * len(sales) for name, value in everywhere.items()}
     scores["sale_age"] = [(at - sale.opens_at) / HOUR for sale in sales]

@@ -196,7 +196,8 @@ class PlainSessionKnn:
         if isinstance(step.action, Purchase):
             visit.bought.add(sale)
         visit.newest = max(visit.newest, step.action.ts)
-        visit.context = {**visit.context, **step.action.context}
+        if set(Parameters().segments) & set(step.action.context):
+            visit.context = step.action.context
 
     def _is_kept(self, number: int) -> bool:
         return number > self._newest_visit - self._max_visits

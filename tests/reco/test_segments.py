@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.segments import MAX_VALUES, SegmentIndex
+from reco.segments import MAX_VALUES, OTHERS, SegmentIndex
 
 NAMES = ("country", "device")
 contexts = st.dictionaries(st.sampled_from((*NAMES, "browser")), st.sampled_from(("", "a", "b", "c")))
@@ -44,7 +44,7 @@ def test_asking_finds_what_was_learned_and_teaches_nothing(
 def test_values_beyond_the_limit_share_the_last_number_also_when_asked_for() -> None:
     index = SegmentIndex(NAMES)
     numbers = [index.learn({"country": f"C{number}"})[0] for number in range(3 * MAX_VALUES)]
-    assert numbers[: MAX_VALUES - 1] == list(range(1, MAX_VALUES))
-    assert set(numbers[MAX_VALUES - 1 :]) == {MAX_VALUES - 1}
+    assert numbers[: OTHERS - 1] == list(range(1, OTHERS))
+    assert set(numbers[OTHERS - 1 :]) == {OTHERS}
     for number in (0, MAX_VALUES, 3 * MAX_VALUES - 1):
         assert index.known({"country": f"C{number}"})[0] == numbers[number]

@@ -100,6 +100,40 @@ def test_where_nothing_was_refused_it_says_so(settings: Settings, tenfold_refuse
     assert tenfold_refused().output.endswith("Nothing was refused.\n")
 
 
-def test_of_a_record_that_no_worker_wrote_the_place_is_not_known() -> None:
-    record = ConsumerRecord("dead-letters", 0, 7, 1234, 1, None, None, None, 0, 0, ())
-    assert letter_of(record) == ("?", "?", "?", "?", "?", 1234, b"", b"")
+@pytest.mark.parametrize("headers", [(), (("tenfold.topic", None), ("tenfold.value-bytes", b"many"))])
+def test_of_a_record_that_no_worker_wrote_the_place_is_not_known(headers: Any) -> None:
+    record = ConsumerRecord("dead-letters", 0, 7, 1234, 1, None, None, None, 0, 0, headers)
+    assert letter_of(record) == ("?", "?", "?", "?", "?", 1234, b"", b"", 0, 0)
+
+
+@pytest.mark.broker
+async def test_of_letters_that_came_at_the_same_time_the_last_one_is_the_newest(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = world.topics.dead_letters.name
+    async with clients.producer(world.settings.kafka) as producer:
+        batch = producer.create_batch()
+        for number in range(20):
+            batch.append(key=None, value=b"letter %d" % number, timestamp=None)
+        await (await producer.send_batch(batch, topic, partition=0))
+        await producer.send_and_wait(topic, b"of another partition", partition=1)
+    use(world.settings, tmp_path, monkeypatch)
+    output = (await asyncio.to_thread(CliRunner().invoke, tenfold, ["refused", "--last", "3"])).output
+    shown = [line.strip() for line in output.splitlines()]
+    assert [one for one in shown if one.startswith("letter")] == ["letter 19", "letter 18"]
+
+
+@pytest.mark.broker
+def test_of_what_was_cut_it_says_how_long_it_was(settings: Settings, tenfold_refused: Any) -> None:
+    topics = topic_set(settings.topics)
+
+    async def bury_long() -> None:
+        await clients.create_topics(settings.kafka, topics)
+        async with clients.producer(settings.kafka) as producer:
+            headers = [("tenfold.value-bytes", b"9000000")]
+            value = "é".encode() * 100 + b"x" + "é".encode() * 900
+            await producer.send_and_wait(topics.dead_letters.name, value[1:], headers=headers)
+
+    asyncio.run(bury_long())
+    output = "".join(tenfold_refused().output.split())
+    assert output.endswith("éx...(9,000,000bytes)")

@@ -175,16 +175,42 @@ def test_neighbours_of_the_same_segment_are_heard_apart_and_who_has_none_hears_n
             assert [sale for sale, vote in zip(ids, row, strict=True) if vote > 0] == heard, (own, feature)
 
 
-def test_a_visit_keeps_the_last_segments_that_were_known() -> None:
+@pytest.mark.parametrize(
+    ("contexts", "heard"),
+    [
+        (({"country": "IT"}, {"country": "FR", "device": "phone"}, {}), {"first", "second"}),
+        (({"country": "FR"}, {"country": "FR"}, {"device": "phone"}), {"second"}),
+    ],
+)
+def test_the_segments_of_a_visit_are_those_of_its_last_context_as_in_a_session(
+    contexts: Sequence[dict[str, str]], heard: set[str]
+) -> None:
     log = [
         replace(act(sale, NOON + place, "bob"), context=context)
-        for place, (sale, context) in enumerate(
-            [("a", {"country": "IT"}), ("b", {"country": "FR"}), ("c", {"device": "phone"})]
-        )
+        for place, (sale, context) in enumerate(zip("abc", contexts, strict=True))
     ]
+    session = session_of(log)
+    assert session is not None
+    assert session.context == next(one for one in reversed(contexts) if one)
     rows = described(learned(log), session_of([act("a", NOON + HOUR, "ann")]), open_sales("abc"))
-    for feature in ("stan_first", "stan_second"):
-        assert (rows[f"session_knn.{feature}"] > 0).tolist() == [False, True, True], feature
+    for segment in ("first", "second"):
+        votes = rows[f"session_knn.stan_{segment}"] > 0
+        assert votes.tolist() == [False, segment in heard, segment in heard], segment
+
+
+def test_a_value_that_has_no_number_of_its_own_hears_nobody_of_the_others() -> None:
+    countries = [f"C{number:02}" for number in range(40)]
+    log = [
+        replace(act(sale, NOON + 1000 * number + place, country), context={"country": country})
+        for number, country in enumerate(countries)
+        for place, sale in enumerate(["a", country])
+    ]
+    knowledge = learned(log)
+    for country in ("C00", "C29", "C30", "C39", "never seen"):
+        click = replace(act("a", NOON + HOUR, "ann"), context={"country": country})
+        rows = described(knowledge, session_of([click]), open_sales(countries))
+        heard = np.flatnonzero(rows["session_knn.stan_first"] > 0).tolist()
+        assert heard == ([countries.index(country)] if country in countries[:30] else []), country
 
 
 def test_what_a_neighbour_bought_is_told_from_what_it_looked_at() -> None:

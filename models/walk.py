@@ -93,32 +93,46 @@ class Question(NamedTuple):
 
 
 def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: None) -> Iterator[Question]:
-    """Go through history once: fold sessions, advance knowledge, and stop at every question."""
+    """Go through history once: fold sessions, advance knowledge, and stop at every question.
+
+    A session is kept until its visitor's last step.
+    """
     sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
     second = NEVER
-    for place, (step, row, seconds, visitor) in enumerate(_steps(walk)):
+    for place, (step, row, seconds, visitor, is_last) in enumerate(_steps(walk)):
         if learned and second < seconds:
             knowledge.advance(second, learned)
             learned = []
+        session = sessions.pop(visitor, None)
         if step < 0:
-            yield _question(walk, row, knowledge, sessions.get(visitor))
-            continue
-        event = walk.table.event(row, int(walk.ts[row]))
-        sessions[visitor] = fold(sessions.get(visitor), event, place)
-        if seconds != NEVER:
-            second = seconds
-            learned.append((0, place, event))
+            yield _question(walk, row, knowledge, session)
+        else:
+            event = walk.table.event(row, int(walk.ts[row]))
+            session = fold(session, event, place)
+            if seconds != NEVER:
+                second = seconds
+                learned.append((0, place, event))
+        if session is not None and not is_last:
+            sessions[visitor] = session
         if place % EVENTS_PER_REPORT == 0:
             progress(place / len(walk.steps))
 
 
-def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int]]:
-    """Each step with its row, the second that it is appended or asked in, and the number of its visitor."""
+def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int, bool]]:
+    """Each step with its row, the second that it is appended or asked in, and its visitor's number.
+
+    And whether it is the last step of that visitor.
+    """
+    last = np.zeros(len(walk.table.visitor_ids), np.int64)
+    # Of the values for one visitor, the last is the one that stays.
+    last[walk.table.visitors[np.where(walk.steps < 0, ~walk.steps, walk.steps)]] = np.arange(len(walk.steps))
     for start in range(0, len(walk.steps), STEPS_AT_ONCE):
         steps = walk.steps[start : start + STEPS_AT_ONCE]
         rows = np.where(steps < 0, ~steps, steps)
         seconds = np.where(steps < 0, walk.asked_in[rows], walk.appended[rows])
-        columns = (steps, rows, seconds, walk.table.visitors[rows])
+        visitors = walk.table.visitors[rows]
+        are_last = last[visitors] == np.arange(start, start + len(steps))
+        columns = (steps, rows, seconds, visitors, are_last)
         yield from zip(*(column.tolist() for column in columns), strict=True)
 
 

@@ -69,6 +69,9 @@ class ScoringDesk:
         self._expired_at = 0
         self._labels_due = 0.0
         self._labeller: Version | None = None
+        self._live: LiveSales | None = None
+        self._listed: frozenset[str] = frozenset()
+        """The sales that could be in any list since `follow` last looked; also those that are gone again."""
         self.live_sales = 0
         """How many sales were open when the catalogue last changed; read by other threads."""
         self.active = ActiveVisitors()
@@ -143,7 +146,11 @@ class ScoringDesk:
 
     async def _emit(self, partition: int, session: Session | None) -> TopTen:
         at = await self._moment()
-        in_force = self._rules.of(self._catalogue.live(at))
+        live = self._catalogue.live(at)
+        if live is not self._live:
+            self._live = live
+            self._listed |= self._listable(live)
+        in_force = self._rules.of(live)
         top = top_ten(session, partition, self._serving, self._catalogue, in_force, at, self._labels.offsets)
         await self._outbox.send(self._lists.name, top.visitor_id.encode(), encode(top), partition)
         self._counts["lists"] += 1
@@ -168,15 +175,17 @@ class ScoringDesk:
         """
         live, self._labeller = self._catalogue.live(self._clock()), self._labels.in_use
         listable, waiting = self._listable(live), list[str]()
+        self._listed |= listable
         while True:
             await self._wait_for_change(changed, live)
             self._expire()
             live, before = self._catalogue.live(self._clock()), live
             self.live_sales = len(live.ids)
             if live is not before:
-                listable, listed = self._listable(live), listable
-                overtaken = self._overtaken(listed, listable, waiting)
-                waiting = await self._again(overtaken, partial(self._gone, listable))
+                listable, before_it = self._listable(live), listable
+                overtaken = self._overtaken(before_it, listable, waiting)
+                self._listed = listable
+                waiting = await self._again(overtaken, self._gone)
             await self._follow_labels(relabelled, live)
             if self._default_is_due(live is not before):
                 await self._emit_default()
@@ -205,10 +214,9 @@ class ScoringDesk:
         """Whether these are not the live sales any more."""
         return self._catalogue.live(self._clock()) is not live
 
-    def _gone(self, listable: frozenset[str]) -> bool:
-        """Whether one of these sales cannot be listed any more."""
-        live = self._catalogue.live(self._clock())
-        return not listable <= self._listable(live)
+    def _gone(self) -> bool:
+        """Whether a sale that was listed since the last look cannot be listed any more."""
+        return not self._listed <= self._listable(self._catalogue.live(self._clock()))
 
     def _overtaken(
         self, before: frozenset[str], listable: frozenset[str], waiting: Iterable[str]
@@ -217,7 +225,8 @@ class ScoringDesk:
 
         Then, if sales have opened, all others.
         """
-        holders = dict.fromkeys(sorted(self.active.holding(*(before - listable))))
+        gone = self._listed - listable
+        holders = dict.fromkeys(sorted(self.active.holding(*gone)))
         others = dict.fromkeys(self.active.visitors()) if listable - before else {}
         return list(holders | dict.fromkeys(waiting) | others)
 

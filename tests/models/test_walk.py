@@ -1,5 +1,6 @@
 """The walk through history: nothing is known before it happened, and a worker would say the same."""
 
+import gc
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -214,6 +215,16 @@ def test_with_a_catalogue_the_live_sales_are_the_candidates_and_one_that_nobody_
     found = answers(replace(streaming(table), catalogue=catalogue))
     assert [one.ids for one in found] == [["a", "c"], ["b", "c"], ["b", "c"], ["b", "c"]]
     assert [one.target for one in found] == ["a", "b", "c", None]
+
+
+def test_no_more_sessions_are_kept_than_visitors_have_steps_to_come() -> None:
+    log = [did("s1", number * SECOND, f"visitor-{number % 300}") for number in range(600)]
+    kept = [
+        sum(isinstance(one, Session) for one in gc.get_objects())
+        for _ in questions(streaming(table_of(log), after=True), knowledge())
+    ]
+    assert kept[299] - kept[0] == 299
+    assert kept[599] <= kept[0]
 
 
 def test_progress_is_told_now_and_then() -> None:

@@ -11,6 +11,7 @@ from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError
 from reco.sessions import VISIT_SILENCE, Session
 from reco.top_ten import Serving
+from streams.allocation import return_large_arrays
 from streams.clock import now
 from streams.codecs import decode_session
 from streams.dead_letters import bury
@@ -37,6 +38,7 @@ class ScoringApp:
     """The Faust application of the scoring agent, with the feeds and the desk that it stands on."""
 
     def __init__(self, settings: Settings, vitals: Vitals) -> None:
+        return_large_arrays()
         self.settings = settings
         self.topics: TopicSet = topic_set(settings.topics)
         self.vitals = vitals

@@ -6,23 +6,27 @@ A release is trained on the benchmark's own shop first. The baseline is the fixe
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
 
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
 from benchmarks.scoring_compute import BUSY, learn, seconds
-from benchmarks.shop import NOON, Shop
+from benchmarks.shop import NOON, SEED, Shop
 from models.blend import Blend
 from models.event_table import table_of
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.release_training import Plan, train_release
+from models.sale_content import content_of
 from models.training import Boosting
 from reco.candidates import Query
+from reco.catalogue import Catalogue
+from reco.events import Action
 from reco.features import FAMILIES, FEATURES
 from reco.knowledge import Knowledge
+from reco.labels import SaleLabels
 from reco.parameters import Parameters
 from reco.policy import Rules
 from reco.rules import rules_in_force
@@ -38,9 +42,11 @@ def main() -> None:
     shop = Shop(given.sales)
     history = shop.history(given.events)
     raw = [encode(session) for session in shop.sessions(given.lists)]
-    catalogue, knowledge = shop.catalogue(), Knowledge()
+    catalogue, labels = shop.catalogue(), list(shop.labels())
+    content, _ = content_of(catalogue, SEED, labels)
+    knowledge = Knowledge(content=content)
     learn(knowledge, seconds(history, BUSY))
-    mix = trained(history[: given.moments * 10], given.trees, given.leaves)
+    mix = trained(history[: given.moments * 10], catalogue, labels, Boosting(given.trees, given.leaves))
     in_force = rules_in_force(Rules(), catalogue.live(NOON), catalogue)
 
     def listing(serving: Serving) -> Callable[[], int]:
@@ -72,14 +78,30 @@ def main() -> None:
     )
 
 
-def trained(history: list, trees: int, leaves: int) -> MetaModel:  # type: ignore[type-arg]
-    """The mix of a release that is trained on a part of the shop's history, to lead to the next click."""
-    boosting = Boosting(trees=trees, num_leaves=leaves)
+def trained(
+    history: Sequence[Action], catalogue: Catalogue, labels: Iterable[SaleLabels], boosting: Boosting
+) -> MetaModel:
+    """The mix of a release that is trained on a part of the shop's history, to lead to the next click.
+
+    Raises:
+        RuntimeError: it looks at nothing of a whole family of evidence, and so would be measured without.
+    """
+    plan = Plan("click", seed=SEED)
     training = train_release(
-        table_of(history), None, Parameters(), boosting, Plan("click"), created_at=NOON, source="shop"
+        table_of(history),
+        catalogue,
+        Parameters(),
+        boosting,
+        plan,
+        created_at=NOON,
+        source="shop",
+        labels=labels,
     )
     learned = training.rankers["mix"]
-    return MetaModel("benchmark", Forest.parse(learned.model).narrowed(), learned.calibration)
+    mix = MetaModel("benchmark", Forest.parse(learned.model).narrowed(), learned.calibration)
+    if unread := {family.name for family in FAMILIES} - {one.partition(".")[0] for one in mix.features}:
+        raise RuntimeError(f"the mix looks at nothing of {', '.join(sorted(unread))}")
+    return mix
 
 
 def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: int) -> list[Figure]:

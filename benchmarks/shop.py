@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
+import numpy as np
+
 from reco.catalogue import Catalogue
 from reco.events import Action, Cart, Click, Purchase, Sale
+from reco.labels import SaleLabels, Scored
 from reco.parameters import HOUR
 from reco.sessions import Session, fold
 
@@ -23,7 +26,29 @@ CONTEXT = {
     "referrer": ("mail", "search", "social", "partner"),
 }
 """Where visitors come from, each value half as likely as the one before."""
+KINDS = ("beach", "harbour", "ski slope", "old town", "golf", "desert", "skyline", "vineyard")
+"""What sales are about; their texts, tags and images say so."""
+WORDS = 400
+"""Words that descriptions are made of."""
+DIMENSIONS = 256
+"""Of the embeddings of images."""
 SEED = 20231114
+
+
+def _sale(number: int, sale_id: str) -> Sale:
+    kind, random = KINDS[number % len(KINDS)], Random(number)  # noqa: S311 - a world, not a secret
+    words = " ".join(f"word{random.randrange(WORDS)}" for _ in range(60))
+    return Sale(
+        sale_id,
+        f"{kind} {number}",
+        NOON - (25 + number % 48) * HOUR,
+        NOON + (1 + number % 72) * HOUR,
+        description=f"{kind} {words}",
+        price=float(random.randrange(100, 2000)),
+        currency="EUR",
+        country=random.choice(CONTEXT["country"]),
+        tags=(kind, random.choice(("spa", "family", "quiet"))),
+    )
 
 
 class Shop:
@@ -36,11 +61,24 @@ class Shop:
         self._numbers = iter(range(10**12))
 
     def catalogue(self) -> Catalogue:
-        """All sales, open."""
+        """All sales, open for a day or more at noon, with descriptions and attributes."""
         catalogue = Catalogue(partitions=1)
         for offset, sale_id in enumerate(self.ids):
-            catalogue.apply(Sale(sale_id, f"Journey {offset}", NOON - HOUR, NOON + HOUR), 0, offset)
+            catalogue.apply(_sale(offset, sale_id), 0, offset)
         return catalogue
+
+    def labels(self) -> Iterator[SaleLabels]:
+        """What was recognised in the images of each sale: those of a kind look alike."""
+        random = np.random.default_rng(SEED)
+        kinds = random.normal(size=(len(KINDS), DIMENSIONS))
+        for number, sale_id in enumerate(self.ids):
+            kind = number % len(KINDS)
+            embedding = kinds[kind] + random.normal(size=DIMENSIONS)
+            embedding /= np.linalg.norm(embedding)
+            shares = random.dirichlet(np.where(np.arange(len(KINDS)) == kind, 5.0, 0.5))
+            found = tuple(map(Scored, KINDS, shares.tolist()))
+            vector = embedding.astype("<f4").tobytes()
+            yield SaleLabels(sale_id, "benchmark", (f"{sale_id}.jpg",), 1, found, found, vector, NOON - HOUR)
 
     def visit(self, visitor_id: str, start: int) -> Iterator[Action]:
         """The actions of one visit from `start` (ms)."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 NEGATIVES, FEWEST_NEGATIVES = 60, 15
 """Candidates that are shown or drawn beside the target, of each moment: of few moments, and of very many."""
 EXAMPLES = 3_000_000
-"""About so many examples fit into memory, 1.4 GB: more moments have fewer others each."""
+"""About so many examples there are, 2 GB, and 5 while rankers learn: more moments have fewer others each."""
 FEWEST_DRAWN = 10
 """Of those that were not shown, at least so many are drawn: they can be listed too."""
 NONE_SHOWN = np.empty(0, np.intp)

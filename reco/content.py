@@ -12,7 +12,17 @@ from reco import decay
 from reco.candidates import NOWHERE
 from reco.catalogue import LiveSales
 from reco.events import Sale
-from reco.kernels import FLOAT64S, INT32_ROWS, INT64, INT64_ROWS, INT64S, columns, compiled
+from reco.kernels import (
+    FLOAT32_ROWS,
+    FLOAT64S,
+    INT32_ROWS,
+    INT32S,
+    INT64,
+    INT64_ROWS,
+    INT64S,
+    columns,
+    compiled,
+)
 from reco.parameters import DAY
 
 SPACES: Final = ("text", "image", "topics")
@@ -108,6 +118,7 @@ class Content:
         self._live: tuple[LiveSales, LiveContent] | None = None
         self._index_of = index_of
         self._indexed: dict[str, tuple[LiveSales, Indexed | None]] = {}
+        self._by_axis: dict[str, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
 
     def __contains__(self, sale_id: str) -> bool:
         """Whether anything is known about a sale."""
@@ -148,19 +159,20 @@ class Content:
             known = np.full((len(self.attributes.prices), len(vector)), math.nan, np.float32)
             self._vectors[space] = known
         self._vectors[space][row] = direction
-        self._drop_index(space, sale_id)
+        self._drop_kept(space, sale_id)
 
     def drop_vector(self, space: str, sale_id: str) -> None:
         """Forget the vector of a sale in a space; where there is none, nothing changes."""
         row, known = self._rows.get(sale_id), self._vectors.get(space)
         if row is not None and known is not None:
             known[row] = math.nan
-            self._drop_index(space, sale_id)
+            self._drop_kept(space, sale_id)
 
     def empty(self, space: str) -> None:
         """Forget all vectors of a space; the next one may have another dimension."""
         self._vectors.pop(space, None)
         self._indexed.pop(space, None)
+        self._by_axis.pop(space, None)
 
     def remove(self, sale_id: str) -> None:
         """Forget a sale, with its vectors; one that is not known changes nothing."""
@@ -170,7 +182,7 @@ class Content:
         self._free.append(row)
         for space, vectors in self._vectors.items():
             vectors[row] = math.nan
-            self._drop_index(space, sale_id)
+            self._drop_kept(space, sale_id)
         for column, nothing in zip(self.attributes, _no_attributes(1, 1), strict=True):
             column[row] = nothing[0]
         self._live = None
@@ -191,6 +203,22 @@ class Content:
             self._live = live, LiveContent(rows, _price_ranks(self.attributes, rows))
         return self._live[1]
 
+    def by_axis(self, space: str, live: LiveSales, places: NDArray[np.int32]) -> NDArray[np.float32]:
+        """float32[d, n]: the vectors of those of `live` at `places` (int32[n], distinct), side by side.
+
+        NaN where it is not known. Those of all are kept until one, or the live sales, change.
+
+        Raises:
+            KeyError: the space is empty.
+        """
+        rows, vectors = self.live(live).rows, self._vectors[space]
+        if len(places) < len(rows):
+            return by_axis(vectors, rows[places])
+        known = self._by_axis.get(space)
+        if known is None or known[0] is not rows:
+            self._by_axis[space] = known = rows, by_axis(vectors, rows)
+        return known[1]
+
     def indexed(self, space: str, live: LiveSales) -> Indexed | None:
         """The vectors of these sales in a space, in an index; the same object until one, or they, change.
 
@@ -210,8 +238,9 @@ class Content:
         positions = np.flatnonzero((rows != NOWHERE) & ~np.isnan(vectors[rows, 0])).astype(np.int32)
         return Indexed(positions, self._index_of(vectors[rows[positions]])) if len(positions) else None
 
-    def _drop_index(self, space: str, sale_id: str) -> None:
-        """Have the index of a space built anew if this sale, which has changed, is or should be in it."""
+    def _drop_kept(self, space: str, sale_id: str) -> None:
+        """Have what is kept of a space made anew if this sale, which has changed, is or should be in it."""
+        self._by_axis.pop(space, None)
         known = self._indexed.get(space)
         if known is not None and sale_id in known[0].position:
             del self._indexed[space]
@@ -236,6 +265,17 @@ class Content:
         for space, vectors in self._vectors.items():
             self._vectors[space] = np.pad(vectors, ((0, n_rows), (0, 0)), constant_values=math.nan)
         self._free.extend(range(2 * n_rows - 1, n_rows - 1, -1))
+
+
+@compiled(FLOAT32_ROWS(FLOAT32_ROWS, INT32S))
+def by_axis(vectors: NDArray[np.float32], rows: NDArray[np.int32]) -> NDArray[np.float32]:
+    """float32[d, n]: the vectors in these rows (int32[n]), side by side; NaN for `NOWHERE`."""
+    side_by_side = np.full((vectors.shape[1], len(rows)), np.float32(math.nan), np.float32)
+    for position in range(len(rows)):
+        if rows[position] >= 0:
+            for axis in range(vectors.shape[1]):
+                side_by_side[axis, position] = vectors[rows[position], axis]
+    return side_by_side
 
 
 @compiled(FLOAT64S(INT64S, INT32_ROWS, INT64))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reco.candidates import Query
 from reco.catalogue import LiveSales
-from reco.content import SPACES, TASTE_HALF_LIFE, Content, taste
+from reco.content import SPACES, TASTE_HALF_LIFE, Content, by_axis, taste
 from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, NOTHING, compiled
 from reco.recommenders.protocol import Actions
 
@@ -51,15 +51,14 @@ class Similarity:
         spaces = [(place, self._content.vectors(space)) for place, space in enumerate(SPACES)]
         if not query.touched or all(vectors is None for _, vectors in spaces):
             return
-        sales = self._content.live(query.candidates.live).rows[query.candidates.places]
         touched = self._content.rows_of(query.touched)
         weights = taste(query.touches.ts, query.touches.counts, TASTE_HALF_LIFE)
         for place, vectors in spaces:
             if vectors is not None:
                 own = rows[place * len(KINDS) : (place + 1) * len(KINDS)]
-                by_axis = _by_axis(vectors, sales)
-                _score_visit(vectors, by_axis, touched[: query.visit_length], own)
-                _score_all(vectors, by_axis, touched, weights, own)
+                sales = self._content.by_axis(SPACES[place], query.candidates.live, query.candidates.places)
+                _score_visit(vectors, sales, touched[: query.visit_length], own)
+                _score_all(vectors, sales, touched, weights, own)
 
     def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
         """By space, int32[k]: for each of `positions` (int32[k]), the touch of the most similar sale, or -1.
@@ -95,7 +94,7 @@ def nearest(
         return np.empty(0, np.int32), np.empty(0, np.float32)
     proposed = indexed.positions[np.sort(indexed.vectors.near(direction, k))]
     cosines = np.empty(len(proposed), np.float32)
-    _cosines(_by_axis(vectors, content.live(live).rows[proposed]), direction, cosines)
+    _cosines(content.by_axis(space, live, proposed), direction, cosines)
     best = np.argsort(-cosines, kind="stable")[:k]
     return proposed[best], cosines[best]
 
@@ -172,17 +171,6 @@ def _cosines(sales: NDArray[np.float32], direction: NDArray[np.float32], row: ND
             row[position] = -1
 
 
-@compiled(FLOAT32_ROWS(FLOAT32_ROWS, INT32S))
-def _by_axis(vectors: NDArray[np.float32], rows: NDArray[np.int32]) -> NDArray[np.float32]:
-    """float32[d, n]: the vectors in these rows, side by side."""
-    side_by_side = np.full((vectors.shape[1], len(rows)), np.float32(math.nan), np.float32)
-    for position in range(len(rows)):
-        if rows[position] >= 0:
-            for axis in range(vectors.shape[1]):
-                side_by_side[axis, position] = vectors[rows[position], axis]
-    return side_by_side
-
-
 @compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, FLOAT32_ROWS))
 def _score_visit(
     vectors: NDArray[np.float32],
@@ -239,12 +227,12 @@ def _nearest(
     touches: NDArray[np.int32],
 ) -> None:
     """Write the touches of the sales most similar to those in the rows `sales`, where there are any."""
-    by_axis = _by_axis(vectors, sales)
+    sales_by_axis = by_axis(vectors, sales)
     best, cosines = np.zeros(len(sales), np.float32), np.empty(len(sales), np.float32)
     for touch in range(len(touched)):
         if not _is_new(vectors, touched, touch):
             continue
-        _cosines(by_axis, vectors[touched[touch]], cosines)
+        _cosines(sales_by_axis, vectors[touched[touch]], cosines)
         for position in range(len(sales)):
             if cosines[position] > best[position] and sales[position] != touched[touch]:
                 best[position] = cosines[position]

@@ -261,6 +261,31 @@ def test_an_index_is_built_anew_after_every_kind_of_change_of_a_live_sale() -> N
     assert built == [3, 3, 2, 1, 1]
 
 
+def test_vectors_side_by_side_are_kept_and_are_what_is_known_after_every_kind_of_change() -> None:
+    (content, _), live = counted(), open_sales(["a", "b", "c", "d"])
+    everywhere = np.arange(4, dtype=np.int32)
+    changes: Sequence[Callable[[], None]] = (
+        lambda: None,
+        lambda: content.put_vector("image", "a", np.ones(2)),
+        lambda: content.drop_vector("image", "a"),
+        lambda: content.remove("b"),
+        lambda: content.put(sale("d", 1.0)),
+        lambda: content.put_vector("image", "d", np.array([-1.0, 2.0])),
+        lambda: content.empty("image"),
+        lambda: content.put_vector("image", "c", VECTOR),
+    )
+    for number, change in enumerate(changes):
+        change()
+        vectors, rows = content.vectors("image"), content.rows_of(live.ids)
+        if vectors is not None:
+            expected = np.where(rows == NOWHERE, math.nan, vectors[rows].T)
+            found = content.by_axis("image", live, everywhere)
+            np.testing.assert_array_equal(found, expected, str(number))
+            assert content.by_axis("image", live, everywhere) is found
+            np.testing.assert_array_equal(content.by_axis("image", live, everywhere[1:3]), expected[:, 1:3])
+    assert content.by_axis("image", open_sales(["c"]), everywhere[:1]).shape == (3, 1)
+
+
 @given(
     st.lists(facts.sales(), max_size=8, unique_by=lambda one: one.sale_id), st.randoms(use_true_random=False)
 )

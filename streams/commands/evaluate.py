@@ -1,9 +1,11 @@
 """`tenfold evaluate`: how good the rankings are on a log, by published protocols, with a report."""
 
 import dataclasses
+import os
 import platform
 import shlex
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +68,7 @@ def evaluate(
     tenfold evaluate data/diginetica --protocol next-click --frozen --times-from 2016-01-01
     tenfold evaluate data/retailrocket_buyers --protocol purchase
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    console = Console()
+    console, began = Console(), time.monotonic()
     with loading(console):
         from models.evaluation import tasks
 
@@ -77,18 +79,17 @@ def evaluate(
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         given = read_parameters(parameters)
         results = tasks.evaluate(table, task, given, boosting, catalogue=read_catalogue(sales), progress=told)
-    _show(results, path.name, report, json, console)
+    about = results.about
+    about = replace(
+        about, data_set=path.name, made=_made(began), command=shlex.join(["tenfold", *sys.argv[1:]])
+    )
+    _show(dataclasses.replace(results, about=about), report, json, console)
 
 
-def _show(
-    results: "Results", data_set: str, report: Path | None, json: Path | None, console: Console
-) -> None:
+def _show(results: "Results", report: Path | None, json: Path | None, console: Console) -> None:
     from models.evaluation.report import terminal_table, write_report
     from models.evaluation.results import write_json
 
-    command = shlex.join(["tenfold", *sys.argv[1:]])
-    about = replace(results.about, data_set=data_set, made=_made(), command=command)
-    results = dataclasses.replace(results, about=about)
     console.print(terminal_table(results.summary))
     if report is not None:
         write_report(results, report)
@@ -97,12 +98,13 @@ def _show(
         write_json(results, json)
 
 
-def _made() -> dict[str, str]:
-    """Machine, versions and commit that the figures were made with."""
+def _made(began: float) -> dict[str, str]:
+    """Machine, versions and commit that the figures were made with, and how long it took, since `began`."""
     from models.evaluation.commit import commit
 
     made = {
-        "machine": platform.platform(),
+        "machine": f"{platform.platform()}, {os.cpu_count()} cores",
+        "took": f"{(time.monotonic() - began) / 60:.0f} minutes",
         "python": platform.python_version(),
         "tenfold": version("tenfold"),
         "commit": commit(),

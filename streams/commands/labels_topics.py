@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 def topics(
     labeller: Annotated[Path, typer.Argument(metavar="LABELLER", help="The folder of a labeller.")],
     *,
+    continued: Annotated[
+        Path | None,
+        typer.Option(
+            "--continue", metavar="LABELLER", help="Another labeller, whose topics go on; else its own do."
+        ),
+    ] = None,
     output: Output = None,
     seed: Seed = 0,
 ) -> None:
@@ -29,10 +35,11 @@ def topics(
 
     Topics come from the photographs that a labeller was trained on, until there is a catalogue. What comes
     out is a labeller of its own, which sees and embeds as the one before, to be promoted like any other.
-    Topics that go on keep their number and place.
+    Topics that go on keep their number and place, also those of the labeller before, if it is named.
 
     \b
     tenfold labels topics .tenfold/labellers/2026-11-24-1a2b3c4d
+    tenfold labels topics LABELLER --continue .tenfold/labellers/2026-11-24-1a2b3c4d
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from models.labelling.catalogue_topics import refit_topics
     from models.labelling.labeller import Provenance, load_labeller, verify_labeller, write_labeller
@@ -41,6 +48,8 @@ def topics(
 
     console, settings = Console(highlight=False), reachable(load())
     manifest, _, before = verify_labeller(labeller)  # before the networks, which take seconds
+    if continued is not None:
+        _, _, before = verify_labeller(continued)
     sales = [one for one in asyncio.run(read_labels(settings)) if one.labeller == manifest.id]
     refit = refit_topics(sales, manifest.classes, before, TopicOptions(seed=seed))
     _show(console, refit)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -46,6 +47,17 @@ def test_the_trained_mix_sells_more_than_chance_and_less_than_the_all_knowing(pl
     sold = per_list(played)
     assert sold[ORACLE] > sold[TRAINED]
     assert sold[TRAINED] > 1.1 * sold[RANDOM]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_at_its_full_size_the_trained_mix_sells_more_than_the_blend_and_than_any_single_recommender(
+    tmp_path: Path,
+) -> None:
+    report = experiment(Trial(), tmp_path, Console(file=io.StringIO()))
+    assert report["uplift_of_trained_percent"]["over_fixed_blend"]["low"] > 0
+    assert report["uplift_of_trained_percent"]["over_best_single"]["low"] > 0
+    assert report["uplift_of_trained_percent"]["over_best_single"]["mean"] >= 7
 
 
 def test_on_the_newest_first_hours_the_trained_mix_ranks_better_than_the_fixed_blend(played: Played) -> None:

@@ -1,19 +1,21 @@
 """`tenfold labels topics` writes a labeller that sees as the one before, with topics of the sales."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
+from msgspec import structs
 from typer.testing import CliRunner
 
-from models.labelling.labeller import load_labeller
+from models.labelling.labeller import Provenance, load_labeller, write_labeller
+from models.labelling.topics import Topics
 from reco.labels import SaleLabels, Scored
 from streams.cli import tenfold
 from tests.reco.labelled import labels
 from tests.streams.command_line import use
-from tests.streams.labellers import KINDS, postcards, write
+from tests.streams.labellers import KINDS, postcards, recognition, write
 from tests.streams.world import World
 
 pytestmark = pytest.mark.broker
@@ -23,7 +25,7 @@ def sale(number: int, labeller: str) -> SaleLabels:
     """A sale that shows a skyline, or a slope, or both; never a safari."""
     skyline = number % 3 / 2
     found = Scored("skyline", skyline), Scored("ski slope", 1 - skyline)
-    return replace(labels(f"sale-{number}", labeller=labeller), labels=found)
+    return structs.replace(labels(f"sale-{number}", labeller=labeller), labels=found)
 
 
 async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_before(
@@ -32,7 +34,7 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
     use(world.settings, tmp_path, monkeypatch)
     monkeypatch.setenv("COLUMNS", "160")
     before = load_labeller(write(tmp_path / "labellers"))
-    odd = replace(labels("odd", labeller="another"), labels=(Scored("volcano", 1.0),))
+    odd = structs.replace(labels("odd", labeller="another"), labels=(Scored("volcano", 1.0),))
     await world.label(odd, *(sale(number, before.version) for number in range(40)))
     folder = tmp_path / "labellers" / before.version
 
@@ -53,6 +55,32 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
     assert after.recognition.topics.weights[:, KINDS.index("safari")].max() == 0
     for name in after.topic_names:
         assert name in result.output
+
+
+async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(world.settings, tmp_path, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "160")
+    labeller = load_labeller(write(tmp_path / "labellers"))
+    weights = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32)
+    old = replace(recognition(), topics=Topics(KINDS, weights, ids=(7, 2, 4), issued=9))
+    other = write_labeller(tmp_path / "other", old, Provenance(1_780_000_000_000, {}))
+    slopes = Scored("ski slope", 0.9), Scored("skyline", 0.1)
+    sales = [
+        structs.replace(labels(f"sale-{n}", labeller=labeller.version), labels=slopes) for n in range(40)
+    ]
+    await world.label(*sales)
+    folder = tmp_path / "labellers" / labeller.version
+    arguments = ["labels", "topics", str(folder), "--continue", str(other), "--output", str(tmp_path / "new")]
+    result = await asyncio.to_thread(CliRunner().invoke, tenfold, arguments)
+    assert result.exit_code == 0, result.exception
+    (written,) = (tmp_path / "new").iterdir()
+    topics = load_labeller(written).recognition.topics
+    assert topics is not None
+    assert (topics.ids, topics.issued) == ((7,), 9)
+    gone = [line.lower() for line in result.output.splitlines() if line.startswith("gone: ")]
+    assert gone == ["gone: safari", "gone: skyline"]
 
 
 async def test_without_labelled_sales_nothing_is_written(

@@ -33,6 +33,8 @@ from reco.rules import rules_in_force
 from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_session, encode
 
+PARAMETERS = ("sales", "events", "lists", "rounds", "trees", "leaves")
+
 
 def main() -> None:
     """Measure, print, and write the report."""
@@ -68,14 +70,9 @@ def main() -> None:
     ]
     candidates = knowledge.candidates(catalogue.live(NOON))
     queries = [knowledge.query(decode_session(one), candidates, NOON) for one in raw]
-    parameters = {
-        name: getattr(given, name) for name in ("sales", "events", "lists", "rounds", "trees", "leaves")
-    }
+    parameters = {name: getattr(given, name) for name in PARAMETERS} | {"features": len(mix.features)}
     figures += profile(knowledge, mix, queries, given.rounds)
-    publish(
-        Report("full_scoring", machine(), parameters | {"features": len(mix.features)}, tuple(figures)),
-        given.json,
-    )
+    publish(Report("full_scoring", machine(), parameters, tuple(figures)), given.json)
 
 
 def trained(

@@ -79,11 +79,14 @@ def evaluate(
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         given = read_parameters(parameters)
         results = tasks.evaluate(table, task, given, boosting, catalogue=read_catalogue(sales), progress=told)
-    about = results.about
-    about = replace(
-        about, data_set=path.name, made=_made(began), command=shlex.join(["tenfold", *sys.argv[1:]])
-    )
-    _show(dataclasses.replace(results, about=about), report, json, console)
+    _show(_told(results, path.name, began), report, json, console)
+
+
+def _told(results: "Results", data_set: str, began: float) -> "Results":
+    """The results with what they are of, and how they were made, since `began` (monotonic, s)."""
+    command = shlex.join(["tenfold", *sys.argv[1:]])
+    about = replace(results.about, data_set=data_set, made=_made(began), command=command)
+    return dataclasses.replace(results, about=about)
 
 
 def _show(results: "Results", report: Path | None, json: Path | None, console: Console) -> None:

@@ -5,6 +5,7 @@ a folder that only sorts by the first letter is no part of the name.
 """
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,10 +109,11 @@ def _rows_of_classes(path: Path, split: str | None, above: tuple[str, ...] = ())
     for folder in _folders(path):
         names = (*above, folder.name)
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        if not (files or _folders(folder)):
+        rows = [_Row(file, _class_of(names), split) for file in files]
+        rows += _rows_of_classes(folder, split, names)
+        if not rows:
             raise LabellingError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); add some or remove it")
-        yield from (_Row(file, _class_of(names), split) for file in files)
-        yield from _rows_of_classes(folder, split, names)
+        yield from rows
 
 
 def _class_of(names: tuple[str, ...]) -> str:
@@ -122,7 +124,8 @@ def _class_of(names: tuple[str, ...]) -> str:
 def _folders(path: Path) -> list[Path]:
     """The folders in a folder; not those that are hidden, nor links to where they lie themselves."""
     here = path.resolve()
-    found = (one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+    with os.scandir(path) as entries:  # which knows folders without looking at each of many files
+        found = [Path(one) for one in entries if one.is_dir() and not one.name.startswith(".")]
     return sorted(one for one in found if not here.is_relative_to(one.resolve()))
 
 

@@ -42,16 +42,9 @@ def refused(*, last: Last = 5) -> None:
         return
     console.print(_counted(found))
     for letter in found.newest:
-        console.print(letter.title, soft_wrap=True)
-        console.print(Padding(Text(letter.excerpt, style="dim", overflow="fold"), (0, 0, 0, 2)))
-
-
-class Shown(NamedTuple):
-    """A letter as it is shown; `at` is when it came, ms since the epoch, UTC."""
-
-    at: int
-    title: Text
-    excerpt: str
+        console.print(_title(letter), soft_wrap=True)
+        excerpt = _excerpt(letter.value, letter.value_bytes)
+        console.print(Padding(Text(excerpt, style="dim", overflow="fold"), (0, 0, 0, 2)))
 
 
 class Found(NamedTuple):
@@ -60,24 +53,25 @@ class Found(NamedTuple):
     Attributes:
         counts: how many, by topic and reason.
         latest: when the newest of each came, ms since the epoch, UTC.
-        newest: the newest of all, the last one first.
+        newest: the newest of all, the last one first, with as much of key and value as is shown.
     """
 
     counts: Counter[tuple[str, str]]
     latest: dict[tuple[str, str], int]
-    newest: Sequence[Shown]
+    newest: Sequence[Letter]
 
 
 async def _read(settings: Settings, last: int, told: Callable[[float], None]) -> Found:
     counts, latest = Counter[tuple[str, str]](), dict[tuple[str, str], int]()
-    newest = defaultdict[int, deque[Shown]](lambda: deque(maxlen=last))
+    newest = defaultdict[int, deque[Letter]](lambda: deque(maxlen=last))
     async for record in read_whole(settings.kafka, topic_set(settings.topics).dead_letters.name, told):
         letter = letter_of(record)
         kind = letter.topic, letter.reason
         counts[kind] += 1
         latest[kind] = max(latest.get(kind, 0), letter.at)
-        excerpt = _excerpt(letter.value, letter.value_bytes)
-        newest[record.partition].append(Shown(letter.at, _title(letter), excerpt))
+        newest[record.partition].append(
+            letter._replace(key=letter.key[:EXCERPT], value=letter.value[:EXCERPT])
+        )
     # Of letters that came at the same time, as those of a batch do, the later one is the newer one.
     all_newest = chain.from_iterable(reversed(letters) for letters in newest.values())
     return Found(counts, latest, nlargest(last, all_newest, key=lambda one: one.at))

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from typer.testing import CliRunner
 
-from models.labelling.labeller import Provenance, load_labeller, write_labeller
+from models.labelling.labeller import Labeller, Provenance, load_labeller, write_labeller
 from models.labelling.topics import Topics
 from reco.labels import SaleLabels, Scored
 from streams.cli import tenfold
@@ -28,6 +28,17 @@ def sale(number: int, labeller: str) -> SaleLabels:
     return structs.replace(labels(f"sale-{number}", labeller=labeller), labels=found)
 
 
+async def fitted_again(tmp_path: Path, version: str, *options: str) -> tuple[Labeller, str]:
+    """The labeller that the command writes for this version of one, and what it prints."""
+    folder, new = tmp_path / "labellers" / version, tmp_path / "new"
+    arguments = ["labels", "topics", str(folder), "--output", str(new), *options]
+    result = await asyncio.to_thread(CliRunner().invoke, tenfold, arguments)
+    assert result.exit_code == 0, result.exception
+    (written,) = new.iterdir()
+    assert f"labeller: {written}" in result.output
+    return load_labeller(written), result.output
+
+
 async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_before(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,15 +47,10 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
     before = load_labeller(write(tmp_path / "labellers"))
     odd = structs.replace(labels("odd", labeller="another"), labels=(Scored("volcano", 1.0),))
     await world.label(odd, *(sale(number, before.version) for number in range(40)))
-    folder = tmp_path / "labellers" / before.version
 
-    arguments = ["labels", "topics", str(folder), "--output", str(tmp_path / "new")]
-    result = await asyncio.to_thread(CliRunner().invoke, tenfold, arguments)
+    after, output = await fitted_again(tmp_path, before.version)
 
-    assert result.exit_code == 0, result.exception
-    (written,) = (tmp_path / "new").iterdir()
-    assert f"labeller: {written}" in result.output
-    after, pictures = load_labeller(written), postcards(range(2))
+    pictures = postcards(range(2))
     assert after.version != before.version
     assert after.manifest.trained_on["topics"] == {"sales": 40, "labelled_by": before.version}
     assert after.manifest.metrics == before.manifest.metrics
@@ -54,7 +60,7 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
     assert after.recognition.topics is not None
     assert after.recognition.topics.weights[:, KINDS.index("safari")].max() == 0
     for name in after.topic_names:
-        assert name in result.output
+        assert name in output
 
 
 async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named(
@@ -71,15 +77,11 @@ async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named
         structs.replace(labels(f"sale-{n}", labeller=labeller.version), labels=slopes) for n in range(40)
     ]
     await world.label(*sales)
-    folder = tmp_path / "labellers" / labeller.version
-    arguments = ["labels", "topics", str(folder), "--continue", str(other), "--output", str(tmp_path / "new")]
-    result = await asyncio.to_thread(CliRunner().invoke, tenfold, arguments)
-    assert result.exit_code == 0, result.exception
-    (written,) = (tmp_path / "new").iterdir()
-    topics = load_labeller(written).recognition.topics
+    after, output = await fitted_again(tmp_path, labeller.version, "--continue", str(other))
+    topics = after.recognition.topics
     assert topics is not None
     assert (topics.ids, topics.issued) == ((7,), 9)
-    gone = [line.lower() for line in result.output.splitlines() if line.startswith("gone: ")]
+    gone = [line.lower() for line in output.splitlines() if line.startswith("gone: ")]
     assert gone == ["gone: safari", "gone: skyline"]
 
 

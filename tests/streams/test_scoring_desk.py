@@ -159,54 +159,50 @@ async def test_a_sale_that_is_withdrawn_meanwhile_does_not_wait_for_labels() -> 
     assert relabelled == {"sale-3"}
 
 
-async def test_a_sale_that_is_withdrawn_does_not_wait_until_one_that_opened_is_in_all_lists() -> None:
-    shop, changed = Shop(), asyncio.Event()
+@asynccontextmanager
+async def emitting_again(shop: Shop) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Lists are being emitted again, since a sale has opened; see `Shop.following`."""
     await shop.open()
-    following = asyncio.create_task(shop.desk.follow(changed, set()))
-    await asyncio.sleep(0)
-    shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="new"), 0, 98)
-    changed.set()
-    while not shop.sent.lists:
-        await asyncio.sleep(0)
-    holder = next(iter(shop.desk.active.holding("sale-5")))
-    early = len(shop.sent.lists)
-    assert early < VISITORS
-    shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
-    changed.set()
-    async with asyncio.timeout(10):
-        while (
-            shop.desk.active.holding("sale-5") or len({top.visitor_id for top in shop.sent.lists}) < VISITORS
-        ):
-            await asyncio.sleep(0.01)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    async with shop.following() as look:
+        shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="new"), 0, 97)
+        await look()
+        while not shop.sent.lists:
+            await asyncio.sleep(0)
+        yield look
+
+
+async def test_a_sale_that_is_withdrawn_does_not_wait_until_one_that_opened_is_in_all_lists() -> None:
+    shop = Shop()
+    async with emitting_again(shop) as look:
+        holder = next(iter(shop.desk.active.holding("sale-5")))
+        early = len(shop.sent.lists)
+        assert early < VISITORS
+        shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+        await look()
+        async with asyncio.timeout(10):
+            while (
+                shop.desk.active.holding("sale-5")
+                or len({top.visitor_id for top in shop.sent.lists}) < VISITORS
+            ):
+                await asyncio.sleep(0.01)
     assert holder in {top.visitor_id for top in shop.sent.lists}
     newest = {top.visitor_id: top for top in shop.sent.lists}
     assert all("sale-5" not in {one.sale_id for one in top.sales} for top in newest.values())
 
 
 async def test_a_sale_that_opens_and_is_withdrawn_while_lists_are_emitted_again_stays_in_none() -> None:
-    shop, changed = Shop(), asyncio.Event()
-    await shop.open()
-    following = asyncio.create_task(shop.desk.follow(changed, set()))
-    await asyncio.sleep(0)
-    shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="first"), 0, 97)
-    changed.set()
-    while not shop.sent.lists:
-        await asyncio.sleep(0)
-    shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="second"), 0, 98)
-    changed.set()
-    click = Session("visitor-19", 99, recent=(Touch(now(), "e", "second", "click"),))
-    await shop.desk.refresh([(0, click)])
-    assert shop.desk.active.holding("second") == {"visitor-19"}
-    assert len(shop.sent.lists) < VISITORS
-    shop.catalogue.apply(Withdrawal("second"), 0, 99)
-    changed.set()
-    async with asyncio.timeout(10):
-        while shop.desk.active.holding("second"):
-            await asyncio.sleep(0.01)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    shop = Shop()
+    async with emitting_again(shop) as look:
+        shop.catalogue.apply(structs.replace(open_sales(1)[0], sale_id="second"), 0, 98)
+        click = Session("visitor-19", 99, recent=(Touch(now(), "e", "second", "click"),))
+        await shop.desk.refresh([(0, click)])
+        assert shop.desk.active.holding("second") == {"visitor-19"}
+        assert len(shop.sent.lists) < VISITORS
+        shop.catalogue.apply(Withdrawal("second"), 0, 99)
+        await look()
+        async with asyncio.timeout(10):
+            while shop.desk.active.holding("second"):
+                await asyncio.sleep(0.01)
 
 
 async def test_partitions_whose_visitors_are_not_known_here_or_moved_on_elsewhere_are_restored() -> None:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from reco.kernels import (
     BOOL,
-    INT8_ROWS,
     INT8S,
     INT32_ROWS,
     INT64,
@@ -34,12 +33,11 @@ class Visits(NamedTuple):
     """The newest visits of all visitors, and for each sale the chain of those that touched it.
 
     Attributes:
-        facts: int64[n_visits, 3], of the visit in each row its number, 0 at first; the event time of its
-            newest action, ms since the epoch, UTC; and how many sales it has. Together, as they are read.
+        facts: int64[n_visits, SEGMENTS + N_SEGMENTS], of the visit in each row its number, 0 at first; the
+            event time of its newest action, ms since the epoch, UTC; how many sales it has; which of them
+            it bought, a bit for each place; and the values of the last context in which one is known, as in
+            sessions, 0 where none is. Together, as they are read.
         sales: int32[n_visits, LENGTH], 1 + slots of its sales in the order of their first touch, 0 for none.
-        bought: int8[n_visits, LENGTH], whether the visit bought it.
-        segments: int32[n_visits, N_SEGMENTS], the values of the last context in which one is known, as in
-            sessions; 0 where none is.
         blocks: int64[n_blocks, BLOCK], visits that touched one sale, in the order of their first touch, after
             the number of the block before, 0 if there is none; block b lives in place b modulo n_blocks.
         heads: int64[capacity, 2], the newest block of each sale, 0 if there is none, and how full it is.
@@ -48,16 +46,14 @@ class Visits(NamedTuple):
 
     facts: NDArray[np.int64]
     sales: NDArray[np.int32]
-    bought: NDArray[np.int8]
-    segments: NDArray[np.int32]
     blocks: NDArray[np.int64]
     heads: NDArray[np.int64]
     so_far: NDArray[np.int64]
 
 
-VISITS: Final = columns(Visits, INT64_ROWS, INT32_ROWS, INT8_ROWS, INT32_ROWS, INT64_ROWS, INT64_ROWS, INT64S)
-NUMBER, NEWEST, SIZE = 0, 1, 2
-"""Columns of `Visits.facts`."""
+VISITS: Final = columns(Visits, INT64_ROWS, INT32_ROWS, INT64_ROWS, INT64_ROWS, INT64S)
+NUMBER, NEWEST, SIZE, BOUGHT, SEGMENTS = range(5)
+"""Columns of `Visits.facts`; from the last on, one for each segment."""
 HEAD, FILLED = 0, 1
 """Columns of `Visits.heads`."""
 LAST_BLOCK, LAST_VISIT = 0, 1
@@ -67,10 +63,8 @@ LAST_BLOCK, LAST_VISIT = 0, 1
 def no_visits(capacity: int, max_visits: int, max_blocks: int) -> Visits:
     """No visit yet; memory is used up as they come."""
     return Visits(
-        facts=np.zeros((max_visits, 3), np.int64),
+        facts=np.zeros((max_visits, SEGMENTS + N_SEGMENTS), np.int64),
         sales=np.zeros((max_visits, LENGTH), np.int32),
-        bought=np.zeros((max_visits, LENGTH), np.int8),
-        segments=np.zeros((max_visits, N_SEGMENTS), np.int32),
         blocks=np.zeros((max_blocks, BLOCK), np.int64),
         heads=np.zeros((capacity, 2), np.int64),
         so_far=np.zeros(2, np.int64),
@@ -132,10 +126,9 @@ def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
     if long:
         for place in range(LENGTH - 1):
             visits.sales[row, place] = visits.sales[row, place + 1]
-            visits.bought[row, place] = visits.bought[row, place + 1]
+        visits.facts[row, BOUGHT] >>= 1
         length -= 1
     visits.sales[row, length] = slot + 1
-    visits.bought[row, length] = 0
     visits.facts[row, SIZE] = length + 1
     if not (long and _is_entered(visits, slot, visit, newest)):
         _enter(visits, slot, visit)
@@ -144,11 +137,9 @@ def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
 @compiled(NOTHING(VISITS, INT64, INT64))
 def _begin(visits: Visits, row: int, visit: int) -> None:
     """Give the row to a new visit."""
+    visits.facts[row] = 0
     visits.facts[row, NUMBER] = visit
-    visits.facts[row, NEWEST] = 0
-    visits.facts[row, SIZE] = 0
     visits.sales[row] = 0
-    visits.segments[row] = 0
     visits.so_far[LAST_VISIT] = max(visits.so_far[LAST_VISIT], visit)
 
 
@@ -174,7 +165,7 @@ def learn(visits: Visits, actions: Actions, newest: int) -> None:
             _begin(visits, row, visit)
         place = _place(visits, row, actions.slots[action], visit, newest)
         if actions.kinds[action] == PURCHASE:
-            visits.bought[row, place] = 1
+            visits.facts[row, BOUGHT] |= 1 << place
         visits.facts[row, NEWEST] = max(visits.facts[row, NEWEST], actions.ts[action])
         if np.any(actions.segments[action]):
-            visits.segments[row] = actions.segments[action]
+            visits.facts[row, SEGMENTS:] = actions.segments[action]

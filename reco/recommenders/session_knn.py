@@ -22,6 +22,7 @@ from reco.kernels import (
 from reco.parameters import SessionKnnParameters
 from reco.past_visits import (
     BLOCK,
+    BOUGHT,
     HEAD,
     LAST_BLOCK,
     LAST_VISIT,
@@ -29,6 +30,7 @@ from reco.past_visits import (
     MAX_BLOCKS,
     MAX_VISITS,
     NEWEST,
+    SEGMENTS,
     SIZE,
     VISITS,
     Visits,
@@ -43,6 +45,14 @@ LEAST_RECENCY = 0.01
 """A sale that weighs less than this beside the newest one finds no neighbours."""
 NO_MATCH = 127
 """More than any recency."""
+ROOTS: Final = np.sqrt(np.arange(LENGTH + 1, dtype=np.float32))
+"""float32: roots of the lengths of visits."""
+BUCKET: Final = np.uint32(20)
+"""Lower bits of a float32 that its bucket does not depend on; its exponent and three digits are left."""
+BUCKETS = 1 << 11
+"""Of floats above 0."""
+STAN, VSKNN, OF_BOUGHT, OF_SEGMENT = range(4)
+"""Rows of scores; from the last on, one for each segment."""
 
 
 class Search(NamedTuple):
@@ -53,12 +63,16 @@ class Search(NamedTuple):
         found: int32[n_visits], the rows with a similarity, in the order in which they were found.
         selection: float32[n_visits], what each of `found` is chosen by.
         recency: int8[capacity], 1 + how many sales the visitor touched after each of theirs, else 0.
+        listed: int32[LENGTH], the positions of candidates that a visit votes for; written anew by each.
+        given: float32[LENGTH], the votes for them.
     """
 
     similarity: NDArray[np.float32]
     found: NDArray[np.int32]
     selection: NDArray[np.float32]
     recency: NDArray[np.int8]
+    listed: NDArray[np.int32]
+    given: NDArray[np.float32]
 
 
 class Votes(NamedTuple):
@@ -76,7 +90,7 @@ class Votes(NamedTuple):
     landing: np.float32
 
 
-SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S)
+SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S, INT32S, FLOAT32S)
 VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT32)
 
 
@@ -118,6 +132,8 @@ class SessionKnn:
             found=np.zeros(max_visits, np.int32),
             selection=np.zeros(max_visits, np.float32),
             recency=np.zeros(capacity, np.int8),
+            listed=np.zeros(LENGTH, np.int32),
+            given=np.zeros(LENGTH, np.float32),
         )
         self._votes = Votes(
             neighbours=parameters.neighbours,
@@ -212,29 +228,52 @@ def _find(visits: Visits, search: Search, votes: Votes, touched: NDArray[np.int3
     return found
 
 
-@compiled(FLOAT32(VISITS, SEARCH, VOTES, INT64, INT64))
-def _threshold(visits: Visits, search: Search, votes: Votes, found: int, at: int) -> float:
-    """The least that a neighbour is chosen by."""
+@compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT64))
+def _select(visits: Visits, search: Search, votes: Votes, found: int, at: int) -> None:
+    """Write what each of the found visits is chosen by."""
     for number in range(found):
         row = search.found[number]
-        size = visits.facts[row, SIZE]
-        if size == 1:  # a visit of one sale has nothing to vote for
-            search.selection[number] = -1
-            continue
         age = max(at - visits.facts[row, NEWEST], 0)
-        similarity = search.similarity[row] / np.sqrt(size)
-        search.selection[number] = similarity * decay.faded(age, votes.selection)
-    if found <= votes.neighbours:
+        size = visits.facts[row, SIZE]
+        similarity = search.similarity[row] / ROOTS[size] * decay.faded(age, votes.selection)
+        # A visit of one sale has nothing to vote for.
+        search.selection[number] = similarity if size > 1 else np.float32(0.0)
+
+
+@compiled(FLOAT32(FLOAT32S, INT64))
+def _greatest(values: NDArray[np.float32], k: int) -> float:
+    """The k-th greatest of the values above 0; 0 if there are fewer.
+
+    Counted by the upper bits of float32 first, which rise as the numbers do: so few are left to be ordered.
+    """
+    bits, counts, left = values.view(np.uint32), np.zeros(BUCKETS, np.int32), k
+    for number in range(len(values)):
+        counts[bits[number] >> BUCKET] += values[number] > 0
+    bucket = BUCKETS - 1
+    while bucket >= 0 and counts[bucket] < left:
+        left -= counts[bucket]
+        bucket -= 1
+    if bucket < 0:
         return np.float32(0.0)  # type: ignore[return-value]
-    least = np.partition(search.selection[:found], found - votes.neighbours)[found - votes.neighbours]
-    return max(least, np.float32(0.0))  # type: ignore[no-any-return]
+    among, n = np.empty(counts[bucket], np.float32), 0
+    for number in range(len(values)):
+        if bits[number] >> BUCKET == bucket and values[number] > 0:
+            among[n] = values[number]
+            n += 1
+    return np.partition(among, n - left)[n - left]  # type: ignore[no-any-return]
 
 
-@compiled(FLOAT32(VISITS, INT64, INT64, INT32S))
-def _shares(visits: Visits, row: int, segment: int, segments: NDArray[np.int32]) -> float:
-    """1 for a visit with the visitor's value of a segment, 0 for any other."""
-    own = segments[segment]
-    return np.float32(visits.segments[row, segment] == own and 0 < own < OTHERS)  # type: ignore[return-value]
+@compiled(INT64(VISITS, SEARCH, INT64))
+def _match(visits: Visits, search: Search, row: int) -> int:
+    """The place in a visit of the sale that the visitor touched last of those they share; 0 if none is."""
+    latest, match = NO_MATCH, 0
+    for place in range(visits.facts[row, SIZE]):
+        sale = visits.sales[row, place]
+        if sale > 0:
+            recency = search.recency[sale - 1]
+            if 0 < recency < latest:
+                latest, match = recency, place
+    return match
 
 
 @compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))
@@ -248,35 +287,32 @@ def _vote(
     at: int,
     rows: NDArray[np.float32],
 ) -> None:
-    latest, match = NO_MATCH, 0
-    length = visits.facts[row, SIZE]
-    for place in range(length):
-        sale = visits.sales[row, place]
-        if sale > 0:
-            recency = search.recency[sale - 1]
-            if 0 < recency < latest:
-                latest, match = recency, place
+    """Add the votes of a visit to the rows, which are in the order of `SessionKnn.features`."""
+    match, bought = _match(visits, search, row), visits.facts[row, BOUGHT]
+    shared = visits.sales[row, match]
+    recency = search.recency[shared - 1] if shared > 0 else 0
     age = max(at - visits.facts[row, NEWEST], 0)
-    plain = search.similarity[row] / np.sqrt(np.float32(length))
+    plain = search.similarity[row] / ROOTS[visits.facts[row, SIZE]]
     fresh = plain * decay.faded(age, votes.scoring)
-    by_recency = votes.recency[latest - 1] if latest < NO_MATCH else np.float32(0.0)
-    first = _shares(visits, row, 0, segments)
-    second = _shares(visits, row, 1, segments)
-    third = _shares(visits, row, 2, segments)
-    for place in range(length):
+    by_recency = plain * votes.recency[recency - 1] if recency > 0 else np.float32(0.0)
+    listed, given, n = search.listed, search.given, 0
+    for place in range(visits.facts[row, SIZE]):
         sale = visits.sales[row, place]
         if sale == 0 or positions[sale - 1] < 0:
             continue
-        position = positions[sale - 1]
-        vote = fresh * votes.around[place - match + LENGTH - 1]
+        position, vote = positions[sale - 1], fresh * votes.around[place - match + LENGTH - 1]
         if place == 0:
             vote *= votes.landing
-        rows[0, position] += vote
-        rows[1, position] += plain * by_recency
-        rows[2, position] += fresh * (visits.bought[row, place] and place != match)
-        rows[3, position] += vote * first
-        rows[4, position] += vote * second
-        rows[5, position] += vote * third
+        rows[STAN, position] += vote
+        rows[VSKNN, position] += by_recency
+        if bought >> place & 1 and place != match:
+            rows[OF_BOUGHT, position] += fresh
+        listed[n], given[n], n = position, vote, n + 1
+    for segment in range(len(segments)):
+        own = segments[segment]
+        if visits.facts[row, SEGMENTS + segment] == own and 0 < own < OTHERS:
+            for number in range(n):
+                rows[OF_SEGMENT + segment, listed[number]] += given[number]
 
 
 @compiled(NOTHING(VISITS, SEARCH, VOTES, INT32S, INT32S, INT32S, INT64, FLOAT32_ROWS))
@@ -291,9 +327,11 @@ def _score(
     rows: NDArray[np.float32],
 ) -> None:
     found = _find(visits, search, votes, touched)
-    threshold = _threshold(visits, search, votes, found, at)
+    _select(visits, search, votes, found, at)
+    selection = search.selection[:found]
+    threshold = _greatest(selection, votes.neighbours)
     for number in range(found):
-        if search.selection[number] >= threshold:
+        if selection[number] > 0 and selection[number] >= threshold:
             _vote(visits, search, votes, search.found[number], positions, segments, at, rows)
     for number in range(found):
         search.similarity[search.found[number]] = 0

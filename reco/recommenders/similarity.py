@@ -57,8 +57,7 @@ class Similarity:
             if vectors is not None:
                 own = rows[place * len(KINDS) : (place + 1) * len(KINDS)]
                 sales = self._content.by_axis(SPACES[place], query.candidates.live, query.candidates.places)
-                _score_visit(vectors, sales, touched[: query.visit_length], own)
-                _score_all(vectors, sales, touched, weights, own)
+                _score(vectors, sales, touched, query.visit_length, weights, own)
 
     def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
         """By space, int32[k]: for each of `positions` (int32[k]), the touch of the most similar sale, or -1.
@@ -93,8 +92,7 @@ def nearest(
     if indexed is None or vectors is None:
         return np.empty(0, np.int32), np.empty(0, np.float32)
     proposed = indexed.positions[np.sort(indexed.vectors.near(direction, k))]
-    cosines = np.empty(len(proposed), np.float32)
-    _cosines(content.by_axis(space, live, proposed), direction, cosines)
+    cosines = _cosines(content.by_axis(space, live, proposed), direction[np.newaxis])[0]
     best = np.argsort(-cosines, kind="stable")[:k]
     return proposed[best], cosines[best]
 
@@ -156,67 +154,100 @@ def _centre(vectors: NDArray[np.float32], touched: NDArray[np.int32], direction:
     return _direction(total, weight, direction)
 
 
-@compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
-def _cosines(sales: NDArray[np.float32], direction: NDArray[np.float32], row: NDArray[np.float32]) -> None:
-    """Of `direction` (float32[d]) with each sale (float32[d, n_sales]); one axis after the other."""
-    row[:] = 0
-    for axis in range(len(direction)):
-        value = direction[axis]
-        for position in range(len(row)):
-            row[position] += value * sales[axis, position]
-    for position in range(len(row)):
-        if row[position] > 1:
-            row[position] = 1
-        elif row[position] < -1:
-            row[position] = -1
-
-
-@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, FLOAT32_ROWS))
-def _score_visit(
+@compiled(BOOL(FLOAT32_ROWS, INT32S, FLOAT64S, FLOAT32S))
+def _profile(
     vectors: NDArray[np.float32],
-    sales: NDArray[np.float32],
-    visited: NDArray[np.int32],
-    rows: NDArray[np.float32],
-) -> None:
-    """Write the rows that look at the newest visit, `centroid` and `best`, where they are known."""
-    cosines = np.empty(rows.shape[1], np.float32)
-    seen = 0
-    for touch in range(len(visited)):
-        if seen == MAX_VISITED or not _is_new(vectors, visited, touch):
-            continue
-        _cosines(sales, vectors[visited[touch]], cosines)
-        for position in range(len(cosines)):
-            if seen == 0 or cosines[position] > rows[2, position]:
-                rows[2, position] = cosines[position]
-        seen += 1
-    direction = np.empty(vectors.shape[1], np.float32)
-    if _centre(vectors, visited, direction):
-        _cosines(sales, direction, rows[0])
-
-
-@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, FLOAT64S, FLOAT32_ROWS))
-def _score_all(
-    vectors: NDArray[np.float32],
-    sales: NDArray[np.float32],
     touched: NDArray[np.int32],
     weights: NDArray[np.float64],
-    rows: NDArray[np.float32],
-) -> None:
-    """Write the rows that look at all touches, `last` and `profile`, where they are known."""
-    total, weight, newest = np.zeros(vectors.shape[1]), 0.0, -1
+    direction: NDArray[np.float32],
+) -> bool:
+    """Write the direction of all touched sales with these weights; False if it has none."""
+    total, weight = np.zeros(vectors.shape[1]), 0.0
     for touch in range(len(touched)):
         row = touched[touch]
         if row < 0 or math.isnan(vectors[row, 0]):
             continue
-        newest = row if newest < 0 else newest
         weight += weights[touch]
         for axis in range(len(total)):
             total[axis] += weights[touch] * vectors[row, axis]
-    if newest >= 0:
-        _cosines(sales, vectors[newest], rows[1])
-    direction = np.empty(len(total), np.float32)
-    if _direction(total, weight, direction):
-        _cosines(sales, direction, rows[3])
+    return _direction(total, weight, direction)
+
+
+@compiled(INT64(FLOAT32_ROWS, INT32S, INT64, FLOAT32_ROWS))
+def _newest(
+    vectors: NDArray[np.float32], touched: NDArray[np.int32], most: int, found: NDArray[np.float32]
+) -> int:
+    """Write the vectors of the newest distinct touched sales, `most` at most; how many they are."""
+    seen = 0
+    for touch in range(len(touched)):
+        if seen < most and _is_new(vectors, touched, touch):
+            found[seen] = vectors[touched[touch]]
+            seen += 1
+    return seen
+
+
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
+def _add_four(axes: NDArray[np.float32], values: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    """Add four axes (float32[4, n_sales]) times the `values` on them, one after the other."""
+    first, second, third, fourth = axes[0], axes[1], axes[2], axes[3]
+    one, two, three, four = values[0], values[1], values[2], values[3]
+    for place in range(len(row)):
+        total = row[place] + one * first[place] + two * second[place]
+        row[place] = total + three * third[place] + four * fourth[place]
+
+
+@compiled(FLOAT32_ROWS(FLOAT32_ROWS, FLOAT32_ROWS))
+def _cosines(sales: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[k, n_sales] of k directions (float32[k, d]) with each sale (float32[d, n_sales]).
+
+    Added up one axis after the other, four of them for all directions while they are at hand.
+    """
+    cosines = np.zeros((len(directions), sales.shape[1]), np.float32)
+    by_four = len(sales) // 4 * 4
+    for axis in range(0, by_four, 4):
+        for k in range(len(directions)):
+            _add_four(sales[axis : axis + 4], directions[k, axis : axis + 4], cosines[k])
+    for axis in range(by_four, len(sales)):
+        for k in range(len(directions)):
+            cosines[k] += directions[k, axis] * sales[axis]
+    for k in range(len(directions)):
+        for place in range(cosines.shape[1]):
+            if abs(cosines[k, place]) > 1:
+                cosines[k, place] = np.sign(cosines[k, place])
+    return cosines
+
+
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, INT64, FLOAT64S, FLOAT32_ROWS))
+def _score(
+    vectors: NDArray[np.float32],
+    sales: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    visit_length: int,
+    weights: NDArray[np.float64],
+    rows: NDArray[np.float32],
+) -> None:
+    """Write the rows of one space, in the order of `KINDS`, where they are known."""
+    directions = np.empty((MAX_VISITED + 2, vectors.shape[1]), np.float32)
+    n = seen = _newest(vectors, touched[:visit_length], MAX_VISITED, directions)
+    # What was touched last is the first of these, if the newest visit has any.
+    n += _newest(vectors, touched, 1, directions[n:]) if n == 0 else 0
+    known = n > 0
+    centred = seen > 0 and _centre(vectors, touched[:visit_length], directions[n])
+    n += centred
+    profiled = _profile(vectors, touched, weights, directions[n])
+    n += profiled
+    cosines = _cosines(sales, directions[:n])
+    if centred:
+        rows[0] = cosines[n - profiled - 1]
+    if known:
+        rows[1] = cosines[0]
+    if seen > 0:
+        rows[2] = cosines[0]
+        for k in range(1, seen):
+            for place in range(rows.shape[1]):
+                rows[2, place] = max(rows[2, place], cosines[k, place])
+    if profiled:
+        rows[3] = cosines[n - 1]
 
 
 @compiled(NOTHING(FLOAT32_ROWS, INT32S, INT32S, INT32S))
@@ -228,12 +259,13 @@ def _nearest(
 ) -> None:
     """Write the touches of the sales most similar to those in the rows `sales`, where there are any."""
     sales_by_axis = by_axis(vectors, sales)
-    best, cosines = np.zeros(len(sales), np.float32), np.empty(len(sales), np.float32)
+    best = np.zeros(len(sales), np.float32)
     for touch in range(len(touched)):
         if not _is_new(vectors, touched, touch):
             continue
-        _cosines(sales_by_axis, vectors[touched[touch]], cosines)
+        row = touched[touch]
+        cosines = _cosines(sales_by_axis, vectors[row : row + 1])[0]
         for position in range(len(sales)):
-            if cosines[position] > best[position] and sales[position] != touched[touch]:
+            if cosines[position] > best[position] and sales[position] != row:
                 best[position] = cosines[position]
                 touches[position] = touch

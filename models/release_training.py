@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blend import Blend
+from models.evaluation.scorers import singles
 from models.event_table import EventTable, Progress
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
@@ -37,6 +38,7 @@ from reco.labels import SaleLabels
 from reco.metrics import expected_calibration_error, ndcg, target_rank
 from reco.parameters import HOUR, Parameters
 from reco.ranker import Ranker
+from reco.recommenders.popularity import Popularity
 from reco.recommenders.protocol import PURCHASE
 from reco.rules import bought
 
@@ -220,7 +222,11 @@ def _learned(model: MetaModel, fitted: Fitted) -> Learned:
 def _metrics(
     examples: Examples, boosting: Boosting, rankers: Mapping[RankerName, tuple[MetaModel, Fitted]]
 ) -> dict[str, float]:
-    """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold, if known."""
+    """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold, if known.
+
+    Beside the rankers stand the fixed blend, and the best single recommender and the best popularity, which
+    are chosen by these very moments.
+    """
     held = examples.moments(newest(examples, boosting))
     metrics = {}
     compared: dict[str, Ranker] = {name: model for name, (model, _) in rankers.items()}
@@ -229,6 +235,13 @@ def _metrics(
         metrics[f"{name} ndcg@10"] = _ndcg(scores, held)
         if name == "mix" and (error := _calibration_error(rankers["mix"][0], held)) is not None:
             metrics["calibration error"] = error
+    alone = {name: _ndcg(held.only((name,)).rows[0], held) for name in singles(held.features)}
+    for kind, names in (
+        ("best single recommender", alone),
+        ("best popularity", of_families(alone, (Popularity.name,))),
+    ):
+        best = max(names, key=alone.__getitem__)
+        metrics[f"{kind}, {best}, ndcg@10"] = alone[best]
     return metrics
 
 

@@ -74,6 +74,10 @@ def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
     assert (facts["source"], facts["target"], facts["events"]) == ("a log", "click", len(table))
     assert facts["first_event"] == table.ts.min()
     assert training.metrics["mix ndcg@10"] > training.metrics["blend ndcg@10"]
+    single, popular = (
+        one for name, one in training.metrics.items() if name.startswith(("best single", "best popularity"))
+    )
+    assert 1 > single > popular > 0
     assert 0 <= training.metrics["calibration error"] < 0.05
     assert set(training.rankers) == {"visits", "mix"}
 
@@ -98,7 +102,23 @@ def test_the_calibration_error_is_judged_on_moments_that_did_not_calibrate() -> 
 def test_with_too_few_sales_chosen_nothing_is_said_about_calibration() -> None:
     examples, rankers = half_sold_then_a_tenth(980)
     metrics = _metrics(examples, Boosting(held_out=1.0), rankers)
-    assert set(metrics) == {"mix ndcg@10", "blend ndcg@10"}
+    assert "calibration error" not in metrics
+
+
+def test_the_best_single_recommender_and_popularity_are_named() -> None:
+    features = (*Blend.features, "session_knn.stan")
+    random, n, size = np.random.default_rng(0), 200, 5
+    rows = random.random((len(features), n * size)).astype(np.float32)
+    labels = (np.arange(n * size) % size == 0).astype(np.float32)
+    popular = next(number for number, name in enumerate(features) if name.startswith("popularity."))
+    rows[popular] += labels / 2
+    rows[-1] += labels
+    examples = Examples(features, rows, labels, np.ones(n * size, np.float32), np.full(n, size))
+    forest = Forest.parse(forest_text(features))
+    mix = MetaModel("any", forest, calibrate(forest, examples))
+    metrics = _metrics(examples, Boosting(held_out=1.0), {"mix": (mix, Fitted("", features, ()))})
+    assert metrics["best single recommender, session_knn.stan, ndcg@10"] == 1
+    assert 0.5 < metrics[f"best popularity, {features[popular]}, ndcg@10"] < 1
 
 
 @pytest.mark.parametrize(("sessions", "target"), [(150, "click"), (400, "graded")])

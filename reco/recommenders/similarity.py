@@ -106,8 +106,9 @@ def nearest_to_touched(content: Content, space: str, query: Query, k: int) -> ND
     vectors = content.vectors(space)
     if vectors is None:
         return np.empty(0, np.int32)
-    direction = np.empty(vectors.shape[1], np.float32)
-    if not _centre(vectors, content.rows_of(query.touched), direction):
+    newest, direction = np.empty((MAX_VISITED, vectors.shape[1]), np.float32), np.empty_like(vectors[0])
+    found = _newest(vectors, content.rows_of(query.touched), MAX_VISITED, newest)
+    if not _centre(newest[:found], direction):
         return np.empty(0, np.int32)
     return nearest(content, space, query.candidates.live, direction, k)[0]
 
@@ -135,22 +136,31 @@ def _direction(total: NDArray[np.float64], weight: float, direction: NDArray[np.
     return True
 
 
-@compiled(BOOL(FLOAT32_ROWS, INT32S, FLOAT32S))
-def _centre(vectors: NDArray[np.float32], touched: NDArray[np.int32], direction: NDArray[np.float32]) -> bool:
-    """Write the direction of the newest touched sales, each weighing less than the one touched after it.
+@compiled(INT64(FLOAT32_ROWS, INT32S, INT64, FLOAT32_ROWS))
+def _newest(
+    vectors: NDArray[np.float32], touched: NDArray[np.int32], most: int, found: NDArray[np.float32]
+) -> int:
+    """Write the vectors of the newest distinct touched sales, `most` at most; how many they are."""
+    seen = 0
+    for touch in range(len(touched)):
+        if seen < most and _is_new(vectors, touched, touch):
+            found[seen] = vectors[touched[touch]]
+            seen += 1
+    return seen
+
+
+@compiled(BOOL(FLOAT32_ROWS, FLOAT32S))
+def _centre(newest: NDArray[np.float32], direction: NDArray[np.float32]) -> bool:
+    """Write the direction of what `_newest` found, each weighing less than the one touched after it.
 
     False if it has none.
     """
-    total, weight, importance = np.zeros(vectors.shape[1]), 0.0, 1.0
-    seen = 0
-    for touch in range(len(touched)):
-        if seen == MAX_VISITED or not _is_new(vectors, touched, touch):
-            continue
+    total, weight, importance = np.zeros(newest.shape[1]), 0.0, 1.0
+    for vector in newest:
         for axis in range(len(total)):
-            total[axis] += importance * vectors[touched[touch], axis]
+            total[axis] += importance * vector[axis]
         weight += importance
         importance *= RECENCY
-        seen += 1
     return _direction(total, weight, direction)
 
 
@@ -171,19 +181,6 @@ def _profile(
         for axis in range(len(total)):
             total[axis] += weights[touch] * vectors[row, axis]
     return _direction(total, weight, direction)
-
-
-@compiled(INT64(FLOAT32_ROWS, INT32S, INT64, FLOAT32_ROWS))
-def _newest(
-    vectors: NDArray[np.float32], touched: NDArray[np.int32], most: int, found: NDArray[np.float32]
-) -> int:
-    """Write the vectors of the newest distinct touched sales, `most` at most; how many they are."""
-    seen = 0
-    for touch in range(len(touched)):
-        if seen < most and _is_new(vectors, touched, touch):
-            found[seen] = vectors[touched[touch]]
-            seen += 1
-    return seen
 
 
 @compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
@@ -227,19 +224,16 @@ def _score(
     rows: NDArray[np.float32],
 ) -> None:
     """Write the rows of one space, in the order of `KINDS`, where they are known."""
-    directions = np.empty((MAX_VISITED + 2, vectors.shape[1]), np.float32)
-    n = seen = _newest(vectors, touched[:visit_length], MAX_VISITED, directions)
+    directions = np.zeros((MAX_VISITED + 2, vectors.shape[1]), np.float32)
+    seen = _newest(vectors, touched[:visit_length], MAX_VISITED, directions)
     # What was touched last is the first of these, if the newest visit has any.
-    n += _newest(vectors, touched, 1, directions[n:]) if n == 0 else 0
-    known = n > 0
-    centred = seen > 0 and _centre(vectors, touched[:visit_length], directions[n])
-    n += centred
-    profiled = _profile(vectors, touched, weights, directions[n])
-    n += profiled
-    cosines = _cosines(sales, directions[:n])
+    n = seen if seen > 0 else _newest(vectors, touched, 1, directions)
+    centred = _centre(directions[:seen], directions[n])
+    profiled = _profile(vectors, touched, weights, directions[n + 1])
+    cosines = _cosines(sales, directions[: n + 2])
     if centred:
-        rows[0] = cosines[n - profiled - 1]
-    if known:
+        rows[0] = cosines[n]
+    if n > 0:
         rows[1] = cosines[0]
     if seen > 0:
         rows[2] = cosines[0]
@@ -247,7 +241,7 @@ def _score(
             for place in range(rows.shape[1]):
                 rows[2, place] = max(rows[2, place], cosines[k, place])
     if profiled:
-        rows[3] = cosines[n - 1]
+        rows[3] = cosines[n + 1]
 
 
 @compiled(NOTHING(FLOAT32_ROWS, INT32S, INT32S, INT32S))

@@ -15,7 +15,7 @@ from reco.recommenders.attributes import Attributes
 from reco.recommenders.covisitation import CoVisitation
 from reco.recommenders.moment import Moment
 from reco.recommenders.popularity import Popularity
-from reco.recommenders.protocol import Recommender
+from reco.recommenders.protocol import Recommender, SaysToMany
 from reco.recommenders.revisits import Revisits
 from reco.recommenders.segments import SegmentPopularity
 from reco.recommenders.session_knn import SessionKnn
@@ -28,7 +28,9 @@ BYTES: Final = 4
 """Of a float32."""
 LOWEST_BYTE: Final = np.uint32(255)
 FAMILIES = (Popularity, CoVisitation, SessionKnn, SegmentPopularity, Revisits, Moment, Attributes, Similarity)
-VERSIONS: Final[Mapping[str, int]] = {SegmentPopularity.name: 2}
+SHARED: Final = frozenset(family.name for family in FAMILIES if issubclass(family, SaysToMany))
+"""Families that say the same to many visitors; see `SaysToMany`."""
+VERSIONS: Final[Mapping[str, int]] = {SegmentPopularity.name: 3}
 """Versions of families whose features have changed their meaning; all others are at 1."""
 
 
@@ -51,7 +53,7 @@ def recommenders(parameters: Parameters, capacity: int, content: Content) -> tup
         Popularity(parameters.popularity, capacity),
         CoVisitation(parameters.covisitation, capacity),
         SessionKnn(parameters.session_knn, capacity),
-        SegmentPopularity(parameters.popularity.segments, capacity),
+        SegmentPopularity(parameters.popularity, capacity),
         Revisits(parameters.revisits),
         Moment(),
         Attributes(content),
@@ -95,25 +97,33 @@ def plan(features: tuple[str, ...]) -> Plan:
     return Plan(names, tuple(starts[:-1]), starts[-1], np.array(jobs, np.int32).reshape(-1, 2))
 
 
-class Split(NamedTuple):
-    """Features that are the same for all visitors at a moment, the others, and where each stand."""
+class Part(NamedTuple):
+    """Some of the features, and where they stand among all: int64[n]."""
 
-    common: tuple[str, ...]
-    own: tuple[str, ...]
-    common_places: NDArray[np.intp]
-    own_places: NDArray[np.intp]
+    features: tuple[str, ...]
+    places: NDArray[np.intp]
+
+
+class Split(NamedTuple):
+    """Features by who shares them: those of families that say the same to many visitors, and the others."""
+
+    shared: Mapping[str, Part]
+    own: Part
 
 
 @lru_cache(maxsize=64)
 def split(features: tuple[str, ...]) -> Split:
-    """Tell the features of popularity from the others."""
-    common = np.array([name.partition(".")[0] == Popularity.name for name in features], np.bool_)
-    return Split(
-        common=tuple(name for name, one in zip(features, common, strict=True) if one),
-        own=tuple(name for name, one in zip(features, common, strict=True) if not one),
-        common_places=np.flatnonzero(common),
-        own_places=np.flatnonzero(~common),
-    )
+    """Tell the features of each family that says the same to many visitors from the others."""
+    families = [name.partition(".")[0] for name in features]
+    owners = [family if family in SHARED else "" for family in families]
+    parts = {
+        owner: Part(
+            tuple(name for name, one in zip(features, owners, strict=True) if one == owner),
+            np.array([place for place, one in enumerate(owners) if one == owner], np.intp),
+        )
+        for owner in dict.fromkeys((*owners, ""))
+    }
+    return Split(own=parts.pop(""), shared=parts)
 
 
 def compare(rows: NDArray[np.float32], jobs: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ INT8_ROWS = types.int8[:, ::1]
 INT32_ROWS = types.int32[:, ::1]
 INT64_ROWS = types.int64[:, ::1]
 FLOAT32_ROWS = types.float32[:, ::1]
+FLOAT32_CUBES = types.float32[:, :, ::1]
 FLOAT64_ROWS = types.float64[:, ::1]
 
 

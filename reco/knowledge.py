@@ -12,8 +12,7 @@ from reco.content import Content
 from reco.events import Action, Event, Impression
 from reco.features import compare, plan, recommenders, split
 from reco.parameters import Parameters
-from reco.recommenders.popularity import Popularity
-from reco.recommenders.protocol import Actions, FromTouches, Recommender
+from reco.recommenders.protocol import Actions, FromTouches, Recommender, SaysToMany
 from reco.recommenders.similarity import nearest_to_touched
 from reco.retries import RetryWindow
 from reco.retrieval import HOT, LED, MAX_SCORED, NEAR, best_of
@@ -25,6 +24,8 @@ from reco.waiting import WaitingActions
 
 LEARN_AT_ONCE = 16_384
 """Actions that may wait to be learned; many small seconds are cheaper to learn together."""
+MAX_KEPT = 256
+"""Sets of features that are kept at most because many visitors share them, some 100 kB each."""
 
 _BY_TIME = itemgetter(0, 1, 2)
 
@@ -57,11 +58,14 @@ class Knowledge:
         }
         # Asked once: to compare a recommender with a protocol takes 10 us.
         self._with_sources = [one for one in self._recommenders.values() if isinstance(one, FromTouches)]
+        self._saying_to_many = {
+            name: one for name, one in self._recommenders.items() if isinstance(one, SaysToMany)
+        }
         self._retries = RetryWindow()
         self._waiting = WaitingActions()
         self._candidates: tuple[int, Candidates] | None = None
-        self._learned = 0
-        self._kept: tuple[tuple[int, int, tuple[str, ...]], Candidates, NDArray[np.float32]] | None = None
+        self._kept: dict[tuple[tuple[str, ...], tuple[int, ...]], NDArray[np.float32]] = {}
+        """What was said to many about the present candidates, by features and by what the visitors share."""
 
     def advance(self, second: int, appended: Sequence[tuple[int, int, Event]]) -> None:
         """Learn what was appended in `second` of broker append time: (partition, offset, event) in any order.
@@ -86,6 +90,7 @@ class Knowledge:
         if known is None or known[1].live is not live or known[0] != self._index.version:
             candidates = candidates_of(live, self._index.slots, self._index.capacity)
             self._candidates = known = (self._index.version, candidates)
+            self._kept.clear()
         return known[1]
 
     def everything(self) -> Candidates:
@@ -96,6 +101,7 @@ class Knowledge:
             slots = np.fromiter(self._index.slots.values(), np.int32, len(live.ids))
             candidates = candidates_in(live, self._index.slots, slots, self._index.capacity)
             self._candidates = self._index.version, candidates
+            self._kept.clear()
         return self._candidates[1]
 
     def query(self, session: Session | None, candidates: Candidates, at: int) -> Query:
@@ -127,21 +133,24 @@ class Knowledge:
             KeyError: a feature is not known.
         """
         parts = split(features)
-        if self._candidates is None or query.candidates is not self._candidates[1] or not parts.common:
+        if self._candidates is None or query.candidates is not self._candidates[1] or not parts.shared:
             return self._describe(query, features)
         described = np.empty((len(features), len(query.candidates.slots)), np.float32)
-        described[parts.common_places] = self._common(query, parts.common)
-        if parts.own:
-            described[parts.own_places] = self._describe(query, parts.own)
+        for family, part in parts.shared.items():
+            described[part.places] = self._said_to_many(query, family, part.features)
+        if parts.own.features:
+            described[parts.own.places] = self._describe(query, parts.own.features)
         return described
 
-    def _common(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
-        """What is the same for all visitors who are asked for at the same state of knowledge."""
-        popularity = self._recommenders[Popularity.name]
-        key = (self._learned, popularity.as_of(query), features)  # type: ignore[attr-defined]
-        if self._kept is None or self._kept[0] != key or self._kept[1] is not query.candidates:
-            self._kept = key, query.candidates, self._describe(query, features)
-        return self._kept[2]
+    def _said_to_many(self, query: Query, family: str, features: tuple[str, ...]) -> NDArray[np.float32]:
+        """What a family says to all visitors alike who are asked for at the same state of knowledge."""
+        key = (features, self._saying_to_many[family].shared(query))
+        rows = self._kept.get(key)
+        if rows is None:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            rows = self._kept[key] = self._describe(query, features)
+        return rows
 
     def _describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
         steps = plan(features)
@@ -180,7 +189,7 @@ class Knowledge:
         if not len(self._waiting):
             return
         numbers, slots, kinds, ts, segments = self._waiting.take()
-        self._learned += len(slots)
+        self._kept.clear()
         self._index.touch(slots, ts)
         visits, companions, owned, repeated = self._visits.follow(numbers, slots, kinds, ts)
         actions = Actions(slots, kinds, ts, visits, companions, owned, repeated, segments)

@@ -28,9 +28,9 @@ HOT: Final = {
     "popularity.clicks_recent": 60,
     "popularity.clicks_today": 40,
     "popularity.purchases_lasting": 20,
-    "segments.first": 40,
-    "segments.second": 40,
-    "segments.third": 60,
+    "segments.first_clicks": 40,
+    "segments.second_clicks": 40,
+    "segments.third_clicks": 60,
 }
 """How many of its best each sends that starts from what everybody touched lately."""
 NEAR: Final = {"image": 40, "text": 40}

@@ -21,7 +21,7 @@ CUT: Final = 20
 """Tuned is the NDCG at this rank."""
 MAX_ASKED: Final = 3000
 """Questions of one walk, at most."""
-SEGMENTS: Final = ("segments.first", "segments.second", "segments.third")
+SEGMENTS: Final = ("segments.first_clicks", "segments.second_clicks", "segments.third_clicks")
 GROUPS: Final[Mapping[str, Mapping[str, Sequence[float]]]] = {
     "covisitation": {
         "now": tuple(minutes * MINUTE for minutes in (10, 25, 240)),
@@ -46,7 +46,7 @@ JUDGED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "covisitation.now": ("covisitation.near_now_visit",),
     "covisitation.recency": ("covisitation.near_now_visit",),
     "covisitation.lasting": ("covisitation.near_lasting_visit",),
-    "popularity.segments": ("segments.first",),
+    "popularity.segments": ("segments.first_clicks",),
     "revisits.": ("revisits.decayed",),
 }
 """The features by whose mean a parameter is judged; `NEIGHBOURS` for those not named."""

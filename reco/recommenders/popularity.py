@@ -11,6 +11,7 @@ from reco.candidates import Query
 from reco.decay import DecayedCounts
 from reco.kernels import (
     FLOAT32_ROWS,
+    FLOAT32S,
     FLOAT64_ROWS,
     INT32S,
     INT64,
@@ -43,10 +44,19 @@ Onward clicks are those inside a visit, without the one that it landed on.
 FIRST_ONWARD: Final = COUNTED.index("onward_now")
 FIRST_CART: Final = COUNTED.index("carts_today")
 FIRST_PURCHASE: Final = COUNTED.index("purchases_today")
-RATES = ("carts_per_click", "purchases_per_click", "trend_now", "trend_recent", "trend_today")
+RATES: Final = {
+    "carts_per_click": ("carts_today", "clicks_lasting"),
+    "purchases_per_click_today": ("purchases_today", "clicks_today"),
+    "purchases_per_click": ("purchases_lasting", "clicks_lasting"),
+}
+"""Which counts a rate divides."""
+RATED: Final = np.array([[COUNTED.index(count) for count in counts] for counts in RATES.values()])
+TRENDS = ("trend_now", "trend_recent", "trend_today")
 TIMES = ("age", "idle")
 PRIOR_CLICKS = 20.0
 """Clicks of an average sale that are added to each sale's own before a rate is taken (empirical Bayes)."""
+LEAST_CLICKS = 1e-12
+"""On all sales: with fewer, next to nothing is left of them, and a ratio to them says nothing."""
 
 
 class Counts(NamedTuple):
@@ -81,8 +91,8 @@ class Popularity:
     """
 
     name = "popularity"
-    features = (*COUNTED, *RATES, *TIMES)
-    compared = frozenset((*COUNTED, "carts_per_click", "purchases_per_click"))
+    features = (*COUNTED, *RATES, *TRENDS, *TIMES)
+    compared = frozenset((*COUNTED, *RATES))
 
     def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
         half_lives = [getattr(parameters, name.partition("_")[2]) for name in COUNTED]
@@ -100,17 +110,20 @@ class Popularity:
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """Counts, rates, trends and times of each candidate."""
-        _score(self._counts, query.candidates.slots, self._half_lives, self.as_of(query), rows)
+        _score(self._counts, query.candidates.slots, self._half_lives, self._as_of(query), rows)
 
-    def as_of(self, query: Query) -> int:
-        """The moment as of which counts are given; the rest is the same for all visitors."""
-        slots = query.candidates.slots
-        return min(int(self._counts.last[slots[slots >= 0]].max(initial=0)), query.at)
+    def shared(self, query: Query) -> tuple[int, ...]:
+        """The moment as of which counts are given."""
+        return (self._as_of(query),)
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Count from nothing again where `dropped`."""
         for column in self._counts:
             column[dropped] = 0
+
+    def _as_of(self, query: Query) -> int:
+        slots = query.candidates.slots
+        return min(int(self._counts.last[slots[slots >= 0]].max(initial=0)), query.at)
 
 
 @compiled(NOTHING(COUNTS, ACTIONS, INT64S))
@@ -150,11 +163,24 @@ def _count(
                 rows[counted, position] = decay.halved(state.counts[slot, counted], older) / factor
             else:
                 rows[counted, position] = 0.0
+    ages = rows[n_counted + len(RATED) + len(TRENDS) :]
     for position in range(len(slots)):
         slot = slots[position]
         known = slot >= 0 and state.last[slot] > 0
-        rows[n_counted + 5, position] = max(as_of - state.first[slot], 0) / HOUR if known else math.nan
-        rows[n_counted + 6, position] = max(as_of - state.last[slot], 0) / HOUR if known else math.nan
+        ages[0, position] = max(as_of - state.first[slot], 0) / HOUR if known else math.nan
+        ages[1, position] = max(as_of - state.last[slot], 0) / HOUR if known else math.nan
+
+
+@compiled(NOTHING(FLOAT32S, FLOAT32S, FLOAT32S))
+def rate(wanted: NDArray[np.float32], clicks: NDArray[np.float32], rates: NDArray[np.float32]) -> None:
+    """Write how many are wanted per click of each sale, smoothed towards that of all, which is at most 1."""
+    of_all, clicks_of_all = 0.0, 0.0
+    for position in range(len(clicks)):
+        of_all += wanted[position]
+        clicks_of_all += clicks[position]
+    usual = min(of_all / clicks_of_all, 1.0) if clicks_of_all > LEAST_CLICKS else 0.0
+    for position in range(len(clicks)):
+        rates[position] = (wanted[position] + PRIOR_CLICKS * usual) / (clicks[position] + PRIOR_CLICKS)
 
 
 @compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
@@ -167,22 +193,12 @@ def _score(
 ) -> None:
     _count(state, slots, half_lives, as_of, rows)
     n_counted = len(half_lives)
-    clicks, carts, purchases = 0.0, 0.0, 0.0
-    for position in range(len(slots)):
-        clicks += rows[3, position]
-        carts += rows[FIRST_CART, position]
-        purchases += rows[FIRST_PURCHASE + 1, position]
-    # Where next to nothing is left of the clicks, the ratio says nothing.
-    cart_rate = min(carts / clicks, 1.0) if clicks > 0 else 0.0
-    purchase_rate = min(purchases / clicks, 1.0) if clicks > 0 else 0.0
-    for position in range(len(slots)):
-        own = rows[3, position] + PRIOR_CLICKS
-        rows[n_counted, position] = (rows[FIRST_CART, position] + PRIOR_CLICKS * cart_rate) / own
-        rows[n_counted + 1, position] = (
-            rows[FIRST_PURCHASE + 1, position] + PRIOR_CLICKS * purchase_rate
-        ) / own
-        for trend in range(3):
+    for number in range(len(RATED)):
+        wanted, clicks = RATED[number]
+        rate(rows[wanted], rows[clicks], rows[n_counted + number])
+    for trend in range(len(TRENDS)):
+        prior, row = 1.0 / half_lives[trend + 1], rows[n_counted + len(RATED) + trend]
+        for position in range(len(slots)):
             faster = rows[trend, position] / half_lives[trend]
             slower = rows[trend + 1, position] / half_lives[trend + 1]
-            prior = 1.0 / half_lives[trend + 1]
-            rows[n_counted + 2 + trend, position] = (faster + prior) / (slower + prior)
+            row[position] = (faster + prior) / (slower + prior)

@@ -82,3 +82,11 @@ class FromTouches(Protocol):
 
         int32[k], for each candidate at `positions` (int32[k]) the touch that speaks most for it, or -1.
         """
+
+
+@runtime_checkable
+class SaysToMany(Protocol):
+    """A recommender that says the same about the same candidates to many visitors."""
+
+    def shared(self, query: Query) -> tuple[int, ...]:
+        """What it looks at of `query` besides the candidates; to all with the same it says the same."""

@@ -100,8 +100,8 @@ def plain_popularity(
             )
             for sale in ids
         ]
-    scores["carts_per_click"] = _rate(scores["carts_today"], scores["clicks_lasting"])
-    scores["purchases_per_click"] = _rate(scores["purchases_lasting"], scores["clicks_lasting"])
+    for name, (wanted_count, clicks) in popularity.RATES.items():
+        scores[name] = _rate(scores[wanted_count], scores[clicks])
     for faster, slower in pairwise(("now", "recent", "today", "lasting")):
         prior = 1 / getattr(parameters, slower)
         scores[f"trend_{faster}"] = [
@@ -116,46 +116,63 @@ def plain_popularity(
 
 def _rate(wanted: Sequence[float], clicks: Sequence[float]) -> list[float]:
     prior = popularity.PRIOR_CLICKS
-    average = min(sum(wanted) / sum(clicks), 1.0) if sum(clicks) > 0 else 0.0
+    average = min(sum(wanted) / sum(clicks), 1.0) if sum(clicks) > popularity.LEAST_CLICKS else 0.0
     return [(count + prior * average) / (of + prior) for count, of in zip(wanted, clicks, strict=True)]
 
 
 def plain_segments(
     names: Sequence[str],
-    half_life: int,
+    parameters: PopularityParameters,
     log: Sequence[Action],
     context: Mapping[str, str],
     ids: Sequence[str],
 ) -> Scores:
-    """Shares and lifts, by the formula; a count is in units of the power of two of its newest click."""
-    clicks = [action for action in log if isinstance(action, Click)]
-    everyone = _counts(clicks, half_life, ids)
+    """Counts, rates and lifts within each segment, by the formula, as of the newest action."""
+    everyone = _counts(parameters, log, log, ids)["clicks_segments"]
     scores: Scores = {}
-    for feature, name in zip(("first", "second", "third"), names, strict=True):
+    for place, name in zip(("first", "second", "third"), names, strict=True):
         value = context.get(name)
-        own = [click for click in clicks if value is not None and click.context.get(name) == value]
-        counts = _counts(own, half_life, ids)
-        scores[feature], scores[f"{feature}_lift"] = [0.0] * len(ids), [math.nan] * len(ids)
-        if sum(counts) > 0 and sum(everyone) > 0:
-            overall = [count / sum(everyone) for count in everyone]
-            scores[feature] = [count / sum(counts) for count in counts]
-            scores[f"{feature}_lift"] = [
-                (count + segments.PRIOR_CLICKS * usual)
-                / (usual * sum(counts) + segments.PRIOR_CLICKS * usual)
-                if usual > segments.LEAST_SHARE
-                else math.nan
-                for count, usual in zip(counts, overall, strict=True)
-            ]
+        own = [one for one in log if value is not None and one.context.get(name) == value]
+        counts = _counts(parameters, own, log, ids)
+        said = {
+            "clicks": counts["clicks_segments"],
+            **{name: counts[name] for name in ("clicks_today", "purchases_today", "purchases_lasting")},
+            "purchases_per_click_today": _rate(counts["purchases_today"], counts["clicks_today"]),
+            "purchases_per_click": _rate(counts["purchases_lasting"], counts["clicks_lasting"]),
+            "lift": _lifts(counts["clicks_segments"], everyone),
+        }
+        scores |= {f"{place}_{what}": row for what, row in said.items()}
     return scores
 
 
-def _counts(clicks: Sequence[Action], half_life: int, ids: Sequence[str]) -> list[float]:
-    weights = [(click.sale_id, *decay.weight(click.ts, half_life)) for click in clicks]
-    unit = max((exponent for _, exponent, _ in weights), default=0)
+def _lifts(own: Sequence[float], everyone: Sequence[float]) -> list[float]:
+    if min(sum(own), sum(everyone)) <= popularity.LEAST_CLICKS:
+        return [math.nan] * len(own)
+    prior, usual = segments.PRIOR_CLICKS, [count / sum(everyone) for count in everyone]
     return [
-        math.fsum(math.ldexp(factor, exponent - unit) for one, exponent, factor in weights if one == sale)
-        for sale in ids
+        (count + prior * share) / (share * sum(own) + prior * share)
+        if share > segments.LEAST_SHARE
+        else math.nan
+        for count, share in zip(own, usual, strict=True)
     ]
+
+
+def _counts(
+    parameters: PopularityParameters, own: Sequence[Action], log: Sequence[Action], ids: Sequence[str]
+) -> Scores:
+    newest = max((action.ts for action in log), default=0)
+    counts: Scores = {}
+    for name in segments.COUNTED:
+        what, _, half_life = name.partition("_")
+        counts[name] = [
+            math.fsum(
+                relative(one.ts, newest, getattr(parameters, half_life))
+                for one in own
+                if one.sale_id == sale and type(one) is COUNTED_KINDS[what]
+            )
+            for sale in ids
+        ]
+    return counts
 
 
 def plain_revisits(session: Session, half_life: int, ids: Sequence[str], at: int) -> Scores:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from reco.candidates import NOWHERE
 from reco.events import Action, Event, Impression, Shown
 from reco.features import FEATURES
-from reco.knowledge import LEARN_AT_ONCE
+from reco.knowledge import LEARN_AT_ONCE, MAX_KEPT
 from reco.parameters import CoVisitationParameters, Parameters
 from reco.recommenders.covisitation import CoVisitation
 from tests.reco.plain import plain_popularity, steps_of
@@ -45,11 +45,17 @@ MIXED = (
     "popularity.clicks_now",
     "popularity.clicks_today~rank",
     "popularity.idle",
+    "segments.first_clicks",
+    "segments.third_lift",
     "revisits.decayed",
     "covisitation.near_now_last",
     "moment.hour",
 )
-"""Features that are the same for all visitors, and features that are not."""
+"""Features that are the same for many visitors, and features that are not."""
+WITH_CONTEXT = [
+    session_of([act("s1", NOON, visitor), act("s2", NOON, visitor)]) for visitor in ("ann", "bob", "cleo")
+]
+"""A visitor from each of the `CONTEXTS`."""
 VISIT = session_of([act("s1", NOON), act("s2", NOON + MINUTE)])
 
 
@@ -213,14 +219,24 @@ def test_what_is_kept_for_the_next_visitor_is_what_would_be_found_anew(
 ) -> None:
     knowledge, lives = small_knowledge(max_sales=8), (open_sales(), open_sales(SALES[:5]))
     names = (tuple(features), tuple(features[:3]))
-    asks = list(product(lives, names, moments))  # moments in a row, as only what was asked last is kept
+    asks = list(product(lives, names, moments, WITH_CONTEXT))
     for number, second in enumerate(appended(log)):
         learn(knowledge, [second])
         anew = small_knowledge(max_sales=8)
         learn(anew, appended(log)[: number + 1])
-        for live, asked_for, at in asks if number % 2 else reversed(asks):
-            rows = knowledge.describe(asked(knowledge, VISIT, live, at), asked_for)
-            assert rows.tobytes() == anew._describe(asked(anew, VISIT, live, at), asked_for).tobytes()
+        for live, asked_for, at, session in asks if number % 2 else reversed(asks):
+            rows = knowledge.describe(asked(knowledge, session, live, at), asked_for)
+            assert rows.tobytes() == anew._describe(asked(anew, session, live, at), asked_for).tobytes()
+
+
+def test_what_is_kept_for_the_next_visitor_is_bounded() -> None:
+    knowledge = learned(long_log(seed=1, length=100))
+    found = {}
+    for ago in range(2 * MAX_KEPT):
+        query = asked(knowledge, VISIT, at=NOON - ago * MINUTE)
+        found[ago] = knowledge.describe(query, ("segments.first_clicks",)).tobytes()
+    assert len(set(found.values())) > MAX_KEPT
+    assert len(knowledge._kept) <= MAX_KEPT
 
 
 def test_other_parameters_give_other_features() -> None:

@@ -18,6 +18,7 @@ DIVIDED = "similarity"
 
 _LIKE: Mapping[str, str] = {
     "covisitation": "others who looked at {like} looked at this next",
+    "attributes": "is like {like}, which you looked at, in country or kind",
     "text": "reads like {like}, which you looked at",
     "image": "looks like {like}, which you looked at",
     "topics": "shows scenes like {like}, which you looked at",

@@ -1,6 +1,7 @@
 """Attributes: how price, country and tags of a sale fit those of the sales the visitor touched."""
 
 import math
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -73,6 +74,17 @@ class Attributes:
         if query.touched:
             weights = taste(query.touches.ts, query.touches.counts, TASTE_HALF_LIFE)
             _score(known, sales, self._content.rows_of(query.touched), weights, rows)
+
+    def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
+        """int32[k]: for each of `positions` (int32[k]), the touch of the sale that has most in common, or -1.
+
+        Of another sale, that is: its country, which counts as much as all tags, and its tags; of equal ones
+        the newest.
+        """
+        sales = self._content.live(query.candidates.live).rows[query.candidates.places[positions]]
+        touches = np.full(len(positions), -1, np.int32)
+        _most_alike(self._content.attributes, sales, self._content.rows_of(query.touched), touches)
+        return {self.name: touches}
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Nothing was learned."""
@@ -190,3 +202,39 @@ def _score(
     _compare_prices(known, sales, touched, weights, rows)
     _compare_countries(known, sales, touched, weights, rows)
     _compare_tags(known, sales, touched, weights, rows)
+
+
+@compiled(FLOAT64(ATTRIBUTES, INT64, INT64))
+def _in_common(known: KnownAttributes, sale: int, other: int) -> float:
+    """1 for the same country, and the share of the tags of `sale` that `other` has too."""
+    country = known.countries[sale]
+    same = 1.0 if country != NOTHING_SAID and country == known.countries[other] else 0.0
+    shared, own = 0, 0
+    for tag in known.tags[sale]:
+        if tag == NOTHING_SAID:
+            break
+        own += 1
+        for its in known.tags[other]:
+            if its == NOTHING_SAID:
+                break
+            shared += its == tag
+    return same + shared / max(own, 1)
+
+
+@compiled(NOTHING(ATTRIBUTES, INT32S, INT32S, INT32S))
+def _most_alike(
+    known: KnownAttributes,
+    sales: NDArray[np.int32],
+    touched: NDArray[np.int32],
+    touches: NDArray[np.int32],
+) -> None:
+    """Write the touch of the other sale that has most in common with each of `sales`, if any has."""
+    for place in range(len(sales)):
+        most = 0.0
+        if sales[place] < 0:
+            continue
+        for touch in range(len(touched)):
+            if touched[touch] >= 0 and touched[touch] != sales[place]:
+                common = _in_common(known, sales[place], touched[touch])
+                if common > most:
+                    most, touches[place] = common, touch

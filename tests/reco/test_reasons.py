@@ -95,7 +95,7 @@ def test_every_kind_of_evidence_has_words_of_its_own(name: str) -> None:
     assert f"its {name} speaks" not in sentence(Reason(name, 0.5), {})
 
 
-@pytest.mark.parametrize("name", ["text", "image", "topics", "covisitation"])
+@pytest.mark.parametrize("name", ["attributes", "text", "image", "topics", "covisitation"])
 def test_a_touched_sale_is_named_by_its_title_or_else_by_its_id(name: str) -> None:
     reason = Reason(name, 0.5, like="oslo")
     assert "A {weekend} in Oslo" in sentence(reason, {"oslo": "A {weekend} in Oslo"})

@@ -138,6 +138,29 @@ def test_some_candidates_score_as_among_all(
 
 
 @given(session=sessions, sales=some_sales)
+def test_the_source_is_the_touch_of_the_other_sale_that_has_most_in_common(
+    session: Session | None, sales: list[Sale]
+) -> None:
+    query, known = query_of(session), {one.sale_id: one for one in sales}
+    positions = np.arange(len(IDS), dtype=np.int32)
+    found = Attributes(content_of(sales)).sources(query, positions)["attributes"]
+    for touch, sale_id in zip(found.tolist(), IDS, strict=True):
+        common = [plain_in_common(known.get(sale_id), known.get(other)) for other in query.touched]
+        alike = [0.0 if other == sale_id else one for one, other in zip(common, query.touched, strict=True)]
+        if touch < 0:
+            assert max(alike, default=0.0) == 0
+        else:
+            assert max(alike) == alike[touch] > max(alike[:touch], default=0.0)
+
+
+def plain_in_common(one: Sale | None, other: Sale | None) -> float:
+    if one is None or other is None:
+        return 0.0
+    same = bool(one.country) and one.country == other.country
+    return same + len(set(one.tags) & set(other.tags)) / max(len(set(one.tags)), 1)
+
+
+@given(session=sessions, sales=some_sales)
 def test_the_order_in_which_sales_come_changes_nothing(session: Session | None, sales: list[Sale]) -> None:
     query = query_of(session)
     there, back = (scores(Attributes(content_of(some)), query) for some in (sales, shuffled(sales)))

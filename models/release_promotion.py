@@ -10,8 +10,8 @@ from reco.events import Millis
 MAX_BEFORE = 20
 """How many steps back a promotion remembers; beyond, it is what is used without one."""
 
-RankerName: TypeAlias = Literal["mix", "visits", "content"]
-"""Which evidence a ranker reads: all of it, that of visits alone, or that of images and texts alone."""
+RankerName: TypeAlias = Literal["mix", "visits", "content", "images"]
+"""Which evidence a ranker reads: all, that of visits, of images and descriptions, or of images alone."""
 RELEASE_ID = r"^\d{4}-\d{2}-\d{2}-[0-9a-f]{8}$"
 ReleaseId = Annotated[str, Meta(pattern=RELEASE_ID)]
 Checksum = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]

@@ -1,4 +1,4 @@
-"""Training of a release: one replay of history, three rankers, the text model, and how good they are."""
+"""Training of a release: one replay of history, its rankers, the text model, and how good they are."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.blend import Blend
+from models.challengers import Ranking, challengers
 from models.evaluation.scorers import singles
 from models.event_table import EventTable, Progress
 from models.meta_model import MetaModel
@@ -19,12 +20,13 @@ from models.text import FILE as TEXT_FILE
 from models.training import (
     CONTENT,
     FEWEST_POSITIVES,
+    IMAGES,
     VISITS,
     Boosting,
     Fitted,
     calibrate,
     newest,
-    of_families,
+    of_kinds,
     train_ranker,
 )
 from models.training_set import Examples, TrainingSet, negatives_of
@@ -37,7 +39,6 @@ from reco.knowledge import Knowledge
 from reco.labels import SaleLabels
 from reco.metrics import expected_calibration_error, ndcg, target_rank
 from reco.parameters import HOUR, Parameters
-from reco.ranker import Ranker
 from reco.recommenders.popularity import Popularity
 from reco.recommenders.protocol import PURCHASE
 from reco.rules import bought
@@ -102,7 +103,7 @@ def train_release(
         created_at=created_at,
         trained_on=facts | _size(table, examples) | {"trees": boosting.trees, "leaves": boosting.num_leaves},
         parameters=parameters,
-        metrics=_metrics(examples, boosting, rankers),
+        metrics=_metrics(examples, boosting, rankers, challengers(examples, boosting)),
         rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},
         arrays={TEXT_FILE: text.to_bytes()} if text is not None else {},
     )
@@ -208,10 +209,12 @@ def _rankers(
     every = examples.features
     rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {
         "mix": train_ranker(examples, every, boosting),
-        "visits": train_ranker(examples, of_families(every, VISITS), boosting),
+        "visits": train_ranker(examples, of_kinds(every, VISITS), boosting),
     }
     if any(content.vectors(space) is not None for space in ("text", "image")):
-        rankers["content"] = train_ranker(examples, of_families(every, CONTENT), boosting)
+        rankers["content"] = train_ranker(examples, of_kinds(every, CONTENT), boosting)
+    if content.vectors("image") is not None:
+        rankers["images"] = train_ranker(examples, of_kinds(every, IMAGES), boosting)
     return rankers
 
 
@@ -220,17 +223,21 @@ def _learned(model: MetaModel, fitted: Fitted) -> Learned:
 
 
 def _metrics(
-    examples: Examples, boosting: Boosting, rankers: Mapping[RankerName, tuple[MetaModel, Fitted]]
+    examples: Examples,
+    boosting: Boosting,
+    rankers: Mapping[RankerName, tuple[MetaModel, Fitted]],
+    challenging: Mapping[str, Ranking],
 ) -> dict[str, float]:
     """On the newest moments: NDCG@10 among the drawn candidates, and how far probabilities hold, if known.
 
-    Beside the rankers stand the fixed blend, and the best single recommender and the best popularity, which
-    are chosen by these very moments.
+    Beside the rankers stand their challengers, the fixed blend, and the best single recommender and the best
+    popularity, which are chosen by these very moments.
     """
     held = examples.moments(newest(examples, boosting))
     metrics = {}
-    compared: dict[str, Ranker] = {name: model for name, (model, _) in rankers.items()}
-    for name, model in (compared | {"blend": Blend()}).items():
+    compared: dict[str, Ranking] = {name: model for name, (model, _) in rankers.items()}
+    compared |= {**challenging, "blend": Blend()}
+    for name, model in compared.items():
         scores = model.score(np.ascontiguousarray(held.only(model.features).rows))
         metrics[f"{name} ndcg@10"] = _ndcg(scores, held)
         if name == "mix" and (error := _calibration_error(rankers["mix"][0], held)) is not None:
@@ -238,7 +245,7 @@ def _metrics(
     alone = {name: _ndcg(held.only((name,)).rows[0], held) for name in singles(held.features)}
     for kind, names in (
         ("best single recommender", alone),
-        ("best popularity", of_families(alone, (Popularity.name,))),
+        ("best popularity", of_kinds(alone, (Popularity.name,))),
     ):
         best = max(names, key=alone.__getitem__)
         metrics[f"{kind}, {best}, ndcg@10"] = alone[best]

@@ -5,18 +5,20 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from msgspec import Meta, Struct
-from numpy.typing import NDArray
 
-from models.calibration import Calibration, expit, fit_isotonic, fit_sigmoid
+from models.calibration import Calibration, fit_isotonic, fit_sigmoid
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.training_set import Examples
 from reco.errors import TrainingError
+from reco.reasons import kind_of
 
-CONTENT: Final = ("similarity", "attributes", "moment")
-"""Families of the ranker that looks at images, descriptions and attributes only."""
+CONTENT: Final = ("text", "image", "topics", "attributes", "moment")
+"""Kinds of evidence of the ranker that looks at images, descriptions and attributes only."""
+IMAGES: Final = ("image", "topics")
+"""Kinds of evidence of the ranker that looks at images only."""
 VISITS: Final = ("popularity", "covisitation", "session_knn", "segments", "revisits", "moment")
-"""Families of the ranker that looks at what visitors did only."""
+"""Kinds of evidence of the ranker that looks at what visitors did only."""
 FEWEST_POSITIVES = 50
 """Fewer chosen sales than this teach nothing."""
 FEWEST_FOR_ISOTONIC = 1000
@@ -52,7 +54,8 @@ class Fitted(Struct, frozen=True):
 def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> Fitted:
     """A forest for one of LightGBM's objectives: `binary`, or `lambdarank` with the moments as queries.
 
-    Graded labels make of `binary` a `cross_entropy`, which is the same but for labels between 0 and 1.
+    Graded labels make of `binary` a `cross_entropy`, which is the same but for labels between 0 and 1; in
+    `lambdarank` each grade is one better than the next lower one.
 
     Raises:
         TrainingError: there are too few chosen sales to learn from.
@@ -70,10 +73,11 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
             f"only {chosen} of the moments led to a candidate, "
             f"at least {FEWEST_POSITIVES} are needed; {remedy}"
         )
+    ranked = objective == "lambdarank"
     data = lightgbm.Dataset(
         examples.rows.T,
-        examples.labels,
-        group=examples.groups if objective == "lambdarank" else None,
+        np.unique(examples.labels, return_inverse=True)[1] if ranked else examples.labels,
+        group=examples.groups if ranked else None,
         feature_name=list(examples.features),
     )
     booster = lightgbm.train(_options(examples, boosting, objective), data, boosting.trees)
@@ -141,36 +145,6 @@ def newest(examples: Examples, boosting: Boosting) -> int:
     return round(len(examples.groups) * (1 - boosting.held_out))
 
 
-class LogisticRegression:
-    """Logistic regression on the same features: a simpler meta-model, and a baseline.
-
-    Features are standardised; what is unknown counts as average.
-    """
-
-    def __init__(self, examples: Examples) -> None:
-        from sklearn.linear_model import LogisticRegression as Fit
-
-        rows = examples.rows.astype(np.float64)
-        self.features = examples.features
-        known = ~np.isnan(rows)
-        count = np.maximum(known.sum(axis=1), 1)
-        self._mean = np.where(known, rows, 0).sum(axis=1) / count
-        squares = np.where(known, (rows - self._mean[:, None]) ** 2, 0).sum(axis=1)
-        self._scale = np.maximum(np.sqrt(squares / count), 1e-9)
-        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(examples.rows).T, examples.labels > 0)
-        self._weights: NDArray[np.float64] = fitted.coef_[0]
-        self._bias = float(fitted.intercept_[0])
-
-    def _standard(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        standard = (rows - self._mean[:, None]) / self._scale[:, None]
-        clipped: NDArray[np.float64] = np.clip(np.nan_to_num(standard, nan=0.0), -10, 10)
-        return clipped
-
-    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n_sales], probabilities among the drawn examples."""
-        return expit(self._weights @ self._standard(rows) + self._bias).astype(np.float32)
-
-
-def of_families(features: Iterable[str], families: Sequence[str]) -> tuple[str, ...]:
-    """Those of `features` that belong to one of `families`."""
-    return tuple(name for name in features if name.partition(".")[0] in families)
+def of_kinds(features: Iterable[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """Those of `features` that are of one of these kinds of evidence (`reco.reasons.kind_of`)."""
+    return tuple(name for name in features if kind_of(name) in kinds)

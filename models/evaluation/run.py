@@ -9,7 +9,7 @@ from models.evaluation.protocols import Asked
 from models.evaluation.results import Calibration
 from models.evaluation.scorers import Panel, trained
 from models.event_table import Progress
-from models.training import VISITS, Boosting, of_families
+from models.training import VISITS, Boosting, of_kinds
 from models.training_set import TrainingSet, negatives_of
 from models.walk import Question, Walk, questions
 from reco.content import Content
@@ -71,7 +71,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        self.features = of_families(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
+        self.features = of_kinds(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
         moments = min(int(self.asked.trained.sum()), MAX_TRAINED)
         self.training = TrainingSet(self.features, self._random, negatives_of(moments))
         self.panel = Panel(self.features)

@@ -1,33 +1,21 @@
 """What is compared in an evaluation: each recommender on its own, hand rules, the blend, and the trained."""
 
 from collections.abc import Collection, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.blend import Blend
+from models.challengers import Ranking, challengers
 from models.evaluation.results import Kind, Scorer
-from models.training import CONTENT, VISITS, Boosting, LogisticRegression, newest, of_families, train_ranker
+from models.training import CONTENT, VISITS, Boosting, of_kinds, train_ranker
 from models.training_set import Examples
 from reco.features import FAMILIES
 from reco.metrics import target_rank
 
 NOT_EVIDENCE: Final = frozenset(("moment", "attributes"))
 """Families that describe the moment or the sale, and recommend nothing."""
-LOGISTIC_MOMENTS: Final = 4_000
-"""Moments that the logistic regression gets, the newest; it learns no more from more."""
-
-
-class Ranking(Protocol):
-    """What ranks candidates: a ranker, or a challenger of it."""
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The features it reads."""
-
-    def score(self, rows: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """float32[n_sales] from float32[n_features, n_sales]."""
 
 
 class CartFirst:
@@ -99,8 +87,7 @@ class Panel:
 def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple[str, float], ...]:
     """Train all rankers and challengers, and add them to `panel`; what the mix looks at.
 
-    A ranker that would be the mix again, or would know the moment only, is left out; so is the logistic
-    regression if its few moments have nothing to tell apart.
+    A ranker that would be the mix again, or would know the moment only, is left out.
 
     Raises:
         TrainingError: there are too few chosen sales to learn from.
@@ -108,16 +95,13 @@ def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple
     rankers: dict[str, Ranking] = {}
     every = examples.features
     mix, fitted = train_ranker(examples, every, boosting)
-    for name, families in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
-        own = of_families(every, families)
-        if own != every and set(own) != set(of_families(every, ("moment",))):
+    for name, kinds in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
+        own = of_kinds(every, kinds)
+        if own != every and set(own) != set(of_kinds(every, ("moment",))):
             rankers[name] = train_ranker(examples, own, boosting)[0]
     rankers["mix"] = mix
-    panel.add("lambdarank", "challenger", train_ranker(examples, every, boosting, "lambdarank")[0])
-    split = newest(examples, boosting)
-    few = examples.moments(max(0, split - LOGISTIC_MOMENTS), split)
-    if 0 < (few.labels > 0).sum() < len(few.labels):
-        panel.add("logistic regression", "challenger", LogisticRegression(few))
+    for name, challenger in challengers(examples, boosting).items():
+        panel.add(name, "challenger", challenger)
     for name, ranker in rankers.items():
         panel.add(name, "ranker", ranker)
     return fitted.importance

@@ -24,9 +24,11 @@ from reco.errors import TrainingError
 from reco.events import Sale
 from reco.features import FEATURES
 from reco.parameters import HOUR, Parameters
+from reco.reasons import kind_of
 from reco.recommenders.protocol import CLICK, PURCHASE
 from tests.models.shop_logs import SALES, START, shop_log
 from tests.models.small_models import forest_text
+from tests.reco.labelled import labels
 
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
 NOW = START + 10 * 24 * 60 * 60_000
@@ -47,7 +49,9 @@ def catalogue() -> Catalogue:
     return sales
 
 
-def test_a_release_holds_three_rankers_and_is_served_as_it_was_trained(tmp_path: Path) -> None:
+def test_a_release_holds_a_mix_and_its_parts_and_is_served_as_it_was_trained(
+    tmp_path: Path,
+) -> None:
     training = train_release(
         shop_log(800), catalogue(), Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="test"
     )
@@ -67,6 +71,20 @@ def test_a_release_holds_three_rankers_and_is_served_as_it_was_trained(tmp_path:
     assert parts.sum(axis=1) == pytest.approx(log_odds, rel=1e-4, abs=1e-5)
 
 
+def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
+    seen = [
+        labels(f"sale{number:02}", np.eye(4)[number % 4].tolist(), np.eye(3)[number % 3].tolist())
+        for number in range(SALES)
+    ]
+    table, plan = shop_log(800), Plan("click")
+    training = train_release(
+        table, catalogue(), Parameters(), QUICK, plan, created_at=NOW, source="test", labels=seen
+    )
+    assert set(training.rankers) == {"visits", "content", "images", "mix"}
+    assert {kind_of(name) for name in training.rankers["images"].features} == {"image", "topics"}
+    assert 0 < training.metrics["images ndcg@10"] < 1
+
+
 def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
     table = shop_log(800)
     training = train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="a log")
@@ -78,6 +96,8 @@ def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
         one for name, one in training.metrics.items() if name.startswith(("best single", "best popularity"))
     )
     assert 1 > single > popular > 0
+    assert training.metrics["lambdarank ndcg@10"] > training.metrics["blend ndcg@10"]
+    assert training.metrics["logistic regression ndcg@10"] > popular
     assert 0 <= training.metrics["calibration error"] < 0.05
     assert set(training.rankers) == {"visits", "mix"}
 
@@ -95,13 +115,13 @@ def half_sold_then_a_tenth(n: int) -> tuple[Examples, dict[RankerName, tuple[Met
 
 def test_the_calibration_error_is_judged_on_moments_that_did_not_calibrate() -> None:
     examples, rankers = half_sold_then_a_tenth(1000)
-    metrics = _metrics(examples, Boosting(held_out=1.0), rankers)
+    metrics = _metrics(examples, Boosting(held_out=1.0), rankers, {})
     assert metrics["calibration error"] == pytest.approx(0.5 - 0.1, abs=0.05)
 
 
 def test_with_too_few_sales_chosen_nothing_is_said_about_calibration() -> None:
     examples, rankers = half_sold_then_a_tenth(980)
-    metrics = _metrics(examples, Boosting(held_out=1.0), rankers)
+    metrics = _metrics(examples, Boosting(held_out=1.0), rankers, {})
     popularity = Blend.features[-1]
     best = {f"best {kind}, {popularity}, ndcg@10" for kind in ("single recommender", "popularity")}
     assert set(metrics) == {"mix ndcg@10", "blend ndcg@10", *best}
@@ -118,7 +138,7 @@ def test_the_best_single_recommender_and_popularity_are_named() -> None:
     examples = Examples(features, rows, labels, np.ones(n * size, np.float32), np.full(n, size))
     forest = Forest.parse(forest_text(features))
     mix = MetaModel("any", forest, calibrate(forest, examples))
-    metrics = _metrics(examples, Boosting(held_out=1.0), {"mix": (mix, Fitted("", features, ()))})
+    metrics = _metrics(examples, Boosting(held_out=1.0), {"mix": (mix, Fitted("", features, ()))}, {})
     assert metrics["best single recommender, session_knn.stan, ndcg@10"] == 1
     assert 0.5 < metrics[f"best popularity, {features[popular]}, ndcg@10"] < 1
 

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.challengers import LogisticRegression
+from models.forest import Forest
 from models.training import (
+    CONTENT,
+    IMAGES,
     Boosting,
-    LogisticRegression,
     grow,
     newest,
-    of_families,
+    of_kinds,
     train_ranker,
 )
 from models.training_set import FEWEST_DRAWN, NEGATIVES, Examples, TrainingSet, negatives_of
@@ -197,5 +200,17 @@ def test_newest_moments_at_which_no_sale_was_open_are_refused() -> None:
         train_ranker(closed, FEATURES, QUICK)
 
 
-def test_families_are_told_by_the_part_before_the_dot() -> None:
-    assert of_families(FEATURES, ("moment", "revisits")) == ("revisits.clicks", "moment.hour")
+def test_lambdarank_learns_from_grades_that_are_no_whole_numbers() -> None:
+    graded = moments(300)
+    graded.labels[(graded.labels == 0) & (graded.rows[1] > 2)] = 0.05
+    fitted = grow(graded, QUICK, "lambdarank")
+    scores = Forest.parse(fitted.text).raw_scores(np.ascontiguousarray(graded.rows))
+    chosen, none = graded.labels == 1, graded.labels == 0
+    assert scores[chosen].mean() > scores[~chosen & ~none].mean() > scores[none].mean()
+
+
+def test_features_are_chosen_by_their_kind_of_evidence() -> None:
+    assert of_kinds(FEATURES, ("moment", "revisits")) == ("revisits.clicks", "moment.hour")
+    similar = ("similarity.text_best", "similarity.image_best~rank", "similarity.topics_last")
+    assert of_kinds(similar, IMAGES) == similar[1:]
+    assert of_kinds(similar, CONTENT) == similar

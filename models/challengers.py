@@ -1,0 +1,72 @@
+"""Challengers of the rankers: other models on the same evidence, reported beside them and never served."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calibration import expit
+from models.training import Boosting, newest, train_ranker
+from models.training_set import Examples
+
+LOGISTIC_MOMENTS: Final = 4_000
+"""Moments that the logistic regression gets, the newest; it learns no more from more."""
+
+
+class Ranking(Protocol):
+    """What ranks candidates: a ranker, or a challenger of it."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it reads."""
+
+    def score(self, rows: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """float32[n_sales] from float32[n_features, n_sales]."""
+
+
+class LogisticRegression:
+    """Logistic regression on the same features: a simpler meta-model, and a baseline.
+
+    Features are standardised; what is unknown counts as average.
+    """
+
+    def __init__(self, examples: Examples) -> None:
+        from sklearn.linear_model import LogisticRegression as Fit
+
+        rows = examples.rows.astype(np.float64)
+        self.features = examples.features
+        known = ~np.isnan(rows)
+        count = np.maximum(known.sum(axis=1), 1)
+        self._mean = np.where(known, rows, 0).sum(axis=1) / count
+        squares = np.where(known, (rows - self._mean[:, None]) ** 2, 0).sum(axis=1)
+        self._scale = np.maximum(np.sqrt(squares / count), 1e-9)
+        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(examples.rows).T, examples.labels > 0)
+        self._weights: NDArray[np.float64] = fitted.coef_[0]
+        self._bias = float(fitted.intercept_[0])
+
+    def _standard(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        standard = (rows - self._mean[:, None]) / self._scale[:, None]
+        clipped: NDArray[np.float64] = np.clip(np.nan_to_num(standard, nan=0.0), -10, 10)
+        return clipped
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n_sales], probabilities among the drawn examples."""
+        return expit(self._weights @ self._standard(rows) + self._bias).astype(np.float32)
+
+
+def challengers(examples: Examples, boosting: Boosting) -> Mapping[str, Ranking]:
+    """Lambdarank and logistic regression (the reference system's own), trained on the moments of a ranker.
+
+    The logistic regression is left out if its few moments have nothing to tell apart.
+
+    Raises:
+        TrainingError: there are too few chosen sales to learn from.
+    """
+    found: dict[str, Ranking] = {}
+    found["lambdarank"] = train_ranker(examples, examples.features, boosting, "lambdarank")[0]
+    split = newest(examples, boosting)
+    few = examples.moments(max(0, split - LOGISTIC_MOMENTS), split)
+    if 0 < (few.labels > 0).sum() < len(few.labels):
+        found["logistic regression"] = LogisticRegression(few)
+    return found

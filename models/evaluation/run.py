@@ -12,10 +12,11 @@ from models.event_table import Progress
 from models.training import VISITS, Boosting, of_kinds
 from models.training_set import TrainingSet, negatives_of
 from models.walk import Question, Walk, questions
-from reco.content import Content
+from reco.content import SPACES, Content
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import Parameters
+from reco.reasons import kind_of
 
 MAX_TRAINED = 200_000
 """Moments that are learned from, at most."""
@@ -54,11 +55,19 @@ class Answers:
         return Calibration(probabilities, labels, np.ones(len(labels), np.float32))
 
 
+def known_features(content: Content | None) -> tuple[str, ...]:
+    """All features that have something to look at."""
+    if content is None:
+        return of_kinds(FEATURES, VISITS)
+    blank = [space for space in SPACES if content.vectors(space) is None]
+    return tuple(name for name in FEATURES if kind_of(name) not in blank)
+
+
 @dataclass(eq=False)
 class Evaluation:
     """An evaluation under way: a walk, what it trains, and what it asks.
 
-    Without `content`, features of it would say nothing, and are left out.
+    Features of content that is not known would say nothing, and are left out.
     """
 
     asked: Asked
@@ -71,7 +80,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
-        self.features = of_kinds(FEATURES, VISITS) if self.content is None else tuple(FEATURES)
+        self.features = known_features(self.content)
         moments = min(int(self.asked.trained.sum()), MAX_TRAINED)
         self.training = TrainingSet(self.features, self._random, negatives_of(moments))
         self.panel = Panel(self.features)

@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 from models.blend import Blend
 from models.challengers import Ranking, challengers
 from models.evaluation.results import Kind, Scorer
-from models.training import CONTENT, VISITS, Boosting, of_kinds, train_ranker
+from models.training import CONTENT, IMAGES, VISITS, Boosting, of_kinds, train_ranker
 from models.training_set import Examples
 from reco.features import FAMILIES
 from reco.metrics import target_rank
 
 NOT_EVIDENCE: Final = frozenset(("moment", "attributes"))
 """Families that describe the moment or the sale, and recommend nothing."""
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "visits only": VISITS,
+    "images and descriptions only": CONTENT,
+    "images only": IMAGES,
+}
+"""Rankers that look at a part of the evidence, and its kinds."""
 
 
 class CartFirst:
@@ -95,9 +101,9 @@ def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple
     rankers: dict[str, Ranking] = {}
     every = examples.features
     mix, fitted = train_ranker(examples, every, boosting)
-    for name, kinds in (("visits only", VISITS), ("images and descriptions only", CONTENT)):
+    for name, kinds in PARTS.items():
         own = of_kinds(every, kinds)
-        if own != every and set(own) != set(of_kinds(every, ("moment",))):
+        if own != every and set(own) > set(of_kinds(own, ("moment",))):
             rankers[name] = train_ranker(examples, own, boosting)[0]
     rankers["mix"] = mix
     for name, challenger in challengers(examples, boosting).items():

@@ -1,6 +1,6 @@
 """The evaluations that there are, by name: protocol, metrics, published figures; and how one is run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from models.sale_content import content_of
 from models.training import Boosting
 from reco.catalogue import Catalogue
 from reco.errors import TrainingError
+from reco.labels import SaleLabels
 from reco.parameters import HOUR, Parameters
 
 Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
@@ -83,8 +84,8 @@ PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
 """Figures of others; each belongs to one log, and beside another only serves for orientation."""
 
 
-def asked_of(table: EventTable, task: Task) -> Asked:
-    """The log as the protocol cuts it.
+def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) -> Asked:
+    """The log as the protocol cuts it; with a `catalogue`, candidates are its open sales.
 
     Raises:
         TrainingError: nothing is left to train on, or to test.
@@ -105,7 +106,7 @@ def asked_of(table: EventTable, task: Task) -> Asked:
                 f"the protocol {task.protocol} finds no moment to {what} in this log; take a longer one, "
                 f"or other parts of it: --set {', '.join(NUMBERS[task.protocol])}"
             )
-    return asked
+    return replace(asked, walk=replace(asked.walk, catalogue=catalogue))
 
 
 def evaluate(
@@ -115,20 +116,19 @@ def evaluate(
     boosting: Boosting,
     *,
     catalogue: Catalogue | None = None,
+    labels: Iterable[SaleLabels] = (),
     progress: Progress = lambda _: None,
 ) -> Results:
     """Run an evaluation; its `about` does not name data set, machine and command yet.
 
-    With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too.
+    With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too, as is
+    what their images show, by `labels`.
 
     Raises:
         TrainingError: the log has too little to train on, or to test.
     """
-    asked = asked_of(table, task)
-    content = None
-    if catalogue is not None:
-        asked = replace(asked, walk=replace(asked.walk, catalogue=catalogue))
-        content, _ = content_of(catalogue, task.seed)
+    asked = asked_of(table, task, catalogue)
+    content = None if catalogue is None else content_of(catalogue, task.seed, labels)[0]
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers

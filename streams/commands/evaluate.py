@@ -1,4 +1,4 @@
-"""`tenfold evaluate`: how good the rankings are on a log, by published protocols, with a report."""
+"""`tenfold evaluate`: how good rankings are on a log or the topics, by published protocols, with a report."""
 
 import dataclasses
 import os
@@ -14,18 +14,16 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console
 
+from streams.commands.history import LogOrTopics, name_of, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
-    LogPath,
     ParametersFile,
     Protocol,
     SalesFile,
     Sets,
     asked_for,
     progress,
-    read_catalogue,
-    read_log,
     read_parameters,
 )
 from streams.commands.options import HTML_REPORT, in_a_folder
@@ -43,7 +41,7 @@ PACKAGES = ("lightgbm", "numpy", "numba", "scikit-learn")
 
 
 def evaluate(
-    path: LogPath,
+    path: LogOrTopics = None,
     *,
     protocol: Protocol,
     frozen: Frozen = False,
@@ -57,7 +55,7 @@ def evaluate(
     seconds: Seconds = False,
     times_from: TimesFrom = None,
 ) -> None:
-    """Train on the earlier part of a log and rank at every moment of the later one.
+    """Train on the earlier part of history and rank at every moment of the later one.
 
     All recommenders on their own, hand rules, the fixed blend, challengers and the trained rankers get the
     same candidates. Ties count against the scorer; intervals are at 95 %.
@@ -67,19 +65,21 @@ def evaluate(
     tenfold evaluate data/globo --protocol hourly --frozen --set share=0.02
     tenfold evaluate data/diginetica --protocol next-click --frozen --times-from 2016-01-01
     tenfold evaluate data/retailrocket_buyers --protocol purchase
+    tenfold evaluate --protocol purchase
     """  # noqa: D301 - \b keeps the lines of the examples apart
     console, began = Console(), time.monotonic()
     with loading(console):
         from models.evaluation import tasks
 
     task, boosting = asked_for(protocol, frozen, sets)
-    meaning = meaning_of(renames, types, seconds, times_from)
-    with progress(console, f"reading {path}") as told:
-        table = read_log(path, meaning, told, console)
+    given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
+    with progress(console, f"reading {name_of(path)}") as told:
+        table, catalogue, labels = read_history(path, sales, meaning, told, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
-        given = read_parameters(parameters)
-        results = tasks.evaluate(table, task, given, boosting, catalogue=read_catalogue(sales), progress=told)
-    _show(_told(results, path.name, began), report, json, console)
+        results = tasks.evaluate(
+            table, task, given, boosting, catalogue=catalogue, labels=labels, progress=told
+        )
+    _show(_told(results, path.name if path else name_of(path), began), report, json, console)
 
 
 def _told(results: "Results", data_set: str, began: float) -> "Results":

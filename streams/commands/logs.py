@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
-LogPath = Annotated[
-    Path, typer.Argument(metavar="PATH", help="A log (.csv, .jsonl, .parquet), or its folder.")
-]
 ParametersFile = Annotated[
     Path | None,
     typer.Option("--parameters", metavar="FILE", help="Parameters of the recommenders; see `tenfold tune`."),

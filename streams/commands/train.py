@@ -1,13 +1,12 @@
 """`tenfold train`: rankers trained by replaying history, as a release."""
 
-import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from streams.clock import now
+from streams.commands.history import LogOrTopics, name_of, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
@@ -16,25 +15,12 @@ from streams.commands.logs import (
     Sets,
     boosting_of,
     progress,
-    read_catalogue,
-    read_log,
     read_parameters,
 )
 from streams.commands.releases import promote_command
-from streams.embedded import reachable
 from streams.settings import load
 
-if TYPE_CHECKING:
-    from models.event_table import EventTable, Progress
-    from models.log_columns import Meaning
-    from reco.catalogue import Catalogue
-    from reco.labels import SaleLabels
-
 Target = Literal["purchase", "graded", "click"]
-LogOrTopics = Annotated[
-    Path | None,
-    typer.Argument(metavar="[PATH]", help="A log to replay; without one, the topics of this installation."),
-]
 
 
 def train(
@@ -64,8 +50,8 @@ def train(
 
     boosting, given = boosting_of(sets), read_parameters(parameters)
     meaning = meaning_of(renames, types, seconds, times_from)
-    with progress(console, f"reading {path or 'the topics'}") as told:
-        table, catalogue, labels = _history(path, sales, meaning, told, console)
+    with progress(console, f"reading {name_of(path)}") as told:
+        table, catalogue, labels = read_history(path, sales, meaning, told, console)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
@@ -76,22 +62,3 @@ def train(
     console.print(*metrics, said, sep="\n", highlight=False)
     if promote:
         promote_command(release, ranker="mix")
-
-
-def _history(
-    path: Path | None, sales: Path | None, meaning: "Meaning", told: "Progress", console: Console
-) -> "tuple[EventTable, Catalogue | None, list[SaleLabels]]":
-    from models.log_columns import Meaning
-    from streams.history import read_history, read_labels
-
-    if path is not None:
-        return read_log(path, meaning, told, console), read_catalogue(sales), []
-    if sales is not None or meaning != Meaning():
-        belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
-        raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
-    settings = reachable(load())
-
-    async def read() -> "tuple[EventTable, Catalogue, list[SaleLabels]]":
-        return *await read_history(settings, told), await read_labels(settings)
-
-    return asyncio.run(read())

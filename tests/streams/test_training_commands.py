@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,7 +16,7 @@ from models.event_table import EventTable
 from models.releases import load_release
 from reco.errors import EventLogError, TrainingError
 from reco.features import FEATURES
-from reco.parameters import Parameters
+from reco.parameters import HOUR, Parameters
 from streams.cli import tenfold
 from streams.commands.log_options import in_words
 from streams.commands.logs import read_parameters
@@ -26,8 +27,10 @@ from streams.releases import RANKERS
 from streams.settings import Settings
 from streams.topics import TopicSet
 from tests.models.shop_logs import SALES, START, shop_log
+from tests.reco.labelled import labels
 from tests.streams.command_line import use
 from tests.streams.imports import run_import
+from tests.streams.world import World
 
 PARAMETERS = Path(__file__).parents[2] / "benchmarks" / "parameters"
 KINDS = ("view", "cart", "purchase")
@@ -75,10 +78,12 @@ def published(path: Path) -> Path:
     return path
 
 
-def figures(path: Path) -> Mapping[str, float]:
-    """The first figure of each scorer in the tables of an evaluation."""
-    rows = json.loads(path.read_text())["rows"]
-    return {row["scorer"]["name"]: row["figures"][0]["mean"] for row in rows}
+def figures(path: Path, metric: str = "") -> Mapping[str, float]:
+    """The figure of each scorer in the tables of an evaluation, by its first metric unless one is named."""
+    tables = json.loads(path.read_text())
+    metrics = [f"{one['kind']}@{one['k']}" for one in tables["about"]["metrics"]]
+    place = metrics.index(metric) if metric else 0
+    return {row["scorer"]["name"]: row["figures"][place]["mean"] for row in tables["rows"]}
 
 
 def test_parameters_are_tuned_and_then_used(
@@ -252,3 +257,35 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
         "mix",
         "visits",
     }
+
+
+@pytest.mark.broker
+async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
+    command: Callable[..., Result], world: World, tmp_path: Path
+) -> None:
+    tables, parts = tmp_path / "tables.json", (*QUICK, "test=0.2", "train=0.5")
+    given = ("evaluate", "--protocol", "next-click", "--json", tables)
+    await run_import(
+        world.settings, written(tmp_path / "log.csv", shop_log(400)), Options(publish_items=True)
+    )
+    await asyncio.to_thread(command, *given, sets=parts)
+    assert json.loads(tables.read_text())["about"]["data_set"] == "the topics"
+    assert "images only" not in figures(tables)
+    await world.label(*(labels(f"sale{one:02}", np.eye(4)[one % 4].tolist()) for one in range(SALES)))
+    await asyncio.to_thread(command, *given, sets=parts)
+    assert figures(tables, "MRR@20")["mix"] > figures(tables, "MRR@20")["images only"] > 0
+
+
+@pytest.mark.broker
+async def test_parameters_are_tuned_on_the_topics(
+    command: Callable[..., Result], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 20)
+    monkeypatch.setattr("models.evaluation.tuning.GROUPS", {"revisits": {"": (HOUR, 24 * HOUR)}})
+    found = tmp_path / "found.json"
+    await run_import(
+        world.settings, written(tmp_path / "log.csv", shop_log(200)), Options(publish_items=True)
+    )
+    tuned = await asyncio.to_thread(command, "tune", "--protocol", "next-click", "-o", found)
+    assert f"revisits = {24 * HOUR}" in tuned.output
+    assert read_parameters(found).revisits in {HOUR, 24 * HOUR, Parameters().revisits}

@@ -1,0 +1,65 @@
+"""The history that `train`, `tune` and `evaluate` replay: a log, or the topics of this installation."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+
+from streams.commands.logs import read_catalogue, read_log
+from streams.embedded import reachable
+from streams.settings import load
+
+if TYPE_CHECKING:
+    from models.event_table import EventTable, Progress
+    from models.log_columns import Meaning
+    from reco.catalogue import Catalogue
+    from reco.labels import SaleLabels
+
+LogOrTopics = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]",
+        help="A log (.csv, .jsonl, .parquet), or its folder; without one, the topics of this installation.",
+    ),
+]
+
+
+class History(NamedTuple):
+    """What happened, the sales that it happened to, if that is known, and what their images show."""
+
+    table: "EventTable"
+    catalogue: "Catalogue | None"
+    labels: "list[SaleLabels]"
+
+
+def name_of(path: Path | None) -> str:
+    """What people call the history at `path`."""
+    return "the topics" if path is None else str(path)
+
+
+def read_history(
+    path: Path | None, sales: Path | None, meaning: "Meaning", told: "Progress", console: Console
+) -> History:
+    """The history at `path`, with `sales` from a file; without a path, that of the topics, with their own.
+
+    Raises:
+        EventLogError: a file cannot be read.
+        BrokerError: the broker cannot be reached, or the topics are not there.
+        typer.BadParameter: something is said about the topics that only a log needs.
+    """
+    from models.log_columns import Meaning
+    from streams import history
+
+    if path is not None:
+        return History(read_log(path, meaning, told, console), read_catalogue(sales), [])
+    if sales is not None or meaning != Meaning():
+        belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
+        raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
+    settings = reachable(load())
+
+    async def read() -> History:
+        return History(*await history.read_history(settings, told), await history.read_labels(settings))
+
+    return asyncio.run(read())

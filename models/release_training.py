@@ -37,7 +37,7 @@ from reco.errors import TrainingError
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.labels import SaleLabels
-from reco.metrics import expected_calibration_error, ndcg, target_rank
+from reco.metrics import expected_calibration_error, ndcg
 from reco.parameters import HOUR, Parameters
 from reco.recommenders.popularity import Popularity
 from reco.recommenders.protocol import PURCHASE
@@ -268,10 +268,5 @@ def _calibration_error(model: MetaModel, held: Examples) -> float | None:
 
 
 def _ndcg(scores: NDArray[np.float32], held: Examples) -> float:
-    ends = np.cumsum(held.groups)
-    ranks = [
-        target_rank(scores[end - size : end], 0)
-        for end, size in zip(ends.tolist(), held.groups.tolist(), strict=True)
-        if size and held.labels[end - size]
-    ]
-    return float(ndcg(np.array(ranks, np.int32), 10).mean()) if ranks else 0.0
+    ranks = held.ranks(scores)
+    return float(ndcg(ranks, 10).mean()) if len(ranks) else 0.0

@@ -25,7 +25,7 @@ FEWEST_FOR_ISOTONIC = 1000
 """Fewer chosen sales than this in the newest moments are calibrated by a sigmoid, which needs less."""
 
 
-class Boosting(Struct, frozen=True):
+class Boosting(Struct, frozen=True, forbid_unknown_fields=True):
     """How LightGBM grows a forest; the names are its own.
 
     Attributes:

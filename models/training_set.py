@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from reco.metrics import target_rank
+
 NEGATIVES, FEWEST_NEGATIVES = 60, 15
 """Candidates that are shown or drawn beside the target, of each moment: of few moments, and of very many."""
 EXAMPLES = 3_000_000
@@ -129,3 +131,16 @@ class Examples:
             return self
         chosen = [self.features.index(name) for name in features]
         return Examples(features, self.rows[chosen], self.labels, self.weights, self.groups)
+
+    def ranks(self, scores: NDArray[np.floating]) -> NDArray[np.int32]:
+        """int32[n]: the pessimistic rank of the target of each moment that has one, of any grade.
+
+        Among the examples of the moment, by `scores`, float[n_examples].
+        """
+        ends = np.cumsum(self.groups)
+        ranks = [
+            target_rank(scores[end - size : end], 0)
+            for end, size in zip(ends.tolist(), self.groups.tolist(), strict=True)
+            if size and self.labels[end - size]
+        ]
+        return np.array(ranks, np.int32)

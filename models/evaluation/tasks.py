@@ -14,6 +14,7 @@ from models.event_table import EventTable, Progress
 from models.sale_content import content_of
 from models.training import Boosting
 from reco.catalogue import Catalogue
+from reco.content import Content
 from reco.errors import TrainingError
 from reco.labels import SaleLabels
 from reco.parameters import HOUR, Parameters
@@ -109,6 +110,11 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
     return replace(asked, walk=replace(asked.walk, catalogue=catalogue))
 
 
+def known_content(catalogue: Catalogue | None, labels: Iterable[SaleLabels], seed: int) -> Content | None:
+    """What the sales of a `catalogue` say of themselves, and what their images show; None without one."""
+    return None if catalogue is None else content_of(catalogue, seed, labels)[0]
+
+
 def evaluate(
     table: EventTable,
     task: Task,
@@ -128,7 +134,7 @@ def evaluate(
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task, catalogue)
-    content = None if catalogue is None else content_of(catalogue, task.seed, labels)[0]
+    content = known_content(catalogue, labels, task.seed)
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.evaluation.protocols import Asked
 from models.walk import questions
@@ -72,7 +73,10 @@ def tune(
     Raises:
         TrainingError: there is nothing to tune on.
     """
-    asked = _before_the_test(asked, seed)
+    sought = asked.trained & (asked.walk.targets >= 0)
+    if not sought.any():
+        raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
+    asked = before_the_test(asked, sought, MAX_ASKED, seed)
     best: Given = msgspec.to_builtins(parameters)
     _choose_segments(asked, best, tell)
     for names in zip_longest(*(tuple(tried) for tried in GROUPS.values())):
@@ -111,13 +115,10 @@ def measure(asked: Asked, given: Given) -> dict[str, float]:
     return dict(zip(features, figures, strict=True))
 
 
-def _before_the_test(asked: Asked, seed: int) -> Asked:
-    """The walk up to the last of the questions that train, of which it asks some."""
-    sought = np.flatnonzero(asked.trained & (asked.walk.targets >= 0))
-    if not len(sought):
-        raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
-    used = np.zeros(len(asked.trained), np.bool_)
-    used[np.random.default_rng(seed).permutation(sought)[:MAX_ASKED]] = True
+def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int) -> Asked:
+    """The walk up to the last question that trains, asking `count` of `some` of them (bool[n_rows])."""
+    used = np.zeros(len(some), np.bool_)
+    used[np.random.default_rng(seed).permutation(np.flatnonzero(some))[:count]] = True
     walk = asked.walk.only(used)
     end = int(np.flatnonzero(walk.steps < 0)[-1]) + 1
     return replace(asked, walk=replace(walk, steps=walk.steps[:end]))

@@ -71,13 +71,13 @@ def evaluate(
     with loading(console):
         from models.evaluation import tasks
 
-    task, boosting = asked_for(protocol, frozen, sets)
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
+    task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     with progress(console, f"reading {name_of(path)}") as told:
         table, catalogue, labels = read_history(path, sales, meaning, told, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = tasks.evaluate(
-            table, task, given, boosting, catalogue=catalogue, labels=labels, progress=told
+            table, task, given.recommenders, boosting, catalogue=catalogue, labels=labels, progress=told
         )
     _show(_told(results, path.name if path else name_of(path), began), report, json, console)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 import typer
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from models.training import Boosting
     from reco.catalogue import Catalogue
 
+BOOSTING: Final = "boosting"
+"""Where a file of parameters has the numbers of LightGBM."""
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
 ParametersFile = Annotated[
     Path | None,
-    typer.Option("--parameters", metavar="FILE", help="Parameters of the recommenders; see `tenfold tune`."),
+    typer.Option("--parameters", metavar="FILE", help="What `tenfold tune` found: parameters, trees."),
 ]
 
 SalesFile = Annotated[
@@ -57,8 +59,13 @@ Sets = Annotated[
 ]
 
 
-def asked_for(protocol: Protocol, frozen: bool, sets: list[str] | None) -> "tuple[Task, Boosting]":  # noqa: FBT001 - as given
-    """The task, and how forests are grown, with the numbers that were given.
+def asked_for(
+    protocol: Protocol,
+    frozen: bool,  # noqa: FBT001 - as given
+    sets: list[str] | None,
+    tuned: Mapping[str, Any],
+) -> "tuple[Task, Boosting]":
+    """The task, and how forests are grown, with the numbers that were given; else those that were `tuned`.
 
     Raises:
         typer.BadParameter: the protocol has no such number, nor LightGBM; or it is not published.
@@ -66,16 +73,7 @@ def asked_for(protocol: Protocol, frozen: bool, sets: list[str] | None) -> "tupl
     from models.training import Boosting
 
     numbers = _numbers(sets, (*_numbers_of(protocol), *Boosting.__struct_fields__))
-    return _task(protocol, frozen, numbers), _filled(Boosting, numbers)
-
-
-def task_of(protocol: Protocol, frozen: bool, sets: list[str] | None) -> "Task":  # noqa: FBT001 - as given
-    """The task with the numbers that were given.
-
-    Raises:
-        typer.BadParameter: the protocol has no such number; or it is not published.
-    """
-    return _task(protocol, frozen, _numbers(sets, _numbers_of(protocol)))
+    return _task(protocol, frozen, numbers), _filled(Boosting, {**tuned, **numbers})
 
 
 def _numbers_of(protocol: Protocol) -> tuple[str, ...]:
@@ -92,15 +90,15 @@ def _task(protocol: Protocol, frozen: bool, numbers: Mapping[str, Any]) -> "Task
     return _filled(Task, {**numbers, "protocol": protocol, "frozen": frozen})
 
 
-def boosting_of(sets: list[str] | None) -> "Boosting":
-    """How forests are grown, with the numbers that were given.
+def boosting_of(sets: list[str] | None, tuned: Mapping[str, Any]) -> "Boosting":
+    """How forests are grown, with the numbers that were given; else those that were `tuned`.
 
     Raises:
         typer.BadParameter: there is no such number.
     """
     from models.training import Boosting
 
-    return _filled(Boosting, _numbers(sets, Boosting.__struct_fields__))
+    return _filled(Boosting, {**tuned, **_numbers(sets, Boosting.__struct_fields__)})
 
 
 def _numbers(sets: list[str] | None, known: Iterable[str]) -> dict[str, Any]:
@@ -115,7 +113,8 @@ def _numbers(sets: list[str] | None, known: Iterable[str]) -> dict[str, Any]:
 def _filled(kind: type[Filled], values: Mapping[str, Any]) -> Filled:
     """A struct of this kind; values that it does not have are another's."""
     try:
-        return msgspec.convert(values, kind, strict=False)
+        own = {name: value for name, value in values.items() if name in kind.__struct_fields__}
+        return msgspec.convert(own, kind, strict=False)
     except msgspec.ValidationError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 
@@ -161,18 +160,36 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def read_parameters(path: Path | None) -> Parameters:
+class Tuned(NamedTuple):
+    """Parameters of the recommenders, and numbers of LightGBM."""
+
+    recommenders: Parameters
+    boosting: Mapping[str, Any]
+
+
+def read_parameters(path: Path | None) -> Tuned:
     """The parameters in a file, those that it does not name as they are by default.
 
     Raises:
         EventLogError: the file cannot be read, or says something else.
     """
+    from models.training import Boosting
+
     if path is None:
-        return Parameters()
+        return Tuned(Parameters(), {})
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Parameters)
+        given = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        boosting = given.pop(BOOSTING, {})
+        msgspec.convert(boosting, Boosting)
+        return Tuned(msgspec.convert(given, Parameters), boosting)
     except (OSError, msgspec.MsgspecError) as error:
         raise EventLogError(f"{path}: {error}; `tenfold tune` writes such a file") from error
+
+
+def write_parameters(path: Path, tuned: Tuned) -> None:
+    """Write the file that `read_parameters` reads."""
+    given = msgspec.to_builtins(tuned.recommenders) | {BOOSTING: dict(tuned.boosting)}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(given), indent=2) + b"\n")
 
 
 def read_catalogue(path: Path | None) -> "Catalogue | None":

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
@@ -15,26 +14,28 @@ from streams.commands.logs import (
     Protocol,
     SalesFile,
     Sets,
+    Tuned,
+    asked_for,
     progress,
     read_parameters,
-    task_of,
+    write_parameters,
 )
 from streams.commands.options import in_a_folder
 
 if TYPE_CHECKING:
     from models.evaluation.tuning import Trial
 
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", callback=in_a_folder, help="Where to write it, JSON."),
+]
+
 
 def tune(
     path: LogOrTopics = None,
     *,
     protocol: Protocol,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", callback=in_a_folder, help="Where to write them, JSON."
-        ),
-    ],
+    output: Output,
     frozen: Annotated[bool, typer.Option("--frozen", help="As by `tenfold evaluate`.")] = False,
     parameters: ParametersFile = None,
     sets: Sets = None,
@@ -44,26 +45,28 @@ def tune(
     seconds: Seconds = False,
     times_from: TimesFrom = None,
 ) -> None:
-    """Find the parameters of the recommenders that suit a history: half-lives, neighbours, segments.
+    """Find what suits a history: half-lives, neighbours, segments; then learning rate, leaves and trees.
 
-    Each is tried at a few values, and judged by its own recommender at the moments before the part that
-    `tenfold evaluate` tests on; nothing of the test is looked at. `--parameters` of `train` and `evaluate`
-    takes the file.
+    Each is tried at a few values, and judged at moments before the part that `tenfold evaluate` tests on,
+    a recommender by what it finds alone. `--parameters` of `train` and `evaluate` takes the file.
     """
     console = Console()
     with loading(console):
         from models.evaluation import tasks
+        from models.evaluation.forest_tuning import FOREST, tune_forest
         from models.evaluation.tuning import tune as find
 
-    task = task_of(protocol, frozen, sets)
     start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
+    task, boosting = asked_for(protocol, frozen, sets, start.boosting)
     with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, _ = read_history(path, sales, meaning, told, console)
-    asked = tasks.asked_of(table, task, catalogue)
-    found = find(asked, start, lambda trial: console.print(_line(trial), highlight=False), task.seed)
-    output.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        table, catalogue, labels = read_history(path, sales, meaning, told, console)
+
+    def tell(trial: "Trial") -> None:
+        console.print(f"{trial.parameter} = {trial.value}: {trial.figure:.4f}", highlight=False)
+
+    asked, content = tasks.asked_of(table, task, catalogue), tasks.known_content(catalogue, labels, task.seed)
+    found = find(asked, start.recommenders, tell, task.seed)
+    with progress(console, f"{len(table):,} events: learning, then growing forests") as told:
+        grown = tune_forest(asked, found, boosting, content, tell=tell, progress=told)
+    write_parameters(output, Tuned(found, {name: getattr(grown, name) for name in FOREST}))
     console.print(f"parameters: {output}", highlight=False)
-
-
-def _line(trial: "Trial") -> str:
-    return f"{trial.parameter} = {trial.value}: {trial.figure:.4f}"

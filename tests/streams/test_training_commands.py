@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
@@ -34,6 +33,7 @@ from tests.streams.world import World
 
 PARAMETERS = Path(__file__).parents[2] / "benchmarks" / "parameters"
 KINDS = ("view", "cart", "purchase")
+PARTS = ("test=0.2", "train=0.5")
 QUICK = ("trees=30", "num_leaves=15", "min_data_in_leaf=20", "threads=1")
 
 
@@ -95,10 +95,15 @@ def test_parameters_are_tuned_and_then_used(
     tuned = command("tune", log, "--protocol", "next-click", "-o", found)
     assert f"parameters: {found}" in tuned.output
     assert "session_knn.landing = " in tuned.output
-    assert msgspec.json.decode(found.read_bytes(), type=Parameters) != Parameters()
+    assert "num_leaves = 63: " in tuned.output
+    assert read_parameters(found).recommenders != Parameters()
+    assert read_parameters(found).boosting.keys() == {"trees", "num_leaves", "learning_rate"}
     given = ("--protocol", "next-click", "--parameters", found, "--json", tables)
-    command("evaluate", log, *given, sets=(*QUICK, "test=0.2", "train=0.5"))
+    command("evaluate", log, *given, sets=("trees=30", "min_data_in_leaf=20", "threads=1", *PARTS))
     assert figures(tables)["mix"] > figures(tables)["popularity.clicks_lasting"]
+    used = json.loads(tables.read_text())["about"]["training"]
+    assert used["trees"] == 30
+    assert used["num_leaves"] == read_parameters(found).boosting["num_leaves"]
 
 
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
@@ -128,7 +133,25 @@ def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
 
 @pytest.mark.parametrize("file", sorted(PARAMETERS.glob("*.json")), ids=lambda file: file.stem)
 def test_parameters_of_published_figures_can_still_be_given(file: Path) -> None:
-    assert read_parameters(file) != Parameters()
+    assert read_parameters(file).recommenders != Parameters()
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ('{"revisit": 1000}', "unknown field `revisit`"),
+        ('{"boosting": {"tree": 20}}', "unknown field `tree`"),
+        ('{"boosting": {"trees": 0}}', "`int` >= 1"),
+        ("[]", "Expected `object`"),
+    ],
+)
+def test_a_file_of_parameters_that_says_something_else_is_refused(
+    tmp_path: Path, given: str, fault: str
+) -> None:
+    file = tmp_path / "found.json"
+    file.write_text(given)
+    with pytest.raises(EventLogError, match=f"{file}: .*{fault}"):
+        read_parameters(file)
 
 
 def test_without_sales_nothing_is_said_about_descriptions(
@@ -136,7 +159,7 @@ def test_without_sales_nothing_is_said_about_descriptions(
 ) -> None:
     log, tables = written(tmp_path / "log.csv", shop_log(800)), tmp_path / "tables.json"
     given = ("--protocol", "next-click", "--json", tables)
-    command("evaluate", log, *given, sets=(*QUICK, "test=0.2", "train=0.5"))
+    command("evaluate", log, *given, sets=(*QUICK, *PARTS))
     assert not {"visits only", "images and descriptions only"} & set(figures(tables))
 
 
@@ -228,7 +251,7 @@ def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_pat
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
         (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),
         (("evaluate", "--protocol", "purchase", "--set", "share=0.5"), "must be one of test, train, window,"),
-        (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "trees=9"), "one of first_day, last_day,"),
+        (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "tree=9"), "one of first_day, last_day,"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused_before_the_work(
@@ -263,7 +286,7 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
 async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
     command: Callable[..., Result], world: World, tmp_path: Path
 ) -> None:
-    tables, parts = tmp_path / "tables.json", (*QUICK, "test=0.2", "train=0.5")
+    tables, parts = tmp_path / "tables.json", (*QUICK, *PARTS)
     given = ("evaluate", "--protocol", "next-click", "--json", tables)
     await run_import(
         world.settings, written(tmp_path / "log.csv", shop_log(400)), Options(publish_items=True)
@@ -288,4 +311,4 @@ async def test_parameters_are_tuned_on_the_topics(
     )
     tuned = await asyncio.to_thread(command, "tune", "--protocol", "next-click", "-o", found)
     assert f"revisits = {24 * HOUR}" in tuned.output
-    assert read_parameters(found).revisits in {HOUR, 24 * HOUR, Parameters().revisits}
+    assert read_parameters(found).recommenders.revisits in {HOUR, 24 * HOUR, Parameters().revisits}

@@ -12,9 +12,10 @@ had not looked at before. Twice:
   histories.
 
 Content is what the product computes of all that the visitor looked at before the cut: cosines of texts, and
-shares of country and tags; ties count against it. Popularity knows nothing of such tours; the nearest that it
-has to say are the visits of all visitors to other tours with the same country, or the same tags. Its ties are
-broken by lot, and chance is nothing but lots; both are means over many.
+shares of country and tags; ties count against it. Rankers are trained, as those of a release, at moments of
+histories in which the new tours are not. Popularity knows nothing of such tours; the nearest that it has to
+say are the visits of all visitors to other tours with the same country, or the same tags. Its ties are broken
+by lot, and chance is nothing but lots; both are means over many.
 """
 
 import argparse
@@ -30,14 +31,32 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.agency_offline import CUT, SLOW, Agency, catalogue_of, figures, on_sale, read, session_of
+from benchmarks.agency_offline import (
+    CUT,
+    SLOW,
+    Agency,
+    catalogue_of,
+    figures,
+    history_of,
+    on_sale,
+    read,
+    session_of,
+)
 from benchmarks.machine import machine
 from models.evaluation.intervals import by_cluster, resample
+from models.event_table import table_of
+from models.meta_model import MetaModel
 from models.sale_content import content_of
+from models.targets import next_clicks
+from models.training import CONTENT, Boosting, of_kinds, train_ranker
+from models.training_set import TrainingSet
+from models.walk import NOTHING_BOUGHT, after_each, questions
 from reco.catalogue import Catalogue
+from reco.events import Click
+from reco.features import FEATURES
 from reco.knowledge import Knowledge
 
-CONTENT = (
+EVIDENCE = (
     "similarity.text_profile",
     "similarity.text_centroid",
     "similarity.text_best",
@@ -47,7 +66,14 @@ CONTENT = (
 )
 """The evidence that knows a sale without visits."""
 BASELINES = ("chance", "popularity of the country", "popularity of the tags")
-SCORERS = (*BASELINES, *CONTENT)
+RANKERS: Mapping[str, tuple[str, ...]] = {
+    "trained: content": of_kinds(FEATURES, CONTENT),
+    "trained: mix": tuple(FEATURES),
+}
+"""The rankers that are trained, and what they look at."""
+SCORERS = (*BASELINES, *EVIDENCE, *RANKERS)
+MOMENTS = 20_000
+"""Moments that rankers learn from, at most."""
 PARTS = 10
 """Tours are made new a tenth at a time, so that a list chooses among some eighty."""
 DRAWS = 100
@@ -83,7 +109,7 @@ def parts(agency: Agency, seed: int = SEED) -> list[set[str]]:
     return [set(tours[part::PARTS]) for part in range(PARTS)]
 
 
-def questions(agency: Agency, new: set[str]) -> Iterator[Question]:
+def lists_asked(agency: Agency, new: set[str]) -> Iterator[Question]:
     """One for each visitor who looked at `new` tours for the first time, and at others before."""
     candidates = tuple(sorted(new))
     for visitor, after in sorted(agency.after.items()):
@@ -93,15 +119,38 @@ def questions(agency: Agency, new: set[str]) -> Iterator[Question]:
             yield Question(visitor, looked, candidates, sought)
 
 
-class Scorers:
-    """What all scorers say about tours without visits."""
+def trained(
+    clicks: Sequence[Click], catalogue: Catalogue, new: set[str], boosting: Boosting
+) -> tuple[Knowledge, list[MetaModel]]:
+    """What is known once all that was clicked is learned, and `RANKERS` of the next click on other sales."""
+    known, random = Catalogue(partitions=1), np.random.default_rng(SEED)
+    for offset, sale in enumerate(sale for sale in catalogue.sales() if sale.sale_id not in new):
+        known.apply(sale, 0, offset)
+    walk = after_each(table := table_of(clicks), next_clicks(table), known)
+    led = np.flatnonzero(walk.targets != NOTHING_BOUGHT)
+    asked = np.isin(np.arange(len(table)), random.permutation(led)[:MOMENTS])
+    knowledge = Knowledge(SLOW, content=content_of(catalogue, SEED)[0])
+    training = TrainingSet(tuple(FEATURES), random)
+    for one in questions(walk.only(asked), knowledge):
+        allowed = np.ones(len(one.query.candidates.slots), np.bool_)
+        training.add(knowledge.describe(one.query, training.features), one.target, allowed)
+    examples = training.complete()
+    return knowledge, [train_ranker(examples, features, boosting)[0] for features in RANKERS.values()]
 
-    def __init__(self, agency: Agency, catalogue: Catalogue) -> None:
-        self._knowledge = Knowledge(SLOW, content=content_of(catalogue, SEED)[0])
+
+class Scorers:
+    """What all scorers say about `new` tours, of which they know no visit."""
+
+    def __init__(self, agency: Agency, catalogue: Catalogue, new: set[str], boosting: Boosting) -> None:
+        before = {
+            visitor: [one for one in looked if one not in new] for visitor, looked in agency.before.items()
+        }
+        clicks = history_of({visitor: looked for visitor, looked in before.items() if looked})
+        self._knowledge, self._rankers = trained(clicks, catalogue, new, boosting)
         self._everything = self._knowledge.candidates(catalogue.live(CUT))
         self._place = {tour: place for place, tour in enumerate(self._everything.live.ids)}
         self._sales = {sale.sale_id: sale for sale in catalogue.sales()}
-        self._visits = Counter(chain.from_iterable(agency.before.values()))
+        self._visits = Counter(click.sale_id for click in clicks)
         self._random = np.random.default_rng(SEED)
         self._popularities = lru_cache(1)(self._counted)
 
@@ -119,21 +168,21 @@ class Scorers:
             _mean(_first(lot + known, sought) for lot in lots)
             for known in (0, *self._popularities(question.candidates))
         ]
-        return by_lot + [_first(scores, sought) for scores in self._content(question)]
+        return by_lot + [_first(scores, sought) for scores in self._scores(question)]
 
-    def _content(self, question: Question) -> NDArray[np.float32]:
-        """float32[n_features, n_candidates]: the evidence of `CONTENT`."""
+    def _scores(self, question: Question) -> list[NDArray[np.float32]]:
+        """float32[n_candidates] of each: the evidence of `EVIDENCE`, and the rankers."""
         places = np.array([self._place[tour] for tour in question.candidates], np.int32)
         session = session_of(question.visitor, question.looked)
-        query = self._knowledge.query(session, self._everything, CUT)
-        return self._knowledge.describe(query.only(places), CONTENT)
+        query = self._knowledge.query(session, self._everything, CUT).only(places)
+        ranked = [one.score(self._knowledge.describe(query, one.features)) for one in self._rankers]
+        return [*self._knowledge.describe(query, EVIDENCE), *ranked]
 
     def _counted(self, candidates: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """float64[n_candidates]: visits to other tours with the same country; and with each tag, the mean."""
-        new = set(candidates)
         sales = [self._sales[tour] for tour in candidates]
         countries, tags = Counter[str | None](), Counter[str]()
-        for tour in self._visits.keys() - new:
+        for tour in self._visits:
             if sale := self._sales.get(tour):
                 countries[sale.country] += self._visits[tour]
                 tags.update(dict.fromkeys(sale.tags, self._visits[tour]))
@@ -141,6 +190,11 @@ class Scorers:
             np.array([countries[sale.country] for sale in sales], np.float64),
             np.array([np.mean([tags[tag] for tag in sale.tags] or [0]) for sale in sales]),
         )
+
+
+def joined(found: Iterable[Answers]) -> Answers:
+    """All answers as one."""
+    return Answers(*(np.concatenate(one, axis=-1) for one in zip(*found, strict=True)))
 
 
 def _first(scores: NDArray[np.floating], sought: Sequence[int]) -> tuple[float, float]:
@@ -176,12 +230,18 @@ def main() -> None:
     """Ask all questions, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
-    agency = read(parser.parse_args().folder)
-    scorers, console = Scorers(agency, catalogue_of(agency.tours)), Console(width=150)
+    parser.add_argument("--trees", type=int, default=150)
+    given = parser.parse_args()
+    agency, console = read(given.folder), Console(width=150)
+    catalogue, boosting = catalogue_of(agency.tours), Boosting(trees=given.trees)
     cases: Mapping[str, list[set[str]]] = {"New": [never_visited(agency)], "Held out": parts(agency)}
     for title, made_new in cases.items():
-        asked = [question for new in made_new for question in questions(agency, new)]
-        console.print(shown(title, asked, scorers.answers(asked)))
+        asked = [list(lists_asked(agency, new)) for new in made_new]
+        found = [
+            Scorers(agency, catalogue, new, boosting).answers(some)
+            for new, some in zip(made_new, asked, strict=True)
+        ]
+        console.print(shown(title, list(chain.from_iterable(asked)), joined(found)))
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
 
 

@@ -5,16 +5,26 @@ import aiohttp
 from benchmarks.image_shop import Site, decoded, jpegs
 from benchmarks.labelling import SeenContent
 from models.labelling.pictures import Sight
+from reco.catalogue import Catalogue
 from reco.events import Sale
 from reco.label_book import LabelBook
 from tests.models.image_ranker import SEA, looks
 from tests.reco.worlds import NOON
 
+ROME = Sale("rome", "Three days in Rome", NOON)
 
-def test_an_embedding_is_seen_once_the_content_holds_it_and_no_earlier() -> None:
+
+def sold() -> Catalogue:
+    """A catalogue of one sale that is open."""
+    catalogue = Catalogue(partitions=1)
+    catalogue.apply(ROME, partition=0, offset=0)
+    return catalogue
+
+
+def test_an_embedding_is_seen_once_the_index_holds_it_and_no_earlier() -> None:
     book = LabelBook(partitions=1)
-    content = SeenContent(book)
-    content.take("rome", Sale("rome", "Three days in Rome", NOON))
+    content = SeenContent(book, sold())
+    content.take("rome", ROME)
     content.take_labels(["rome"])
     assert set(content.sales) == {"rome"}
     assert not content.embeddings
@@ -28,10 +38,10 @@ def test_an_embedding_is_seen_once_the_content_holds_it_and_no_earlier() -> None
 def test_an_embedding_that_comes_before_its_sale_is_seen_with_the_sale() -> None:
     book = LabelBook(partitions=1)
     book.apply(looks("rome", SEA), partition=0, offset=0)
-    content = SeenContent(book)
+    content = SeenContent(book, sold())
     content.take_labels(["rome"])
     assert not content.embeddings
-    content.take("rome", Sale("rome", "Three days in Rome", NOON))
+    content.take("rome", ROME)
     assert content.embeddings.keys() == {"rome"}
 
 

@@ -75,8 +75,7 @@ def _examples(
     training = TrainingSet(features, np.random.default_rng(seed), negatives_of(moments))
     knowledge = Knowledge(parameters, content=content)
     for question in questions(asked.walk, knowledge, progress):
-        rows = knowledge.describe(question.query, features)
-        training.add(rows, question.target, asked.allowed(question))
+        asked.teach(training, question, knowledge.describe(question.query, features))
     return training.complete()
 
 

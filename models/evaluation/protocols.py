@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.event_table import EventTable
 from models.targets import next_purchases, sessions_of
+from models.training_set import TrainingSet
 from models.walk import NEVER, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
 from reco.recommenders.protocol import CLICK
@@ -34,6 +35,7 @@ class Asked:
         windows: int32[n_rows], the window whose mean the question counts in.
         clusters: int64[n_rows], questions that are not independent of each other have the same.
         seen: at a row, the sales (int32[n], as in the table) that cannot be the answer and are no candidates.
+        shown: at a row, those that the visitor was shown at the moment of its question, as far as is known.
     """
 
     walk: Walk
@@ -43,6 +45,7 @@ class Asked:
     windows: NDArray[np.int32]
     clusters: NDArray[np.int64]
     seen: Callable[[int], NDArray[np.int32]] = _nothing
+    shown: Callable[[int], NDArray[np.int32]] = _nothing
 
     def allowed(self, question: Question) -> NDArray[np.bool_]:
         """bool[n_sales]: the candidates of `question` that could be listed."""
@@ -51,6 +54,11 @@ class Asked:
         if len(seen):
             allowed[positions_of(seen, self.walk, question.query)] = False
         return allowed
+
+    def teach(self, training: TrainingSet, question: Question, rows: NDArray[np.float32]) -> None:
+        """Add the moment of `question` to `training`: float32[n_features, n_sales] of its candidates."""
+        shown = positions_of(self.shown(question.row), self.walk, question.query)
+        training.add(rows, question.target, self.allowed(question), shown=shown)
 
 
 def hourly(
@@ -202,4 +210,5 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
         settled=table.ts <= last - window,
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),
+        shown=table.shown_to,
     )

@@ -102,7 +102,7 @@ class Evaluation:
         for question in questions(self._thinned_out(), knowledge, progress):
             rows = knowledge.describe(question.query, self.features)
             if not self.asked.tested[question.row]:
-                self.training.add(rows, question.target, self.asked.allowed(question))
+                self.asked.teach(self.training, question, rows)
                 continue
             if not self.learned_from:
                 self.learned_from = len(self.training)

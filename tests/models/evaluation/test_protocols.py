@@ -18,8 +18,9 @@ from models.evaluation.protocols import (
 )
 from models.event_table import EventTable, table_of
 from models.targets import next_clicks, next_purchases, session_numbers
+from models.training_set import FEWEST_DRAWN, TrainingSet
 from models.walk import NEVER, NOTHING_BOUGHT, Question, questions
-from reco.events import Cart, Purchase
+from reco.events import Cart, Impression, Purchase, Shown
 from reco.knowledge import Knowledge
 from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
@@ -349,3 +350,19 @@ def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_rea
     assert asked.settled.tolist() == [one + window <= table.ts.max() for one in table.ts.tolist()]
     assert (table.ts[asked.trained] + window < tested_from).all()
     assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()
+
+
+def test_what_the_visitor_was_shown_is_learned_from_beside_what_is_drawn() -> None:
+    others = [did(f"s{number}", number * SECOND, f"v{number}") for number in range(90)]
+    seen = Impression("i", "ann", "l", others[0].ts + 2 * HOUR, tuple(Shown(f"s{n}", 1) for n in range(20)))
+    log = [*others, did("s50", 2 * HOUR - 1), seen, did("s60", 2 * HOUR + SECOND, kind=Purchase)]
+    asked = purchase(table_of(log), 0.25, 0.5, HOUR)
+    training = TrainingSet(("place",), np.random.default_rng(0), negatives=0)
+    for question in questions(asked.walk, Knowledge(max_sales=128, max_visitors=128)):
+        if question.row == len(others):  # ann's click, after which she is shown sales and buys one
+            ids = [question.query.candidates.live.ids[place] for place in question.query.candidates.places]
+            asked.teach(training, question, np.arange(len(ids), dtype=np.float32)[np.newaxis])
+    learned = [ids[int(place)] for place in training.complete().rows[0]]
+    assert learned[0] == "s60"
+    assert set(learned[1:21]) == {f"s{number}" for number in range(20)}
+    assert len(learned) == 1 + 20 + FEWEST_DRAWN

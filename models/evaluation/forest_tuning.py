@@ -54,13 +54,17 @@ def tune_forest(
     older, newer = examples.moments(0, split), examples.moments(split)
     if not len(newer.ranks(np.zeros(len(newer.labels)))):
         raise TrainingError("the newest moments before the test have nothing to judge by; take a longer log")
+    found: dict[Boosting, NDArray[np.float64]] = {}
     for name, values in (("learning_rate", RATES), ("num_leaves", LEAVES)):
-        found = {}
-        for value in dict.fromkeys((getattr(boosting, name), *values)):
-            found[value] = by_trees(older, newer, replace(boosting, **{name: value}))
-            tell(Trial(name, value, float(found[value].mean(axis=1).max())))
-        boosting = replace(boosting, **{name: max(found, key=lambda value: found[value].mean(axis=1).max())})
-    best = found[boosting.num_leaves]
+        tried = [
+            replace(boosting, **{name: one}) for one in dict.fromkeys((getattr(boosting, name), *values))
+        ]
+        for one in tried:
+            if one not in found:
+                found[one] = by_trees(older, newer, one)
+            tell(Trial(name, getattr(one, name), float(found[one].mean(axis=1).max())))
+        boosting = max(tried, key=lambda one: found[one].mean(axis=1).max())
+    best = found[boosting]
     for trees, figure in zip(TREES, best.mean(axis=1).tolist(), strict=True):
         tell(Trial("trees", trees, figure))
     return replace(boosting, trees=TREES[fewest(best)])

@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from benchmarks.agency_offline import (
@@ -237,9 +238,10 @@ def main() -> None:
     cases: Mapping[str, list[set[str]]] = {"New": [never_visited(agency)], "Held out": parts(agency)}
     for title, made_new in cases.items():
         asked = [list(lists_asked(agency, new)) for new in made_new]
+        parts_of = list(zip(made_new, asked, strict=True))
         found = [
             Scorers(agency, catalogue, new, boosting).answers(some)
-            for new, some in zip(made_new, asked, strict=True)
+            for new, some in track(parts_of, f"{title}: learning, training, asking", console=console)
         ]
         console.print(shown(title, list(chain.from_iterable(asked)), joined(found)))
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()))

@@ -33,6 +33,7 @@ def terminal_table(summary: Summary) -> Table:
     """The figures of all scorers, best first, for a terminal of 80 columns; rankers are bold.
 
     ± is half of the 95 % interval; the last column is the uplift in the first metric over the best single.
+    Scorers that found nothing are counted only.
     """
     about = summary.about
     title = Text(f"{about.data_set}, {about.protocol}: {summary.questions:,} questions")
@@ -41,13 +42,19 @@ def terminal_table(summary: Summary) -> Table:
     for metric in about.metrics:
         table.add_column(metric.name, justify="right", no_wrap=True)
     table.add_column("over best", justify="right", no_wrap=True)
+    nothing = 0
     for position in summary.ranked():
         row = summary.rows[position]
+        if not any(one.mean for one in row.figures):
+            nothing += 1
+            continue
         style = "bold" if row.scorer.kind == "ranker" else ""
         figures = [f"{_short(one.mean)} ±{_short((one.high - one.low) / 2)}" for one in row.figures]
         over = _uplift(row)
         uplift = f"{over.mean:+.1f} % ±{(over.high - over.low) / 2:.1f}" if over else ""
         table.add_row(*(Text(cell) for cell in (row.scorer.name, *figures, uplift)), style=style)
+    if nothing:
+        table.add_row(f"{nothing} more found nothing")
     return table
 
 

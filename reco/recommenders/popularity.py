@@ -46,10 +46,10 @@ FIRST_CART: Final = COUNTED.index("carts_today")
 FIRST_PURCHASE: Final = COUNTED.index("purchases_today")
 RATES: Final = {
     "carts_per_click": ("carts_today", "clicks_lasting"),
-    "purchases_per_click_today": ("purchases_today", "clicks_today"),
-    "purchases_per_click": ("purchases_lasting", "clicks_lasting"),
+    "conversion_today": ("purchases_today", "clicks_today"),
+    "conversion": ("purchases_lasting", "clicks_lasting"),
 }
-"""Which counts a rate divides."""
+"""Which counts a rate divides: a conversion rate is purchases per click."""
 RATED: Final = np.array([[COUNTED.index(count) for count in counts] for counts in RATES.values()])
 TRENDS = ("trend_now", "trend_recent", "trend_today")
 TIMES = ("age", "idle")

@@ -33,10 +33,10 @@ FIRST_PURCHASE: Final = COUNTED.index("purchases_today")
 SAID = (
     "clicks",
     "clicks_today",
-    "purchases_today",
-    "purchases_lasting",
-    "purchases_per_click_today",
-    "purchases_per_click",
+    "bought_today",
+    "bought_lasting",
+    "conversion_today",
+    "conversion",
     "lift",
 )
 """What is said about each segment."""

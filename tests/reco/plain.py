@@ -136,9 +136,11 @@ def plain_segments(
         counts = _counts(parameters, own, log, ids)
         said = {
             "clicks": counts["clicks_segments"],
-            **{name: counts[name] for name in ("clicks_today", "purchases_today", "purchases_lasting")},
-            "purchases_per_click_today": _rate(counts["purchases_today"], counts["clicks_today"]),
-            "purchases_per_click": _rate(counts["purchases_lasting"], counts["clicks_lasting"]),
+            "clicks_today": counts["clicks_today"],
+            "bought_today": counts["purchases_today"],
+            "bought_lasting": counts["purchases_lasting"],
+            "conversion_today": _rate(counts["purchases_today"], counts["clicks_today"]),
+            "conversion": _rate(counts["purchases_lasting"], counts["clicks_lasting"]),
             "lift": _lifts(counts["clicks_segments"], everyone),
         }
         scores |= {f"{place}_{what}": row for what, row in said.items()}

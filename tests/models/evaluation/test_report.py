@@ -13,6 +13,8 @@ from rich.console import Console
 
 from models.evaluation.report import headline, terminal_table, write_report
 from models.evaluation.results import Kind
+from models.evaluation.scorers import singles
+from reco.features import FEATURES
 from tests.models.evaluation.found import by_hand, drawn
 
 VOID = {"meta", "br", "path", "use"}
@@ -144,6 +146,21 @@ def test_the_terminal_shows_the_scorers_best_first_with_names_as_they_are() -> N
     assert "1.0000 ±.0000" in text
     assert "+58.5 % ±0.0" in text
     assert "carted <first> & $new$" in text
+
+
+def test_the_terminal_counts_scorers_that_found_nothing() -> None:
+    console = Console(width=80, record=True, force_terminal=False)
+    kinds: list[Kind] = ["recommender", "ranker", "recommender", "recommender"]
+    with console.capture() as captured:
+        console.print(terminal_table(by_hand([[2, 2], [1, 1], [0, 0], [0, 0]], kinds).summary))
+    text = captured.get()
+    assert "2 more found nothing" in text
+    assert "scorer 1" in text
+    assert "scorer 2" not in text
+
+
+def test_names_of_recommenders_fit_beside_their_figures() -> None:
+    assert max(map(len, singles(FEATURES))) <= 33
 
 
 def test_results_and_the_terminal_table_do_not_load_matplotlib() -> None:

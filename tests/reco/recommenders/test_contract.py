@@ -219,7 +219,7 @@ def test_what_is_relative_to_the_candidates_keeps_its_order_among_a_few_of_them(
     query, places = asked(knowledge, session_of([act("s1")]), at=NOON + DAY), np.arange(2, 11, dtype=np.int32)
     counts = {
         "popularity": ("popularity.clicks_now", "popularity.carts_today"),
-        "segments": ("segments.first_clicks", "segments.first_purchases_lasting"),
+        "segments": ("segments.first_clicks", "segments.first_bought_lasting"),
     }
     for feature in counts[name]:
         every, few = (knowledge.describe(one, (feature,))[0] for one in (query, query.only(places)))

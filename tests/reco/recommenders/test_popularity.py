@@ -125,7 +125,7 @@ def test_a_rate_is_that_of_all_sales_where_a_sale_has_few_clicks_and_its_own_whe
     many = [act("s1", NOON, f"v{number}") for number in range(400)]
     bought = [act("s1", NOON, f"v{number}", Purchase) for number in range(40)]
     few = [act("s2", NOON, "passer-by"), act("s2", NOON, "passer-by", Purchase)]
-    rates = said("purchases_per_click", [*many, *bought, *few], ("s1", "s2"))
+    rates = said("conversion", [*many, *bought, *few], ("s1", "s2"))
     overall = 41 / 401
     assert rates[0] == pytest.approx((40 + PRIOR_CLICKS * overall) / (400 + PRIOR_CLICKS), rel=1e-3)
     assert rates[1] == pytest.approx((1 + PRIOR_CLICKS * overall) / (1 + PRIOR_CLICKS), rel=1e-3)
@@ -133,7 +133,7 @@ def test_a_rate_is_that_of_all_sales_where_a_sale_has_few_clicks_and_its_own_whe
 
 def test_a_rate_stays_finite_when_nothing_is_left_of_the_clicks() -> None:
     log = [act("s1", NOON - YEARS), act("s1", NOON, kind=Purchase), act("s2", NOON, "bob", Cart)]
-    for rate in ("carts_per_click", "purchases_per_click"):
+    for rate in ("carts_per_click", "conversion"):
         assert max(said(rate, log, ("s1", "s2"))) <= 1
 
 

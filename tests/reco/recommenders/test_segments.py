@@ -29,8 +29,8 @@ PARAMETERS = Parameters().popularity
 HALF_LIVES = {
     "clicks": PARAMETERS.segments,
     "clicks_today": PARAMETERS.today,
-    "purchases_today": PARAMETERS.today,
-    "purchases_lasting": PARAMETERS.lasting,
+    "bought_today": PARAMETERS.today,
+    "bought_lasting": PARAMETERS.lasting,
 }
 """Of what is counted within a segment."""
 FRANCE, ITALY = "ann", "cleo"
@@ -103,13 +103,13 @@ def test_a_lift_is_one_where_a_segment_likes_what_all_like_and_higher_where_it_l
 def test_clicks_and_purchases_are_counted_apart_and_carts_not_at_all() -> None:
     log = [act("a", NOON, FRANCE), act("b", NOON, FRANCE, Purchase), act("b", NOON, FRANCE, Cart)]
     assert said("first_clicks", log) == {"a": 1.0, "b": 0.0}
-    assert said("first_purchases_lasting", log) == {"a": 0.0, "b": 1.0}
+    assert said("first_bought_lasting", log) == {"a": 0.0, "b": 1.0}
 
 
 def test_what_italy_buys_says_nothing_to_france() -> None:
     log = [act(sale, NOON, visitor) for sale in "ab" for visitor in (FRANCE, ITALY)]
     log.append(act("a", NOON, ITALY, Purchase))
-    for rate in ("first_purchases_per_click", "first_purchases_per_click_today"):
+    for rate in ("first_conversion", "first_conversion_today"):
         rates = said(rate, log, ITALY)
         assert rates["a"] > rates["b"] > 0
         assert said(rate, log, FRANCE) == {"a": 0.0, "b": 0.0}
@@ -117,7 +117,7 @@ def test_what_italy_buys_says_nothing_to_france() -> None:
 
 @pytest.mark.parametrize("count", HALF_LIVES)
 def test_a_count_halves_with_each_half_life(count: str) -> None:
-    kind = Purchase if "purchases" in count else Click
+    kind = Purchase if "bought" in count else Click
     log = [act("a", NOON - HALF_LIVES[count], FRANCE, kind), act("b", NOON, FRANCE, kind)]
     assert said(f"first_{count}", log) == pytest.approx({"a": 0.5, "b": 1.0}, rel=1e-6)
 

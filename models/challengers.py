@@ -34,21 +34,22 @@ class LogisticRegression:
     def __init__(self, examples: Examples) -> None:
         from sklearn.linear_model import LogisticRegression as Fit
 
-        rows = examples.rows.astype(np.float64)
-        self.features = examples.features
-        known = ~np.isnan(rows)
-        count = np.maximum(known.sum(axis=1), 1)
-        self._mean = np.where(known, rows, 0).sum(axis=1) / count
-        squares = np.where(known, (rows - self._mean[:, None]) ** 2, 0).sum(axis=1)
-        self._scale = np.maximum(np.sqrt(squares / count), 1e-9)
-        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(examples.rows).T, examples.labels > 0)
-        self._weights: NDArray[np.float64] = fitted.coef_[0]
+        rows, self.features = examples.rows, examples.features
+        count = np.maximum((~np.isnan(rows)).sum(axis=1, keepdims=True), 1)
+        mean = np.nansum(rows, axis=1, keepdims=True, dtype=np.float64) / count
+        self._mean = mean.astype(np.float32)
+        squares = np.nansum((rows - self._mean) ** 2, axis=1, keepdims=True, dtype=np.float64)
+        self._scale = np.maximum(np.sqrt(squares / count), 1e-9).astype(np.float32)
+        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(rows).T, examples.labels > 0)
+        self._weights: NDArray[np.float64] = fitted.coef_[0].astype(np.float64)
         self._bias = float(fitted.intercept_[0])
 
-    def _standard(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        standard = (rows - self._mean[:, None]) / self._scale[:, None]
-        clipped: NDArray[np.float64] = np.clip(np.nan_to_num(standard, nan=0.0), -10, 10)
-        return clipped
+    def _standard(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """In the precision of the rows: they are large, and few bits matter."""
+        standard: NDArray[np.float32] = (rows - self._mean) / self._scale
+        np.nan_to_num(standard, copy=False, nan=0.0)
+        np.clip(standard, -10, 10, out=standard)
+        return standard
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n_sales], probabilities among the drawn examples."""

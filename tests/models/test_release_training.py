@@ -76,7 +76,7 @@ def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
         labels(f"sale{number:02}", np.eye(4)[number % 4].tolist(), np.eye(3)[number % 3].tolist())
         for number in range(SALES)
     ]
-    table, plan = shop_log(800), Plan("click")
+    table, plan = shop_log(300), Plan("click")
     training = train_release(
         table, catalogue(), Parameters(), QUICK, plan, created_at=NOW, source="test", labels=seen
     )

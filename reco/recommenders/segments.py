@@ -45,6 +45,8 @@ EVERYONE: Final = N_SEGMENTS * MAX_VALUES
 """The row of the counts of all visitors."""
 PRIOR_CLICKS = 5.0
 """Clicks that are added to each sale's own, in the proportion of all visitors, before a lift is taken."""
+MAX_DOUBLINGS = 64
+"""Half-lives before the newest action that counts are given as of, at most: float32 ends at twice as many."""
 LEAST_SHARE = 1e-12
 """Of all clicks: with less, next to nothing is left of those on a sale, and its lift is not known."""
 
@@ -154,7 +156,8 @@ def _count(
     """Write the counts as of `as_of`, float32[n_counted, n_sales]."""
     for counted in range(len(half_lives)):
         exponent, factor = decay.weight(as_of, half_lives[counted])
-        unit = decay.halved(1.0, exponent - state.exponents[row, counted]) / factor
+        older = max(exponent - state.exponents[row, counted], -MAX_DOUBLINGS)
+        unit = decay.halved(1.0, older) / factor
         for position in range(len(slots)):
             slot = slots[position]
             counts[counted, position] = state.counts[row, slot, counted] * unit if slot >= 0 else 0.0

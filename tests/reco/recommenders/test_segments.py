@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,12 @@ def test_a_count_halves_with_each_half_life(count: str) -> None:
 def test_what_is_asked_about_an_earlier_moment_counts_as_of_that_moment() -> None:
     log = [act("a", NOON - HALF_LIVES["clicks"], FRANCE), act("b", NOON, FRANCE)]
     assert said("first_clicks", log, at=NOON - HALF_LIVES["clicks"])["a"] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_what_is_asked_about_long_ago_stays_finite() -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON, ITALY, Purchase)]
+    for feature in SegmentPopularity.features:
+        assert not np.isinf(list(said(feature, log, at=NOON - 4000 * DAY).values())).any(), feature
 
 
 @pytest.mark.parametrize("order", [1, -1])

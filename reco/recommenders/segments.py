@@ -29,6 +29,8 @@ from reco.segments import MAX_VALUES, N_SEGMENTS
 
 COUNTED = ("clicks_segments", "clicks_today", "clicks_lasting", "purchases_today", "purchases_lasting")
 """What is counted in each segment, and at which half-life of `PopularityParameters`."""
+CLICKS: Final = 0
+"""The first of them: of all visitors only these are counted, which lifts are taken from."""
 FIRST_PURCHASE: Final = COUNTED.index("purchases_today")
 SAID = (
     "clicks",
@@ -42,7 +44,7 @@ SAID = (
 """What is said about each segment."""
 LIFT: Final = SAID.index("lift")
 EVERYONE: Final = N_SEGMENTS * MAX_VALUES
-"""The row of the counts of all visitors."""
+"""The row of the clicks of all visitors."""
 PRIOR_CLICKS = 5.0
 """Clicks that are added to each sale's own, in the proportion of all visitors, before a lift is taken."""
 MAX_DOUBLINGS = 64
@@ -52,7 +54,7 @@ LEAST_SHARE = 1e-12
 
 
 class SegmentCounts(NamedTuple):
-    """Decayed counts, one row per value of each segment, and one for all visitors at the end.
+    """Decayed counts, one row per value of each segment, and one for the clicks of all visitors at the end.
 
     Attributes:
         counts: float32[n_rows, capacity, n_counted], in units of 2 ** exponents.
@@ -137,7 +139,8 @@ def _learn(state: SegmentCounts, actions: Actions, half_lives: NDArray[np.int64]
             if kind != (CLICK if counted < FIRST_PURCHASE else PURCHASE):
                 continue
             exponent, factor = decay.weight(ts, half_lives[counted])
-            _add(state, EVERYONE, slot, counted, exponent, factor)
+            if counted == CLICKS:
+                _add(state, EVERYONE, slot, counted, exponent, factor)
             for segment in range(N_SEGMENTS):
                 value = actions.segments[action, segment]
                 if value > 0:
@@ -189,8 +192,8 @@ def _score(
     rows: NDArray[np.float32],
 ) -> None:
     own = np.empty((len(half_lives), len(slots)), np.float32)
-    everyone = np.empty_like(own)
-    _count(state, EVERYONE, slots, half_lives, as_of, everyone)
+    everyone = np.empty((1, len(slots)), np.float32)
+    _count(state, EVERYONE, slots, half_lives[: CLICKS + 1], as_of, everyone)
     for segment in range(N_SEGMENTS):
         if values[segment] == 0:
             continue
@@ -199,4 +202,4 @@ def _score(
         said[0], said[1], said[2], said[3] = own[0], own[1], own[3], own[4]
         rate(own[3], own[1], said[4])
         rate(own[4], own[2], said[5])
-        _lift(own[0], everyone[0], said[LIFT])
+        _lift(own[CLICKS], everyone[CLICKS], said[LIFT])

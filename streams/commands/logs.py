@@ -1,6 +1,6 @@
 """What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
@@ -64,15 +64,19 @@ def asked_for(
     frozen: bool,  # noqa: FBT001 - as given
     sets: list[str] | None,
     tuned: Mapping[str, Any],
+    sought: Collection[str] = (),
 ) -> "tuple[Task, Boosting]":
     """The task, and how forests are grown, with the numbers that were given; else those that were `tuned`.
+
+    What is `sought` cannot be given.
 
     Raises:
         typer.BadParameter: the protocol has no such number, nor LightGBM; or it is not published.
     """
     from models.training import Boosting
 
-    numbers = _numbers(sets, (*_numbers_of(protocol), *Boosting.__struct_fields__))
+    growing = [name for name in Boosting.__struct_fields__ if name not in sought]
+    numbers = _numbers(sets, (*_numbers_of(protocol), *growing))
     return _task(protocol, frozen, numbers), _filled(Boosting, {**tuned, **numbers})
 
 

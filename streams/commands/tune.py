@@ -57,7 +57,7 @@ def tune(
         from models.evaluation.tuning import tune as find
 
     start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
-    task, boosting = asked_for(protocol, frozen, sets, start.boosting)
+    task, boosting = asked_for(protocol, frozen, sets, start.boosting, sought=("trees",))
     with progress(console, f"reading {name_of(path)}") as told:
         table, catalogue, labels = read_history(path, sales, meaning, told, console)
 

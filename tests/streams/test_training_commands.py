@@ -251,7 +251,7 @@ def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_pat
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
         (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),
         (("evaluate", "--protocol", "purchase", "--set", "share=0.5"), "must be one of test, train, window,"),
-        (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "tree=9"), "one of first_day, last_day,"),
+        (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "trees=9"), "one of first_day, last_day,"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused_before_the_work(

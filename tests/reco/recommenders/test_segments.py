@@ -14,6 +14,7 @@ from tests.reco.plain import plain_segments
 from tests.reco.worlds import (
     CONTEXTS,
     DAY,
+    MINUTE,
     NOON,
     SALES,
     act,
@@ -90,6 +91,11 @@ def test_the_lift_of_a_new_sale_is_not_known_and_none_of_the_lowest() -> None:
         "a": 1.0,
         "b": pytest.approx(math.nan, nan_ok=True),
     }
+
+
+def test_shares_of_the_candidates_sum_to_one() -> None:
+    log = [act("a", NOON, FRANCE), act("b", NOON - MINUTE, FRANCE), act("closed", NOON, FRANCE)]
+    assert sum(said("first_clicks~share", log).values()) == pytest.approx(1)
 
 
 def test_a_lift_is_one_where_a_segment_likes_what_all_like_and_higher_where_it_likes_it_more() -> None:

@@ -1,6 +1,7 @@
 """Which URLs are asked for images: the rules that can be told from a URL itself."""
 
 import re
+from ipaddress import IPv6Address
 
 from yarl import URL
 
@@ -21,9 +22,12 @@ def checked(url: str) -> URL:
 
 def _parsed(url: str) -> URL:
     try:
-        return URL(url)
+        parsed = URL(url)
+        if ":" in (host := parsed.raw_host or ""):  # yarl takes `a://[:b]/`, but cannot show or join it
+            IPv6Address(host)
     except (ValueError, IndexError):  # yarl raises the second for `a://[]@`; both may quote the whole URL
         raise ImageRefusedError("bad-url", "not a URL that can be read") from None
+    return parsed
 
 
 def _allowed(parsed: URL) -> URL:

@@ -41,6 +41,7 @@ def test_no_other_scheme_may_be_asked(url: str) -> None:
         "http:s3cret",
         "http://[::1/s3cret",
         "http://[]@",
+        "http://[:s3cret]/",
         "http://shop.example:99999/s3cret",
         "http://good\\@evil.example/s3cret",
         "http://two words.example/s3cret",
@@ -73,6 +74,7 @@ def test_a_redirect_is_relative_to_where_it_stands(location: str, target: str) -
         ("https://user:s3cret@shop.example/", "bad-url"),
         ("https://[::1/s3cret", "bad-url"),
         ("https://[]@", "bad-url"),
+        ("https://[:s3cret]/", "bad-url"),
     ],
 )
 def test_a_redirect_is_checked_like_the_first_url_and_stays_encrypted(location: str, expected: str) -> None:

@@ -57,7 +57,9 @@ class Knowledge:
             for recommender in recommenders(self.parameters, max_sales, self.content)
         }
         # Asked once: to compare a recommender with a protocol takes 10 us.
-        self._with_sources = [one for one in self._recommenders.values() if isinstance(one, FromTouches)]
+        self._with_sources = {
+            name: one for name, one in self._recommenders.items() if isinstance(one, FromTouches)
+        }
         self._saying_to_many = {
             name: one for name, one in self._recommenders.items() if isinstance(one, SaysToMany)
         }
@@ -160,11 +162,19 @@ class Knowledge:
             recommender.score(query, rows[start : start + len(recommender.features)])
         return compare(rows, steps.jobs)
 
-    def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, list[str | None]]:
-        """By kind of evidence, the touched sale that speaks most for each of `positions` (int32[k])."""
+    def sources(
+        self, query: Query, positions: NDArray[np.int32], features: tuple[str, ...]
+    ) -> Mapping[str, list[str | None]]:
+        """By kind of evidence, the touched sale that speaks most for each of `positions` (int32[k]).
+
+        Of the kinds of `features` that start from what the visitor touched.
+
+        Raises:
+            KeyError: a feature is not known.
+        """
         found = {}
-        for recommender in self._with_sources:
-            for kind, touches in recommender.sources(query, positions).items():
+        for name in filter(self._with_sources.__contains__, plan(features).families):
+            for kind, touches in self._with_sources[name].sources(query, positions).items():
                 found[kind] = [query.touched[one] if one >= 0 else None for one in touches.tolist()]
         return found
 

@@ -18,6 +18,7 @@ DIVIDED = "similarity"
 
 _LIKE: Mapping[str, str] = {
     "covisitation": "others who looked at {like} looked at this next",
+    "session_knn": "in visits like this one, others who looked at {like} looked at this",
     "attributes": "is like {like}, which you looked at, in country or kind",
     "text": "reads like {like}, which you looked at",
     "image": "looks like {like}, which you looked at",

@@ -78,5 +78,6 @@ def _reasons(
     contributions = ranker.contributions(np.ascontiguousarray(rows[:, positions]))
     if contributions is None:
         return [()] * len(chosen)
-    explained = iter(explain(contributions, ranker.features, knowledge.sources(scored, positions)))
+    sources = knowledge.sources(scored, positions, ranker.features)
+    explained = iter(explain(contributions, ranker.features, sources))
     return [next(explained) if one else () for one in known.tolist()]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from reco import decay, pairs, past_visits
+from reco import decay, neighbours, pairs, past_visits
 from reco.events import Click, Context, Purchase
 from reco.parameters import CoVisitationParameters, Parameters, SessionKnnParameters
 from reco.recommenders import covisitation, session_knn
@@ -177,8 +177,8 @@ class PlainSessionKnn:
         self._visits: dict[int, PlainVisit] = {}
         self._touched_by: defaultdict[str, list[int]] = defaultdict(list)
         self._newest_visit = 0
-        weights = [parameters.recency**place for place in range(session_knn.SHARED)]
-        self._recency = np.array([one for one in weights if one >= session_knn.LEAST_RECENCY], np.float32)
+        weights = [parameters.recency**place for place in range(neighbours.SHARED)]
+        self._recency = np.array([one for one in weights if one >= neighbours.LEAST_RECENCY], np.float32)
         self._nearness = (parameters.nearness ** np.arange(past_visits.LENGTH)).astype(np.float32)
 
     def learn(self, step: Step) -> None:
@@ -224,8 +224,10 @@ class PlainSessionKnn:
         least = best[-1] if len(best) == self._parameters.neighbours else 0
         return [number for number, similarity in chosen_by.items() if similarity >= least]
 
-    def score(self, session: Session, ids: Sequence[str], at: int) -> Scores:
-        """The votes of the neighbours."""
+    def score(
+        self, session: Session, ids: Sequence[str], at: int, led: dict[tuple[str, str], float] | None = None
+    ) -> Scores:
+        """The votes of the neighbours; `led` gets those of `stan` by sale and shared sale."""
         shared = [sale for sale in touched_sales(session) if sale in self._known][: len(self._recency)]
         found = self.similarities(shared)
         scores = {name: dict.fromkeys(ids, 0.0) for name in session_knn.SessionKnn.features}
@@ -246,6 +248,8 @@ class PlainSessionKnn:
                     order *= 1.0 if place else self._parameters.landing
                     vote = fresh * float(self._nearness[abs(place - match)]) * order
                     scores["stan"][sale] += vote
+                    if led is not None and newest_shared:
+                        led[sale, newest_shared] = led.get((sale, newest_shared), 0) + vote
                     for name, segment in zip(
                         ("first", "second", "third"), Parameters().segments, strict=True
                     ):

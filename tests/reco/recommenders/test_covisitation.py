@@ -194,4 +194,4 @@ def test_evidence_comes_from_one_of_the_newest_sales_however_often_they_were_loo
     query = asked(knowledge, session, open_sales(["c"]))
     evidence = described(knowledge, session, open_sales(["c"]), ["covisitation.near_lasting_visit"])
     assert (evidence["covisitation.near_lasting_visit"] > 0).tolist() == [source is not None]
-    assert knowledge.sources(query, np.zeros(1, np.int32))["covisitation"] == [source]
+    assert knowledge.sources(query, np.zeros(1, np.int32), tuple(evidence))["covisitation"] == [source]

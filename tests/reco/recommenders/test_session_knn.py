@@ -30,6 +30,7 @@ from tests.reco.worlds import (
     act,
     actions,
     as_actions,
+    asked,
     described,
     features_of,
     histories,
@@ -96,6 +97,38 @@ def test_it_is_that_of_the_plain_reference(
     log: list[Action], own: list[Action], some: SessionKnnParameters, later: int
 ) -> None:
     assert_equals_plain(log, own, some, sorted(SALES), NOON + later)
+
+
+@settings(max_examples=200)
+@given(histories, own_actions, parameters, st.sampled_from([(), features_of("session_knn")]))
+def test_it_names_the_touched_sale_by_which_most_votes_come(
+    log: list[Action], own: list[Action], some: SessionKnnParameters, before: tuple[str, ...]
+) -> None:
+    plain, session, ids = PlainSessionKnn(some), session_of(own), sorted(SALES)
+    for step in steps_of(log):
+        plain.learn(step)
+    assert session is not None
+    led: dict[tuple[str, str], float] = {}
+    plain.score(session, ids, NOON, led)
+    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(session_knn=some)))
+    query, features = asked(knowledge, session, open_sales(ids), NOON), features_of("session_knn")
+    knowledge.describe(query, before)
+    found = knowledge.sources(query, np.arange(len(ids), dtype=np.int32), features)["session_knn"]
+    for sale, source in zip(ids, found, strict=True):
+        votes = {touched: votes for (to, touched), votes in led.items() if to == sale}
+        assert (source is None) == (max(votes.values(), default=0) == 0), sale
+        if source is not None:
+            assert votes[source] == pytest.approx(max(votes.values()), rel=1e-4), sale
+
+
+def test_what_it_names_is_of_the_visitor_who_is_asked_about() -> None:
+    knowledge, sales = learned(visits("ab", "cb", "cb")), open_sales("abc")
+    ann, bob = (asked(knowledge, session_of([act(sale)]), sales) for sale in "ac")
+    features, b = features_of("session_knn"), np.array([1], np.int32)
+    for query in (ann, bob):
+        knowledge.describe(query, features)
+    found = [knowledge.sources(query, b, features) for query in (ann, bob, ann)]
+    assert found == [{"session_knn": [touched]} for touched in "aca"]
 
 
 @pytest.mark.parametrize(

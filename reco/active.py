@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from reco.catalogue import OPEN_END
 from reco.lists import TopTen
 from reco.sessions import Session
 
@@ -57,6 +58,8 @@ class ActiveVisitors:
     def __init__(self, limit: int = MAX_ACTIVE) -> None:
         self._limit = limit
         self._visitors: dict[str, Active] = {}
+        self.next_end = OPEN_END
+        """Before this moment no list ends that `ended` has not given yet, ms since the epoch, UTC."""
 
     def __len__(self) -> int:
         """How many visitors are active."""
@@ -77,6 +80,8 @@ class ActiveVisitors:
             made_from.rules,
             made_from.labels_offsets,
         )
+        if top.holds_until is not None:
+            self.next_end = min(self.next_end, top.holds_until)
         if len(self._visitors) > self._limit:
             self.forget(next(iter(self._visitors)))
 
@@ -113,6 +118,17 @@ class ActiveVisitors:
         """
         now = (sales_offsets, release, rules, labels_offsets)
         return [one for one in self.visitors() if _is_overtaken(self._visitors[one], at, now)]
+
+    def ended(self, at: int) -> list[str]:
+        """The visitors whose newest lists hold no more at `at` (ms), the one with the newest list first.
+
+        None if no list has ended since this was last asked.
+        """
+        if at < self.next_end:
+            return []
+        ends = [(one, self._visitors[one].holds_until) for one in self.visitors()]
+        self.next_end = min((end for _, end in ends if end is not None and end > at), default=OPEN_END)
+        return [one for one, end in ends if end is not None and end <= at]
 
     def forget(self, visitor_id: str) -> None:
         """Let one visitor go."""

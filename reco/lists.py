@@ -76,8 +76,8 @@ class TopTen(Struct, frozen=True):
     Attributes:
         list_id: the same for the same list computed again; impressions name it.
         at: the moment it was computed for, ms since the epoch, UTC.
-        holds_until: the first moment at which one of its sales closes, or a better one could have opened;
-            None if no change is scheduled.
+        holds_until: the first moment at which one of its sales closes, or another opens that could be better;
+            None if neither is scheduled.
         sales: best first, ties by id, unless the rules of the shop have it otherwise (`reco.rules`); at most
             `LIST_LENGTH`, fewer only if fewer are open and not excluded.
     """

@@ -59,6 +59,7 @@ class SaleIndex:
                 else {sale_id: place for place, sale_id in enumerate(ids)},
                 since=0,
                 valid_until=None,
+                next_opening=None,
                 version=self.version,
                 opens_at=np.zeros(len(ids), np.int64),
                 closes_at=np.full(len(ids), OPEN_END, np.int64),

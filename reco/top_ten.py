@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.candidates import Query
-from reco.catalogue import Catalogue
+from reco.catalogue import OPEN_END, Catalogue, LiveSales
 from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen, list_id
 from reco.ranker import Ranker
@@ -60,7 +60,14 @@ def top_ten(
         for one, why in zip(chosen, reasons, strict=True)
     )
     visitor = session.visitor_id if session else DEFAULT_VISITOR
-    return TopTen(name, visitor, at, live.valid_until, sales, made_from)
+    return TopTen(name, visitor, at, _holds_until(chosen, live), sales, made_from)
+
+
+def _holds_until(chosen: Sequence[Chosen], live: LiveSales) -> int | None:
+    """When the first of the chosen sales closes, or another opens; None if neither is known."""
+    closing = min((int(live.closes_at[one.position]) for one in chosen), default=OPEN_END)
+    change = closing if live.next_opening is None else min(closing, live.next_opening)
+    return change if change < OPEN_END else None
 
 
 def _reasons(

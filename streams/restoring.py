@@ -22,30 +22,39 @@ async def restore_active(
     unread: Mapping[int, int],
     since: int,
     *,
-    forgotten: Collection[str] = (),
-) -> None:
+    forgotten: Collection[tuple[int, bytes]] = (),
+) -> list[tuple[int, bytes]]:
     """Add the visitors with a list, and an event since `since` (ms since the epoch, UTC), of some partitions.
 
     `unread` has for each of these the first offset on `sessions` that is still to be handed over. A visitor
     who is known already is newer here than in the topics. One without a list yet is about to get one, since
     the session is still to be handed over. If it is not, and the list is of an older state, a worker that was
     paused wrote over a newer list: this one holds no more. Who is `forgotten` by the end is left out.
+
+    Returns:
+        Partitions and keys of those who were erased, and have a list all the same: such a worker wrote it.
     """
     async with reader(kafka) as consumer:
         lists = await newest_since(consumer, topics.recommendations.name, unread, since)
         sessions = await newest_since(consumer, topics.sessions.name, unread, since, newer_record)
-    for key, record in sessions.items():
-        if record.value is None or key not in lists or lists[key].value is None:
+    erased: list[tuple[int, bytes]] = []
+    for place, record in sessions.items():
+        if place not in lists or lists[place].value is None:
+            continue
+        handed_over = record.offset < unread[record.partition]
+        if record.value is None:
+            erased += [place] if handed_over else []
             continue
         try:
-            session, top = decode_session(record.value), decode_list(lists[key].value)
+            session, top = decode_session(record.value), decode_list(lists[place].value)
         except RefusedRecordError:
             continue
-        if record.offset < unread[record.partition] and top.made_from.session_offset < session.offset:
+        if handed_over and top.made_from.session_offset < session.offset:
             top = structs.replace(top, holds_until=since)
-        known = session.visitor_id in forgotten or active.get(session.visitor_id) is not None
+        known = place in forgotten or active.get(session.visitor_id) is not None
         if session.last_ts >= since and not known:
             active.emitted(record.partition, session, top)
+    return [(partition, key) for partition, key in erased if active.get(key.decode(errors="replace")) is None]
 
 
 async def newest_since(
@@ -54,8 +63,8 @@ async def newest_since(
     partitions: Iterable[int],
     since: int,
     newer: Callable[[Any, Any], bool] = lambda *_: True,
-) -> dict[bytes, Any]:
-    """The newest record of each key appended at or after `since`, up to the present end.
+) -> dict[tuple[int, bytes], Any]:
+    """The newest record of each partition and key appended at or after `since`, up to the present end.
 
     That is the last one that is `newer` than the one before it, or than None.
     """
@@ -63,8 +72,9 @@ async def newest_since(
     ends = await consumer.end_offsets(tps)
     first = await consumer.offsets_for_times(dict.fromkeys(tps, since))
     starts = {tp: ends[tp] if first[tp] is None else first[tp].offset for tp in tps}
-    newest: dict[bytes, Any] = {}
+    newest: dict[tuple[int, bytes], Any] = {}
     async for record in read_between(consumer, starts, ends):
-        if newer(record, newest.get(record.key)):
-            newest[record.key] = record
+        place = record.partition, record.key
+        if newer(record, newest.get(place)):
+            newest[place] = record
     return newest

@@ -12,7 +12,7 @@ from functools import partial
 from aiokafka.partitioner import murmur2
 
 from reco.active import ActiveVisitors
-from reco.catalogue import Catalogue, LiveSales
+from reco.catalogue import OPEN_END, Catalogue, LiveSales
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook, Version
 from reco.lists import DEFAULT_VISITOR, TopTen
@@ -28,8 +28,8 @@ from streams.vitals import Vitals
 
 AGAIN_AT_ONCE = 8
 """Lists emitted again before new clicks get their turn."""
-DEFAULT_EVERY = 5.0
-"""Seconds after which the default list is computed again, if knowledge has advanced."""
+DEFAULT_EVERY = 5
+"""Seconds of knowledge after which the default list is computed again."""
 LABELS_EVERY = 1.0
 """Seconds between two times that lists are emitted again because of labels, which come one by one."""
 BEFORE_A_CHANGE = 50
@@ -65,7 +65,7 @@ class ScoringDesk:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._default_partition = (murmur2(DEFAULT_VISITOR.encode()) & 0x7FFFFFFF) % lists.partitions
-        self._default_second = -1
+        self._default_due = 0
         self._expired_at = 0
         self._labels_due = 0.0
         self._labeller: Version | None = None
@@ -77,8 +77,8 @@ class ScoringDesk:
         self.active = ActiveVisitors()
         self.owned: frozenset[int] = frozenset()
         self._known: frozenset[int] = frozenset()
-        self.forgotten: set[str] = set()
-        """Who was erased while active visitors of partitions were still being restored."""
+        self.forgotten: set[tuple[int, bytes]] = set()
+        """Who was erased, and where, while active visitors of partitions were still being restored."""
 
     # -- ownership
 
@@ -96,7 +96,7 @@ class ScoringDesk:
         self._known = self._known.intersection(self.owned).difference(moved)
         self.active.keep(self.owned.difference(moved))
         self.forgotten.clear()
-        self._default_second = -1
+        self._default_due = 0
         return self.owned - self._known
 
     def restored(self) -> None:
@@ -120,7 +120,7 @@ class ScoringDesk:
         """Compute all lists from now on with `serving`; the swap falls between two lists."""
         async with self._lock:
             self._serving = serving
-            self._default_second = -1
+            self._default_due = 0
 
     # -- lists of visitors
 
@@ -137,10 +137,12 @@ class ScoringDesk:
     async def forget(self, partition: int, visitor: bytes) -> None:
         """An erased session: erase its list too."""
         async with self._lock:
-            erased = visitor.decode(errors="replace")
-            self.active.forget(erased)
+            name = visitor.decode(errors="replace")
+            known = self.active.get(name)
+            if known is not None and known.partition == partition:
+                self.active.forget(name)
             if self._known != self.owned:
-                self.forgotten.add(erased)
+                self.forgotten.add((partition, visitor))
             await self._outbox.send(self._lists.name, visitor, None, partition)
             await self._outbox.settle()
 
@@ -181,14 +183,15 @@ class ScoringDesk:
             self._expire()
             live, before = self._catalogue.live(self._clock()), live
             self.live_sales = len(live.ids)
-            if live is not before:
+            ended = self.active.ended(self._clock())
+            if live is not before or ended:
+                self._default_due = 0
                 listable, before_it = self._listable(live), listable
-                overtaken = self._overtaken(before_it, listable, waiting)
+                overtaken = self._overtaken(before_it, listable, [*ended, *waiting])
                 self._listed = listable
                 waiting = await self._again(overtaken, self._gone)
             await self._follow_labels(relabelled, live)
-            if self._default_is_due(live is not before):
-                await self._emit_default()
+            await self._renew_default()
 
     def _expire(self) -> None:
         if self._clock() - self._expired_at > EXPIRE_EVERY:
@@ -196,9 +199,8 @@ class ScoringDesk:
             self.active.expire(self._expired_at - VISIT_SILENCE)
 
     async def _wait_for_change(self, changed: asyncio.Event, live: LiveSales) -> None:
-        wait = LONGEST_WAIT
-        if live.valid_until is not None:
-            wait = min(wait, max(0.0, (live.valid_until - self._clock()) / 1000))
+        change = min(OPEN_END if live.valid_until is None else live.valid_until, self.active.next_end)
+        wait = min(LONGEST_WAIT, max(0.0, (change - self._clock()) / 1000))
         try:
             await asyncio.wait_for(changed.wait(), wait)
         except TimeoutError:
@@ -221,7 +223,7 @@ class ScoringDesk:
     def _overtaken(
         self, before: frozenset[str], listable: frozenset[str], waiting: Iterable[str]
     ) -> list[str]:
-        """Visitors whose lists hold a sale that is gone, first; then those that wait since an earlier change.
+        """Visitors whose lists hold a sale that is gone, first; then those that wait, for whatever reason.
 
         Then, if sales have opened, all others.
         """
@@ -258,11 +260,13 @@ class ScoringDesk:
     async def _again(self, visitors: list[str], until: Callable[[], bool] = lambda: False) -> list[str]:
         """Emit lists again, in at most half of the time, so that clicks never wait long for theirs.
 
-        It ends when `until` is so; the visitors whose lists were not emitted then.
+        It ends when `until` is so; the visitors whose lists were not emitted then. The default list does not
+        wait for all of them.
         """
         for start in range(0, len(visitors), AGAIN_AT_ONCE):
             if until():
                 return visitors[start:]
+            await self._renew_default()
             began = time.monotonic()
             async with self._lock:
                 for visitor in visitors[start : start + AGAIN_AT_ONCE]:
@@ -281,15 +285,10 @@ class ScoringDesk:
 
     # -- the list of visitors that are not known yet
 
-    def _default_is_due(self, catalogue_changed: bool) -> bool:  # noqa: FBT001
-        if self._default_partition not in self.owned:
-            return False
-        if catalogue_changed or self._default_second < 0:
-            return True
-        return self.knowledge.second >= self._default_second + DEFAULT_EVERY
-
-    async def _emit_default(self) -> None:
+    async def _renew_default(self) -> None:
+        """Emit the list of visitors that are not known yet, if it is due."""
         async with self._lock:
-            top = await self._emit(self._default_partition, None)
-            await self._outbox.settle()
-        self._default_second = top.made_from.knowledge_second
+            if self._default_partition in self.owned and self.knowledge.second >= self._default_due:
+                top = await self._emit(self._default_partition, None)
+                await self._outbox.settle()
+                self._default_due = top.made_from.knowledge_second + DEFAULT_EVERY

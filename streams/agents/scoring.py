@@ -49,6 +49,8 @@ class ScoringApp:
         book = self.labels.book
         self.learning = Learning(settings.kafka, self.topics.events, self.catalogue, book)
         self.letters: Outbox = self.app.outbox(settings.kafka)
+        self.refreshing: asyncio.Future[None] | None = None
+        """Lists of active visitors that are emitted again after the newest promotion."""
         self.taking_over: asyncio.Future[None] | None = None
         """Of the newest assignment; what it restores is of no use once partitions are revoked again."""
         self.desk = ScoringDesk(
@@ -86,11 +88,16 @@ class ScoringApp:
         gc.enable()
 
     async def serve(self, served: Served) -> None:
-        """Swap ranker and knowledge as one; then emit the lists of active visitors again."""
+        """Swap ranker and knowledge as one; then begin to emit the lists of active visitors again.
+
+        The next promotion, which may be a rollback, does not wait until all have theirs.
+        """
         learner = await self.learning.successor(served.basis)
+        if self.refreshing is not None:
+            self.refreshing.cancel()
         await self.desk.serve(Serving(learner.knowledge, served.ranker))
         self.learning.switch(learner)
-        await self.desk.refresh_overtaken()
+        self.refreshing = self.app.add_future(self.desk.refresh_overtaken())
 
     async def take_over(self) -> None:
         """Own what was assigned, and emit again what the catalogue has overtaken meanwhile."""
@@ -99,7 +106,7 @@ class ScoringApp:
         unknown = self.desk.own(done, {tp.partition for tp in moved if tp.topic == name})
         if unknown:
             since, unread = now() - VISIT_SILENCE, {partition: done[partition] for partition in unknown}
-            await restore_active(
+            erased = await restore_active(
                 self.desk.active,
                 self.settings.kafka,
                 self.topics,
@@ -107,25 +114,27 @@ class ScoringApp:
                 since,
                 forgotten=self.desk.forgotten,
             )
+            for partition, visitor in erased:
+                await self.desk.forget(partition, visitor)
         self.desk.restored()
         await self.desk.refresh_overtaken()
 
     async def score(self, batch: Iterable[EventT]) -> None:
         """Emit a list for the newest session of each visitor in the batch."""
-        newest: dict[bytes, tuple[int, Session]] = {}
+        newest: dict[tuple[int, bytes], Session] = {}
         for event in batch:
             message = event.message
             if message.value is None:
-                newest.pop(message.key, None)
+                newest.pop((message.partition, message.key), None)
                 await self.desk.forget(message.partition, message.key)
                 continue
             try:
-                newest[message.key] = message.partition, decode_session(message.value)
+                newest[message.partition, message.key] = decode_session(message.value)
             except RefusedRecordError as refusal:
                 self.vitals.counts["dead_letters"] += 1
                 await bury(self.letters, self.topics.dead_letters, message, refusal)
         await self.letters.settle()
-        await self.desk.refresh(newest.values())
+        await self.desk.refresh((partition, session) for (partition, _), session in newest.items())
 
 
 def scoring_app(settings: Settings, vitals: Vitals) -> LosslessApp:

@@ -84,7 +84,8 @@ class SessionKeeper:
         before = changed[key] if key in changed else self._stored(message.partition, key)
         if isinstance(told, Erasure):
             self._counts["erasures"] += 1
-            if before is None or before.offset < message.offset:
+            # An erasure goes to all partitions; where the visitor never was, there is nothing to be said.
+            if before is not None and before.offset < message.offset:
                 changed[key] = Erased(message.offset)
             return
         if isinstance(before, Erased):

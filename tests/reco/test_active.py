@@ -74,6 +74,17 @@ def test_a_list_is_overtaken_when_it_holds_no_more_or_catalogue_or_release_have_
     assert visitors.overtaken(NOON + 4, OFFSETS, "blend-2") == ["bob", "ann"]
 
 
+def test_lists_have_ended_from_the_moment_on_until_which_they_hold() -> None:
+    visitors = ActiveVisitors()
+    for visitor, until in zip(VISITORS, (NOON + 5, NOON + 9, None), strict=True):
+        visitors.emitted(0, session(visitor), listing("rome", holds_until=until))
+    found = [visitors.ended(NOON + later) for later in (4, 5, 6, 9, 10)]
+    assert found == [[], ["ann"], [], ["bob", "ann"], []]
+    visitors.emitted(0, session("ann"), listing("rome", holds_until=NOON + 7))
+    visitors.emitted(0, session("bob"), listing("rome", holds_until=NOON + 20))
+    assert visitors.ended(NOON + 10) == ["ann"]
+
+
 def test_visitors_go_when_their_last_event_is_too_old() -> None:
     visitors = ActiveVisitors()
     visitors.emitted(0, session("ann", last_ts=NOON - 1), listing("rome"))

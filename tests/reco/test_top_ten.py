@@ -152,6 +152,17 @@ def shop(ids: Sequence[str] = MANY) -> Catalogue:
     return catalogue
 
 
+@given(facts.sessions, catalogues())
+def test_a_list_holds_until_the_first_of_its_sales_closes_or_another_opens(
+    session: Session, catalogue: Catalogue
+) -> None:
+    top = listed(session, small_knowledge(), catalogue)
+    closings = [sale.closes_at for one in top.sales if (sale := catalogue.sale(one.sale_id))]
+    openings = [sale.opens_at for sale in catalogue.sales() if sale.opens_at > top.at]
+    changes = [*openings, *(one for one in closings if one is not None)]
+    assert top.holds_until == min(changes, default=None)
+
+
 def test_a_list_says_what_it_was_made_from() -> None:
     knowledge, session = (
         learned([act("s1"), act("s2", NOON + 1)]),

@@ -10,9 +10,10 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from reco.events import Event
+from reco.events import Erasure, Event
 from streams.cli import tenfold
 from streams.clients import producer, started
+from streams.clock import now
 from streams.history import read_history
 from streams.topics import Topic
 from tests.streams.command_line import use
@@ -80,7 +81,8 @@ async def test_who_is_erased_is_in_no_newest_state_and_no_replay_brings_them_bac
     use(world.settings, tmp_path, monkeypatch)
     asked = await asyncio.to_thread(CliRunner().invoke, tenfold, ["erase", "visitor-0", "visitor-1", "--yes"])
     assert asked.exit_code == 0, asked.output
-    await expect(world, world.topics.sessions, {GONE, BACK}, {OTHER})
+    found = await expect(world, world.topics.sessions, {GONE, BACK}, {OTHER})
+    assert len({record.partition for record in found if record.key == GONE}) == 1
     await expect(world, world.topics.recommendations, {GONE, BACK}, {OTHER})
     await send(world, *[replace(one, event_id=f"new-{one.event_id}") for one in clicks(3, 3)[1:2]])
     found = await expect(world, world.topics.sessions, {GONE}, {BACK, OTHER})
@@ -99,6 +101,23 @@ async def test_who_is_erased_is_in_no_newest_state_and_no_replay_brings_them_bac
     table, _ = await read_history(world.settings)
     visits = [table.visitor_ids[one] for one in table.visitors]
     assert sorted(visits) == ["visitor-1", *["visitor-2"] * 12]
+
+
+async def test_a_list_that_a_paused_worker_wrote_after_the_erasure_is_erased_too(world: World) -> None:
+    await world.publish(*open_sales(12))
+    await world.start("sessions").ready()
+    scoring = await world.start("scoring").ready()
+    await world.send(*clicks(1, 1))
+    view = await world.view(world.topics.recommendations)
+    await view.until(lambda found: GONE in last_of(found))
+    (late,) = (record for record in view.records if record.key == GONE)
+    await world.send(Erasure("erasure", "visitor-0", now()))
+    await view.until(lambda found: last_of(found)[GONE] is None)
+    assert await scoring.end(signal.SIGTERM) == 0
+    await world.send_raw(world.topics.recommendations, GONE, late.value)
+    await view.until(lambda found: last_of(found)[GONE] == late.value)
+    await world.start("scoring").ready()
+    await view.until(lambda found: last_of(found)[GONE] is None)
 
 
 def test_an_erasure_of_nobody_is_refused() -> None:

@@ -79,6 +79,18 @@ class Shop:
         await self.desk.refresh((0, session(f"visitor-{n}", n, self.clock())) for n in range(VISITORS))
         self.sent.lists.clear()
 
+    def held(self, visitor: str) -> tuple[str, ...]:
+        """The sales of an active visitor's newest list."""
+        known = self.desk.active.get(visitor)
+        assert known is not None
+        return known.held
+
+    def held_until(self, visitor: str) -> int | None:
+        """The moment until which an active visitor's newest list holds."""
+        known = self.desk.active.get(visitor)
+        assert known is not None
+        return known.holds_until
+
     async def follow(self, relabelled: set[str]) -> list[TopTen]:
         """The lists that are emitted again at one look at what was labelled."""
         self.sent.lists.clear()
@@ -228,9 +240,68 @@ async def test_who_is_erased_while_active_visitors_are_restored_is_not_among_the
     assert not shop.desk.forgotten
     shop.desk.own({0, 1})
     await shop.desk.forget(0, b"visitor-2")
-    assert shop.desk.forgotten == {"visitor-2"}
+    assert shop.desk.forgotten == {(0, b"visitor-2")}
     shop.desk.restored()
     assert not shop.desk.forgotten
+
+
+async def test_an_erasure_in_another_partition_leaves_who_came_back_active() -> None:
+    shop = Shop()
+    await shop.open()
+    await shop.desk.forget(1, b"visitor-1")
+    assert shop.desk.active.get("visitor-1") is not None
+    await shop.desk.forget(0, b"visitor-1")
+    assert shop.desk.active.get("visitor-1") is None
+
+
+async def test_visitors_that_are_not_known_yet_do_not_wait_until_all_others_have_their_lists() -> None:
+    shop = Shop()
+    shop.desk.own(range(topic_set(Topics()).recommendations.partitions))
+    shop.desk.restored()
+    await shop.desk.refresh((0, session(f"visitor-{n}", n, now())) for n in range(VISITORS))
+    async with shop.following() as look:
+        await look()
+        shop.sent.lists.clear()
+        shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+        await look()
+        async with asyncio.timeout(10):
+            while shop.desk.active.holding("sale-5"):
+                await asyncio.sleep(0.01)
+    assert shop.sent.lists[0].visitor_id == DEFAULT_VISITOR
+    assert "sale-5" not in {one.sale_id for one in shop.sent.lists[0].sales}
+
+
+@pytest.mark.parametrize("change", ["opens_at", "closes_at"])
+async def test_lists_that_name_a_change_that_was_put_off_are_emitted_again_when_they_end(change: str) -> None:
+    at = [now()]
+    shop, end = Shop(clock=lambda: at[0]), at[0] + HOUR // 6
+    before, after = (structs.replace(open_sales(1)[0], **{change: end + later}) for later in (0, HOUR))
+    shop.catalogue.apply(before, 0, 98)
+    await shop.open()
+    assert {shop.held_until(visitor) for visitor in shop.desk.active.visitors()} == {end}
+    async with shop.following() as look:
+        shop.catalogue.apply(after, 0, 99)
+        await look()
+        at[0] = end
+        await look()
+        async with asyncio.timeout(10):
+            while {shop.held_until(visitor) for visitor in shop.desk.active.visitors()} != {end + HOUR}:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_list_is_not_overtaken_by_the_closing_of_a_sale_that_it_does_not_hold() -> None:
+    at = [now()]
+    shop, end = Shop(clock=lambda: at[0]), at[0] + HOUR
+    await shop.open()
+    (unlisted, *_) = {sale.sale_id for sale in open_sales(12)} - set(shop.held("visitor-1"))
+    sale = shop.catalogue.sale(unlisted)
+    assert sale is not None
+    shop.catalogue.apply(structs.replace(sale, closes_at=end), 0, 98)
+    await shop.desk.refresh_overtaken()
+    holders = shop.desk.active.holding(unlisted)
+    assert "visitor-1" not in holders
+    assert shop.held_until("visitor-1") != end
+    assert {shop.held_until(visitor) for visitor in holders} <= {end}
 
 
 async def test_a_sale_that_is_now_excluded_leaves_the_lists_of_active_visitors() -> None:

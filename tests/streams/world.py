@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec.structs import replace
 
 from infra.ports import free_port
-from reco.events import Click, Event, Sale
+from reco.events import Click, Erasure, Event, Sale
 from reco.labels import SaleLabels
 from reco.lists import TopTen
 from reco.sessions import Session
@@ -111,7 +111,7 @@ class World:
         self.workers.append(Running(settings or self.settings, command, log))
         return self.workers[-1]
 
-    async def send(self, *events: Event, producer: AIOKafkaProducer | None = None) -> list[Any]:
+    async def send(self, *events: Event | Erasure, producer: AIOKafkaProducer | None = None) -> list[Any]:
         """Produce events and wait until the broker has them; where they stand."""
         topic, producer = self.topics.events.name, producer or self._producer
         futures = [await producer.send(topic, encode(one), one.visitor_id.encode()) for one in events]

@@ -104,7 +104,7 @@ class Changelog:
         """The newest states, as a reader of the topic finds them."""
         async with reader(self._kafka) as consumer:
             found = await newest_since(consumer, self._topics.sessions.name, [0], 0, newer_record)
-        return {key: one.value for key, one in found.items()}
+        return {key: one.value for (_, key), one in found.items()}
 
     async def _send(self, topic: Topic, *records: Record) -> list[int]:
         async with started(producer(self._kafka)) as sender:

@@ -1,6 +1,8 @@
 """Calibration: from a ranker's raw score, in log odds, to the probability that is observed for such scores.
 
-It never changes an order: the higher raw score keeps the higher probability.
+It never changes an order: the higher raw score keeps the higher probability. Its numbers are in lists, which
+must be the same wherever they are computed: exponentials and logarithms are the C library's, since those of
+NumPy have other last bits on other processors.
 """
 
 import math
@@ -38,9 +40,9 @@ class Sigmoid(Struct, frozen=True, tag_field="kind", tag="sigmoid"):
         if not (math.isfinite(self.slope) and math.isfinite(self.intercept) and self.slope > 0):
             raise ValueError("slope and intercept must be finite, and slope above 0")
 
-    def probabilities(self, raw: Floats) -> Floats:
+    def log_odds(self, raw: Floats) -> Floats:
         """float64[n] from float64[n] raw scores."""
-        return expit(self.slope * raw + self.intercept)
+        return self.slope * raw + self.intercept
 
 
 class Isotonic(Struct, frozen=True, tag_field="kind", tag="isotonic"):
@@ -69,11 +71,11 @@ class Isotonic(Struct, frozen=True, tag_field="kind", tag="isotonic"):
         if not (_increases(self.x) and _increases(self.y)):
             raise ValueError("x and y must increase from each entry to the next")
 
-    def probabilities(self, raw: Floats) -> Floats:
+    def log_odds(self, raw: Floats) -> Floats:
         """float64[n] from float64[n] raw scores."""
-        probabilities = np.empty(len(raw))
-        _follow(*_line(self), np.ascontiguousarray(raw, np.float64), probabilities)
-        return probabilities
+        followed = np.empty(len(raw))
+        _follow(*_line(self), np.ascontiguousarray(raw, np.float64), followed)
+        return followed
 
 
 Calibration: TypeAlias = Isotonic | Sigmoid
@@ -86,8 +88,8 @@ def _line(calibration: Isotonic) -> tuple[Floats, Floats]:
 
 
 @compiled(NOTHING(FLOAT64S, FLOAT64S, FLOAT64S, FLOAT64S))
-def _follow(x: Floats, log_odds: Floats, raw: Floats, probabilities: Floats) -> None:
-    """Write the probabilities of raw scores along the line through the points (x, log_odds)."""
+def _follow(x: Floats, log_odds: Floats, raw: Floats, followed: Floats) -> None:
+    """Write the log odds of raw scores along the line through the points (x, log_odds)."""
     for place in range(len(raw)):
         within = min(max(raw[place], x[0]), x[-1])
         after = np.searchsorted(x, within)
@@ -95,19 +97,26 @@ def _follow(x: Floats, log_odds: Floats, raw: Floats, probabilities: Floats) -> 
         if within < x[after]:
             share = (within - x[after - 1]) / (x[after] - x[after - 1])
             odds = min(odds, log_odds[after - 1] + share * (odds - log_odds[after - 1]))
-        odds += raw[place] - within
-        rare = math.exp(-abs(odds))
-        probabilities[place] = (1.0 if odds > 0 else rare) / (1.0 + rare)
+        followed[place] = odds + (raw[place] - within)
 
 
 def expit(log_odds: Floats) -> Floats:
-    """Probabilities of log odds."""
-    return np.exp(-np.logaddexp(0.0, -log_odds))
+    """Probabilities of log odds: float64[n]."""
+    probabilities = np.empty(len(log_odds))
+    _expit(np.ascontiguousarray(log_odds, np.float64), probabilities)
+    return probabilities
+
+
+@compiled(NOTHING(FLOAT64S, FLOAT64S))
+def _expit(log_odds: Floats, probabilities: Floats) -> None:
+    for place in range(len(log_odds)):
+        rare = math.exp(-abs(log_odds[place]))
+        probabilities[place] = (1.0 if log_odds[place] > 0 else rare) / (1.0 + rare)
 
 
 def logit(probabilities: Floats) -> Floats:
-    """Log odds of probabilities."""
-    return np.log(probabilities) - np.log1p(-probabilities)
+    """Log odds of probabilities: float64[n]."""
+    return np.array([math.log(one) - math.log1p(-one) for one in probabilities.tolist()])
 
 
 def fit_sigmoid(raw: Floats, labels: NDArray[np.bool_], weights: Floats) -> Sigmoid:

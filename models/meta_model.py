@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import Calibration, logit
+from models.calibration import Calibration, expit
 from models.forest import Forest
 
 
@@ -30,7 +30,7 @@ class MetaModel:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n_sales] purchase probabilities, from float32[n_features, n_sales]."""
-        return self.calibration.probabilities(self.forest.raw_scores(rows)).astype(np.float32)
+        return expit(self.calibration.log_odds(self.forest.raw_scores(rows))).astype(np.float32)
 
     def contributions(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """float64[n_sales, n_features + 1] from float32[n_features, n_sales]: what makes each log odds.
@@ -39,5 +39,5 @@ class MetaModel:
         """
         parts = self.forest.contributions(rows)
         raw = parts.sum(axis=1)
-        parts[:, -1] += logit(self.calibration.probabilities(raw)) - raw
+        parts[:, -1] += self.calibration.log_odds(raw) - raw
         return parts

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -40,16 +40,23 @@ def sample(n: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_], N
 
 @given(calibrations(), scores)
 def test_a_calibration_never_changes_the_order(calibration: Calibration, raw: NDArray[np.float64]) -> None:
-    found = calibration.probabilities(np.sort(raw)).astype(np.float32)
+    found = expit(calibration.log_odds(np.sort(raw))).astype(np.float32)
     assert (np.diff(found) >= 0).all()
     assert ((found > 0) & (found <= 1)).all()
 
 
 @given(calibrations(), st.integers(-800, 800), st.integers(1, 50))
-def test_a_higher_raw_score_has_a_higher_probability(calibration: Calibration, at: int, more: int) -> None:
-    low, high = calibration.probabilities(np.array([at / 100, (at + more) / 100]))
-    assume(high < 1 - 1e-12)  # nearer to 1, a float64 no longer tells them apart
+def test_a_higher_raw_score_has_higher_log_odds(calibration: Calibration, at: int, more: int) -> None:
+    low, high = calibration.log_odds(np.array([at / 100, (at + more) / 100]))
     assert low < high
+
+
+@given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=30).map(np.array))
+def test_probabilities_are_those_of_the_logistic_function(log_odds: NDArray[np.float64]) -> None:
+    expected = 1 / (1 + np.exp(-np.maximum(log_odds, -700)))
+    assert expit(log_odds) == pytest.approx(expected, rel=1e-12, abs=1e-300)
+    between = log_odds[np.abs(log_odds) < 30]
+    assert logit(expit(between)) == pytest.approx(between, rel=1e-3, abs=1e-9)
 
 
 @given(calibrations())
@@ -63,7 +70,7 @@ def test_an_isotonic_calibration_is_that_of_a_plain_interpolation(
 ) -> None:
     x, log_odds = np.array(calibration.x), logit(np.array(calibration.y))
     plain = expit(np.interp(raw, x, log_odds) + raw - np.clip(raw, x[0], x[-1]))
-    assert calibration.probabilities(raw) == pytest.approx(plain, rel=1e-9)
+    assert expit(calibration.log_odds(raw)) == pytest.approx(plain, rel=1e-9)
 
 
 def test_an_isotonic_calibration_joins_the_centres_by_straight_lines_of_log_odds() -> None:
@@ -71,12 +78,12 @@ def test_an_isotonic_calibration_joins_the_centres_by_straight_lines_of_log_odds
     raw = np.array([-1.0, 1.0, 0.0, -3.0, 2.5])
     middle = expit((logit(np.array([0.2])) + logit(np.array([0.6]))) / 2)[0]
     below, above = expit(logit(np.array([0.2, 0.6])) + np.array([-2.0, 1.5]))
-    assert calibration.probabilities(raw) == pytest.approx([0.2, 0.6, middle, below, above])
+    assert expit(calibration.log_odds(raw)) == pytest.approx([0.2, 0.6, middle, below, above])
 
 
 def test_a_sigmoid_is_platts() -> None:
     raw = np.array([-2.0, 0.0, 3.0])
-    assert Sigmoid(0.5, -1.0).probabilities(raw) == pytest.approx(1 / (1 + np.exp(-(0.5 * raw - 1))))
+    assert Sigmoid(0.5, -1.0).log_odds(raw) == pytest.approx(0.5 * raw - 1)
 
 
 @pytest.mark.parametrize("fit", [fit_sigmoid, fit_isotonic])
@@ -85,7 +92,7 @@ def test_a_fitted_calibration_finds_the_probabilities_behind_a_sample(
 ) -> None:
     calibration = fit(*sample(40_000, seed=5))
     raw = np.linspace(-3, 3, 13)
-    assert calibration.probabilities(raw) == pytest.approx(expit(raw / 2 - 1), abs=0.03)
+    assert expit(calibration.log_odds(raw)) == pytest.approx(expit(raw / 2 - 1), abs=0.03)
 
 
 def test_platt_scaling_finds_slope_and_intercept() -> None:
@@ -126,15 +133,15 @@ def test_weights_count_as_repetitions_would() -> None:
     repeated = np.repeat(raw, times), np.repeat(labels, times), np.ones(times.sum())
     for fit in (fit_sigmoid, fit_isotonic):
         at = np.linspace(-2, 2, 9)
-        weighted = fit(raw, labels, times.astype(float)).probabilities(at)
-        assert weighted == pytest.approx(fit(*repeated).probabilities(at), rel=1e-4)
+        weighted = fit(raw, labels, times.astype(float)).log_odds(at)
+        assert expit(weighted) == pytest.approx(expit(fit(*repeated).log_odds(at)), rel=1e-4)
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_platt_scaling_of_scores_without_worth_gives_about_the_rate_that_there_is(right: bool) -> None:  # noqa: FBT001
     raw, labels, weights = sample(1000, seed=1)
     labels &= right
-    got = fit_sigmoid(-raw, labels, weights).probabilities(np.sort(-raw))
+    got = expit(fit_sigmoid(-raw, labels, weights).log_odds(np.sort(-raw)))
     assert got == pytest.approx(np.average(labels, weights=weights), abs=0.01)
     assert (np.diff(got) > 0).all()
 
@@ -189,3 +196,12 @@ def test_the_meta_model_keeps_the_order_of_its_forest() -> None:
         found = MetaModel("any", forest, calibration).score(rows)
         assert (np.diff(found[np.argsort(raw)]) >= 0).all()
         assert len(np.unique(found)) == len(np.unique(raw))
+
+
+def test_contributions_add_up_to_the_log_odds_however_sure_the_calibration_is() -> None:
+    forest = Forest.parse(forest_text(FEATURES))
+    rows = np.random.default_rng(3).lognormal(0, 2, (3, 50)).astype(np.float32)
+    calibration = Sigmoid(500.0, 100.0)
+    expected = calibration.log_odds(forest.raw_scores(rows))
+    assert (expected > 40).any(), "whose probability is 1 in a float64"
+    assert MetaModel("any", forest, calibration).contributions(rows).sum(axis=1) == pytest.approx(expected)

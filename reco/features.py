@@ -30,7 +30,7 @@ LOWEST_BYTE: Final = np.uint32(255)
 FAMILIES = (Popularity, CoVisitation, SessionKnn, SegmentPopularity, Revisits, Moment, Attributes, Similarity)
 SHARED: Final = frozenset(family.name for family in FAMILIES if issubclass(family, SaysToMany))
 """Families that say the same to many visitors; see `SaysToMany`."""
-VERSIONS: Final[Mapping[str, int]] = {SegmentPopularity.name: 3}
+VERSIONS: Final[Mapping[str, int]] = {Popularity.name: 2, SegmentPopularity.name: 3}
 """Versions of families whose features have changed their meaning; all others are at 1."""
 
 

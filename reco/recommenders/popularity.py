@@ -85,9 +85,10 @@ class Popularity:
     outrank one that is hot now. Counts are given as of the moment of asking, or of the newest action on any
     candidate if that was before it: a log of years ago says the same as if it were read in its own time.
 
-    A rate is smoothed towards that of all candidates, at most 1. A trend is the ratio of two counts,
-    each per its half-life: above 1 for a sale that is rising. `age` and `idle` are
-    hours since the first and the newest action on the sale, NaN if there was none.
+    A rate is smoothed towards that of all candidates, at most 1. A trend is the ratio of two counts, each
+    per its half-life: above 1 for a sale that is rising. `age` and `idle` are hours since the first and the
+    newest action on the sale, NaN if there was none. One from before the sale opened, by its own time, looked
+    at it in advance or had a wrong clock: `age` counts from the opening on.
     """
 
     name = "popularity"
@@ -110,7 +111,9 @@ class Popularity:
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """Counts, rates, trends and times of each candidate."""
-        _score(self._counts, query.candidates.slots, self._half_lives, self._as_of(query), rows)
+        candidates = query.candidates
+        opened = candidates.live.opens_at[candidates.places]
+        _score(self._counts, candidates.slots, opened, self._half_lives, self._as_of(query), rows)
 
     def shared(self, query: Query) -> tuple[int, ...]:
         """The moment as of which counts are given."""
@@ -144,10 +147,11 @@ def _learn(state: Counts, actions: Actions, half_lives: NDArray[np.int64]) -> No
         state.first[slot] = ts if state.first[slot] == 0 else min(state.first[slot], ts)
 
 
-@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
+@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64S, INT64, FLOAT32_ROWS))
 def _count(
     state: Counts,
     slots: NDArray[np.int32],
+    opened: NDArray[np.int64],
     half_lives: NDArray[np.int64],
     as_of: int,
     rows: NDArray[np.float32],
@@ -167,7 +171,8 @@ def _count(
     for position in range(len(slots)):
         slot = slots[position]
         known = slot >= 0 and state.last[slot] > 0
-        ages[0, position] = max(as_of - state.first[slot], 0) / HOUR if known else math.nan
+        first = max(state.first[slot], opened[position]) if known else 0
+        ages[0, position] = max(as_of - first, 0) / HOUR if known else math.nan
         ages[1, position] = max(as_of - state.last[slot], 0) / HOUR if known else math.nan
 
 
@@ -183,15 +188,16 @@ def rate(wanted: NDArray[np.float32], clicks: NDArray[np.float32], rates: NDArra
         rates[position] = (wanted[position] + PRIOR_CLICKS * usual) / (clicks[position] + PRIOR_CLICKS)
 
 
-@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64, FLOAT32_ROWS))
+@compiled(NOTHING(COUNTS, INT32S, INT64S, INT64S, INT64, FLOAT32_ROWS))
 def _score(
     state: Counts,
     slots: NDArray[np.int32],
+    opened: NDArray[np.int64],
     half_lives: NDArray[np.int64],
     as_of: int,
     rows: NDArray[np.float32],
 ) -> None:
-    _count(state, slots, half_lives, as_of, rows)
+    _count(state, slots, opened, half_lives, as_of, rows)
     n_counted = len(half_lives)
     for number in range(len(RATED)):
         wanted, clicks = RATED[number]

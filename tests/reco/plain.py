@@ -77,9 +77,12 @@ def relative(ts: int, to: int, half_life: int) -> float:
 
 
 def plain_popularity(
-    parameters: PopularityParameters, steps: Sequence[Step], ids: Sequence[str], at: int
+    parameters: PopularityParameters, steps: Sequence[Step], ids: Sequence[str], at: int, opened: int = 0
 ) -> Scores:
-    """All actions added up by the formula, as of the newest on any of the sales; `at` is not before it."""
+    """All actions added up by the formula, as of the newest on any of the sales; `at` is not before it.
+
+    All sales have been open since `opened`.
+    """
     known = [step for step in steps if step.action.sale_id in set(ids)]
     newest = max((step.action.ts for step in known), default=0)
     assert newest <= at
@@ -108,9 +111,10 @@ def plain_popularity(
             (quick / getattr(parameters, faster) + prior) / (slow * prior + prior)
             for quick, slow in zip(scores[f"clicks_{faster}"], scores[f"clicks_{slower}"], strict=True)
         ]
-    for name, nearest in (("age", min), ("idle", max)):
-        times = [[step.action.ts for step in known if step.action.sale_id == sale] for sale in ids]
-        scores[name] = [(newest - nearest(own)) / HOUR if own else math.nan for own in times]
+    times = [[step.action.ts for step in known if step.action.sale_id == sale] for sale in ids]
+    first = [max(min(own), min(opened, newest)) if own else math.nan for own in times]
+    scores["age"] = [(newest - one) / HOUR for one in first]
+    scores["idle"] = [(newest - max(own)) / HOUR if own else math.nan for own in times]
     return scores
 
 

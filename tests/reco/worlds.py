@@ -23,6 +23,8 @@ NOON = 1_600_000_000_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+OPENED = NOON - HOUR
+"""When sales opened, ms."""
 FIRST_SECOND = (NOON + 200 * DAY) // 1000
 """Broker append time of what is learned first, s: so late that no event comes from the future."""
 SALES = tuple(f"s{number}" for number in range(12))
@@ -108,10 +110,10 @@ def small_knowledge(
 
 
 def open_sales(ids: Sequence[str] = SALES) -> LiveSales:
-    """These sales, open around noon."""
+    """These sales, open since `OPENED`."""
     catalogue = Catalogue(partitions=1)
     for offset, sale_id in enumerate(ids):
-        catalogue.apply(Sale(sale_id, sale_id, NOON - HOUR), 0, offset)
+        catalogue.apply(Sale(sale_id, sale_id, OPENED), 0, offset)
     return catalogue.live(NOON)
 
 

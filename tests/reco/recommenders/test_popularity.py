@@ -15,6 +15,7 @@ from tests.reco.worlds import (
     HOUR,
     MINUTE,
     NOON,
+    OPENED,
     SALES,
     act,
     described,
@@ -50,7 +51,7 @@ def said(feature: str, log: list[Action], ids: tuple[str, ...] = SALES, at: int 
 def test_it_is_that_of_the_plain_reference(log: list[Action], some: PopularityParameters, later: int) -> None:
     knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(popularity=some)))
     ids = sorted(SALES)
-    plain = plain_popularity(some, steps_of(log), ids, NOON + later)
+    plain = plain_popularity(some, steps_of(log), ids, NOON + later, OPENED)
     got = described(knowledge, None, open_sales(ids), features_of("popularity"), NOON + later)
     for feature in Popularity.features:
         expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
@@ -60,7 +61,7 @@ def test_it_is_that_of_the_plain_reference(log: list[Action], some: PopularityPa
 def test_a_long_log_is_that_of_the_plain_reference() -> None:
     log = long_log(seed=5, length=1000)
     ids, at = sorted({action.sale_id for action in log}), NOON + 30 * DAY
-    plain = plain_popularity(PopularityParameters(), steps_of(log), ids, at)
+    plain = plain_popularity(PopularityParameters(), steps_of(log), ids, at, OPENED)
     got = described(learned(log), None, open_sales(ids), features_of("popularity"), at)
     for feature in Popularity.features:
         expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
@@ -146,7 +147,13 @@ def test_a_sale_that_rises_has_a_trend_above_one_that_falls() -> None:
 
 
 def test_age_and_idleness_are_hours_since_the_first_and_the_newest_action() -> None:
-    log = [act("s1", NOON - 90 * MINUTE), act("s1", NOON - 3 * HOUR), act("s2", NOON, kind=Cart)]
-    assert said("age", log, ("s1", "s2")) == [3.0, 0.0]
-    assert said("idle", log, ("s1", "s2")) == [1.5, 0.0]
+    log = [act("s1", NOON - 15 * MINUTE), act("s1", NOON - 45 * MINUTE), act("s2", NOON, kind=Cart)]
+    assert said("age", log, ("s1", "s2")) == [0.75, 0.0]
+    assert said("idle", log, ("s1", "s2")) == [0.25, 0.0]
     assert math.isnan(said("age", log, ("s3",))[0])
+
+
+def test_no_sale_is_older_than_it_is_open_whatever_a_wrong_clock_says() -> None:
+    log = [act("s1", NOON - YEARS), act("s1", NOON)]
+    assert said("age", log, ("s1",)) == [(NOON - OPENED) / HOUR]
+    assert said("age", log[:1], ("s1",)) == [0.0]

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 """Bootstrap draws; the ends of a 95 % interval then stand on 25 draws each."""
 COVERAGE = 0.95
+FEWEST_UNITS = 2
+"""Of which a draw can differ from another."""
 CELLS_AT_ONCE = 4_000_000
 """Counts drawn in one block, 32 MB: large enough for a fast matrix product."""
 
 
 class Estimate(Struct, frozen=True):
-    """A figure with the ends of its 95 % bootstrap interval."""
+    """A figure with the ends of its 95 % bootstrap interval; NaN where that is not known."""
 
     mean: float
     low: float
@@ -72,11 +74,11 @@ class Resampled(NamedTuple):
     def uplift(self, column: int, other: int) -> Estimate:
         """How much the mean of `column` is above that of `other`, in per cent of that, paired.
 
-        Draws in which `other` has nothing are left out; NaN if it has nothing in any.
+        Draws in which `other` has nothing are left out; NaN if it has nothing at all.
         """
-        usable = self.draws[:, other] > 0
-        if not usable.any():
+        if not self.means[other] > 0:
             return Estimate(nan, nan, nan)
+        usable = ~(self.draws[:, other] <= 0)
         ratios = self.draws[usable, column] / self.draws[usable, other]
         return _estimate(100 * (self.means[column] / self.means[other] - 1), 100 * (ratios - 1))
 
@@ -85,6 +87,8 @@ def resample(
     values: NDArray[np.float64], units: Units, resamples: int = RESAMPLES, seed: int = 0
 ) -> Resampled:
     """The weighted means of `values`, float64[n_columns, n_questions], and `resamples` draws of them.
+
+    Where there is one unit only, all draws would be the same and say nothing: they are NaN.
 
     Raises:
         ValueError: there is no question.
@@ -111,6 +115,8 @@ def _draw(
 ) -> NDArray[np.float64]:
     """float64[times, n_columns]: the means when as many units as there are, are drawn with replacement."""
     n = len(sizes)
+    if n < FEWEST_UNITS:
+        return np.full((times, sums.shape[1]), nan)
     drawn = np.stack([np.bincount(random.integers(n, size=n), minlength=n) for _ in range(times)])
     counts = drawn.astype(np.float64)
     means: NDArray[np.float64] = (counts @ sums) / (counts @ sizes)[:, None]

@@ -82,9 +82,10 @@ def scorer_bars(summary: Summary) -> str:
         axes.errorbar(
             means, np.arange(len(ranked)), xerr=reach.clip(0), fmt="none", ecolor=_INK, elinewidth=1
         )
-        axes.set_xlim(0, max(1.12 * max(one.high for one in figures), 1e-9))
-        for place, one in enumerate(figures):
-            _value(axes, one.high, place, f"{one.mean:.4f}")
+        ends = np.fmax(means, [one.high for one in figures]).tolist()  # NaN where no interval is known
+        axes.set_xlim(0, max(1.12 * max(ends), 1e-9))
+        for place, (end, mean) in enumerate(zip(ends, means.tolist(), strict=True)):
+            _value(axes, end, place, f"{mean:.4f}")
         legend += _published_line(axes, summary)
         axes.set_xlabel(summary.about.metrics[0].name)
         _legend_above(figure, legend)

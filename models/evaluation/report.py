@@ -1,6 +1,6 @@
 """The report of an evaluation: one HTML file that begins with what a reader wants, and a terminal table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -49,13 +49,19 @@ def terminal_table(summary: Summary) -> Table:
             nothing += 1
             continue
         style = "bold" if row.scorer.kind == "ranker" else ""
-        figures = [f"{_short(one.mean)} ±{_short((one.high - one.low) / 2)}" for one in row.figures]
+        figures = [f"{_short(one.mean)}{_half(one, _short)}" for one in row.figures]
         over = _uplift(row)
-        uplift = f"{over.mean:+.1f} % ±{(over.high - over.low) / 2:.1f}" if over else ""
+        uplift = f"{over.mean:+.1f} %{_half(over, '{:.1f}'.format)}" if over else ""
         table.add_row(*(Text(cell) for cell in (row.scorer.name, *figures, uplift)), style=style)
     if nothing:
         table.add_row(f"{nothing} more found nothing")
     return table
+
+
+def _half(one: Estimate, written: Callable[[float], str]) -> str:
+    """Half of the interval, where it is known."""
+    half = (one.high - one.low) / 2
+    return f" ±{written(half)}" if isfinite(half) else ""
 
 
 def _short(figure: float) -> str:
@@ -87,13 +93,13 @@ def headline(summary: Summary) -> str:
 def _opening(summary: Summary) -> str:
     main = _main(summary)
     cards = [
-        (metric.name, f"{one.mean:.4f}", f"{one.low:.4f} to {one.high:.4f}")
+        (metric.name, f"{one.mean:.4f}", _interval(one, "{:.4f}"))
         for metric, one in zip(summary.about.metrics, main.figures, strict=True)
     ]
     over = _uplift(main)
     if over:
         name = f"{summary.about.metrics[0].name} over the best single"
-        cards.append((name, f"{over.mean:+.1f} %", f"{over.low:+.1f} to {over.high:+.1f} %"))
+        cards.append((name, f"{over.mean:+.1f} %", _interval(over, "{:+.1f} %")))
     if summary.calibrated:
         error = summary.calibrated.error
         cards.append(
@@ -244,15 +250,20 @@ def _doubt(difference: Estimate) -> str:
 
 
 def _figure(one: Estimate, tag: str = "span") -> str:
-    return f"<{tag}>{one.mean:.4f}</{tag}> <small>{one.low:.4f}–{one.high:.4f}</small>"  # noqa: RUF001 - a range
+    return f"<{tag}>{one.mean:.4f}</{tag}> <small>{_interval(one, '{:.4f}', '–')}</small>"  # noqa: RUF001 - a range
 
 
 def _difference(one: Estimate) -> str:
-    return f"{one.mean:+.4f} <small>{one.low:+.4f} to {one.high:+.4f}</small>"
+    return f"{one.mean:+.4f} <small>{_interval(one, '{:+.4f}')}</small>"
 
 
 def _percent(one: Estimate, tag: str = "span") -> str:
-    return f"<{tag}>{one.mean:+.1f} %</{tag}> <small>{one.low:+.1f} to {one.high:+.1f}</small>"
+    return f"<{tag}>{one.mean:+.1f} %</{tag}> <small>{_interval(one, '{:+.1f}')}</small>"
+
+
+def _interval(one: Estimate, written: str, between: str = " to ") -> str:
+    """The ends of an interval; of one group of questions only, none is known."""
+    return between.join(map(written.format, (one.low, one.high))) if isfinite(one.low) else "± not known"
 
 
 def _facts(facts: Mapping[str, object]) -> str:

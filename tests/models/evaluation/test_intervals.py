@@ -105,6 +105,14 @@ def test_draws_in_which_the_other_has_nothing_say_nothing_about_uplift() -> None
     assert (one.mean, one.low, one.high) == (0, 0, 0)
 
 
+def test_of_one_group_the_mean_is_known_and_no_interval() -> None:
+    for units in (by_cluster(np.zeros(3, np.int64)), by_window(np.zeros(3, np.int64))):
+        found = resample(np.array([[0.2, 0.2, 0.2], [0.1, 0.3, 0.5]]), units)
+        for one, mean in ((found.estimate(1), 0.3), (found.difference(1, 0), 0.1), (found.uplift(1, 0), 50)):
+            assert one.mean == pytest.approx(mean)
+            assert np.isnan([one.low, one.high]).all()
+
+
 def test_no_questions_have_no_mean() -> None:
     with pytest.raises(ValueError, match="nothing was asked"):
         resample(np.zeros((2, 0)), by_cluster(np.zeros(0, np.int64)))

@@ -124,6 +124,19 @@ def test_a_difference_that_may_be_chance_is_called_so() -> None:
     assert "which may be chance" in headline(found.summary)
 
 
+def test_of_one_visitor_no_interval_is_known(tmp_path: Path) -> None:
+    found = by_hand([[1, 2, 2], [1, 1, 2]], ["recommender", "ranker"], clusters=np.zeros(3, np.int64))
+    write_report(found, tmp_path / "report.html")
+    page = unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "which may be chance" in page
+    assert "± not known" in page
+    assert "nan" not in page
+    console = Console(width=120, record=True, file=None, quiet=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(terminal_table(found.summary))
+    assert "±" not in captured.get().replace("±0", "")
+
+
 @pytest.mark.parametrize("kinds", [["baseline", "rule"], ["baseline", "baseline"], ["ranker", "challenger"]])
 def test_it_can_be_written_of_the_least_that_was_measured(tmp_path: Path, kinds: list[Kind]) -> None:
     write_report(by_hand([[1, 0], [2, 1]], kinds), tmp_path / "report.html")

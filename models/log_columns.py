@@ -35,8 +35,10 @@ LIST_COLUMNS = frozenset(("list_id", "position"))
 """What an impression says about itself; context of other events."""
 MAX_CONTEXT = 16
 """Entries in the context of an event, see `reco.events.Context`."""
-MISSING: frozenset[str | None] = frozenset((None, "", "NaN", "nan"))
-"""What a missing value looks like; NaN is what data frames write for one."""
+MISSING: frozenset[str | None] = frozenset(
+    (None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "Null", "null", r"\N")
+)
+"""What a missing value looks like, as data frames and exports of databases write it; NA is Namibia."""
 ROW_INTERVAL = 1000
 """Time between two rows whose times are made up, ms; far below the silence that ends a visit."""
 

@@ -96,13 +96,13 @@ def test_a_time_that_is_none_is_left_to_be_refused(tmp_path: Path, text: str) ->
     assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == text
 
 
-@pytest.mark.parametrize("missing", [None, "", "NaN", "nan"])
+@pytest.mark.parametrize("missing", [None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "null", r"\N"])
 def test_a_missing_value_is_no_visitor_no_session_and_no_context(tmp_path: Path, missing: str | None) -> None:
-    row: Row = {**WHO, "visitor_id": missing, "session_id": missing, "device": missing}
+    row: Row = {**WHO, "visitor_id": missing, "session_id": missing, "device": missing, "country": "NA"}
     event = plain(tmp_path).event(1, row)
     assert event["visitor_id"] is None
     assert "session_id" not in event
-    assert "context" not in event
+    assert event["context"] == {"country": "NA"}
 
 
 def test_a_purchase_takes_quantity_price_and_currency_and_others_keep_them_as_context(tmp_path: Path) -> None:

@@ -21,10 +21,12 @@ def in_a_folder(path: Path | None) -> Path | None:
     """A file to be written, once it is known that it can be: work of hours must not be lost for its name.
 
     Raises:
-        typer.BadParameter: there is no folder for it.
+        typer.BadParameter: there is no folder for it, or it is a folder itself.
     """
     if path is not None and not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file")
     return path
 
 

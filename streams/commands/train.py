@@ -50,14 +50,14 @@ def train(
 
     given = read_parameters(parameters)
     boosting = boosting_of(sets, given.boosting)
-    meaning = meaning_of(renames, types, seconds, times_from)
+    meaning, folder = meaning_of(renames, types, seconds, times_from), load().releases_dir()
     with progress(console, f"reading {name_of(path)}") as told:
         table, catalogue, labels = read_history(path, sales, meaning, told, console)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
         training = train_release(table, catalogue, given.recommenders, boosting, plan, labels=labels, **made)  # type: ignore[arg-type]
-    release = write_release(load().releases_dir(), training, FEATURES).name
+    release = write_release(folder, training, FEATURES).name
     metrics = (f"{name}: {value:.4f}" for name, value in training.metrics.items())
     said = f"release {release}; `tenfold releases promote {release}` makes it live."
     console.print(*metrics, said, sep="\n", highlight=False)

@@ -66,6 +66,7 @@ def tune(
 
     asked, content = tasks.asked_of(table, task, catalogue), tasks.known_content(catalogue, labels, task.seed)
     found = find(asked, start.recommenders, tell, task.seed)
+    write_parameters(output, Tuned(found, start.boosting))
     with progress(console, f"{len(table):,} events: learning, then growing forests") as told:
         grown = tune_forest(asked, found, boosting, content, tell=tell, progress=told)
     write_parameters(output, Tuned(found, {name: getattr(grown, name) for name in FOREST}))

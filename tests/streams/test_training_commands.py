@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from models.event_table import EventTable
 from models.releases import load_release
-from reco.errors import EventLogError, TrainingError
+from reco.errors import EventLogError, SettingsError, TrainingError
 from reco.features import FEATURES
 from reco.parameters import HOUR, Parameters
 from streams.cli import tenfold
@@ -226,6 +226,25 @@ def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Resul
         command("evaluate", log, "--protocol", "next-click", "--seconds")
 
 
+def test_settings_that_cannot_work_are_told_before_a_log_is_trained_on(
+    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENFOLD_TOPICS_PARTITIONS", "many")
+    with pytest.raises(SettingsError, match="partitions"):
+        command("train", tmp_path / "no log is looked for.csv")
+
+
+def test_what_was_tuned_is_kept_if_there_is_too_little_to_grow_forests_on(
+    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
+    monkeypatch.setattr("models.training.FEWEST_POSITIVES", 100_000)
+    log, found = written(tmp_path / "log.csv", shop_log(300)), tmp_path / "found.json"
+    with pytest.raises(TrainingError):
+        command("tune", log, "--protocol", "next-click", "-o", found)
+    assert read_parameters(found).recommenders != Parameters()
+
+
 def test_a_wrong_row_of_the_sales_is_named(command: Callable[..., Result], tmp_path: Path) -> None:
     log, sales = written(tmp_path / "log.csv", shop_log(50)), tmp_path / "sales.csv"
     sales.write_text("sale_id,title,opens_at\nsale00,Rome,soon\n")
@@ -247,6 +266,8 @@ def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_pat
         (("evaluate", "--protocol", "purchase", "--report", "no/r.html"), "there is no folder no"),
         (("evaluate", "--protocol", "purchase", "--json", "no/r.json"), "there is no folder no"),
         (("tune", "--protocol", "purchase", "-o", "no/p.json"), "there is no folder no"),
+        (("tune", "--protocol", "purchase", "-o", "."), ". is a folder; name a file"),
+        (("evaluate", "--protocol", "purchase", "--report", "."), ". is a folder; name a file"),
         (("evaluate", "--protocol", "purchase", "--set", "trees=0"), "Expected `int` >= 1"),
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
         (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),

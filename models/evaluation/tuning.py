@@ -73,10 +73,7 @@ def tune(
     Raises:
         TrainingError: there is nothing to tune on.
     """
-    sought = asked.trained & (asked.walk.targets >= 0)
-    if not sought.any():
-        raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
-    asked = before_the_test(asked, sought, MAX_ASKED, seed)
+    asked = before_the_test(asked, asked.trained & (asked.walk.targets >= 0), MAX_ASKED, seed)
     best: Given = msgspec.to_builtins(parameters)
     _choose_segments(asked, best, tell)
     for names in zip_longest(*(tuple(tried) for tried in GROUPS.values())):
@@ -116,8 +113,17 @@ def measure(asked: Asked, given: Given) -> dict[str, float]:
 
 
 def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int) -> Asked:
-    """The walk up to the last question that trains, asking `count` of `some` of them (bool[n_rows])."""
-    used = np.zeros(len(some), np.bool_)
+    """The walk up to the last question that trains, asking `count` of `some` of them (bool[n_rows]).
+
+    None of those that are asked once the test has begun, in sessions that began before.
+
+    Raises:
+        TrainingError: there is nothing to ask.
+    """
+    asked_in, used = asked.walk.asked_in, np.zeros(len(some), np.bool_)
+    some = some & (asked_in < asked_in[asked.tested].min())
+    if not some.any():
+        raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
     used[np.random.default_rng(seed).permutation(np.flatnonzero(some))[:count]] = True
     walk = asked.walk.only(used)
     end = int(np.flatnonzero(walk.steps < 0)[-1]) + 1
@@ -125,10 +131,11 @@ def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int
 
 
 def _choose_segments(asked: Asked, best: Given, tell: Callable[[Trial], None]) -> None:
-    """Try all names of the context, three at a time, and keep the best three."""
+    """Try all names of the context, three at a time, and keep the best three; all, if there are no more."""
     names = sorted({name for values in asked.walk.table.context_values for name in values})
-    if len(names) < len(SEGMENTS):
+    if not names:
         return
+    names += [name for name in best["segments"] if name not in names][: max(len(SEGMENTS) - len(names), 0)]
     figures: dict[str, float] = {}
     for start in range(0, len(names), len(SEGMENTS)):
         three = [*names[start : start + len(SEGMENTS)], *names][: len(SEGMENTS)]

@@ -1,17 +1,21 @@
 """Evaluations as a whole, on a small shop: what is known is found, and the trained ranker finds it best."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from models.evaluation.protocols import next_click
 from models.evaluation.results import Results
 from models.evaluation.run import LISTED
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
-from models.evaluation.tuning import GROUPS, Trial, tune
+from models.evaluation.tuning import GROUPS, Trial, before_the_test, tune
+from models.event_table import table_of
 from models.training import Boosting
 from reco.errors import TrainingError
 from reco.parameters import Parameters
+from tests.models.histories import HOUR, MINUTE, did
 from tests.models.shop_logs import shop_log
 
 QUICK = Boosting(trees=60, num_leaves=15, min_data_in_leaf=20, threads=1)
@@ -87,6 +91,38 @@ def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:
         tune(asked, Parameters())
 
 
+def test_nothing_is_tuned_on_that_is_asked_once_the_test_has_begun() -> None:
+    log = [
+        did(sale, start * MINUTE + place * HOUR, f"v{start}", f"s{start}")
+        for start in range(4)
+        for place, sale in enumerate("abc")
+    ]
+    asked = next_click(table_of(log), 0.25, 0.75, frozen=False)
+    assert asked.trained.sum() == 6
+    begun = asked.walk.asked_at[asked.tested].min()
+    walk = before_the_test(asked, asked.trained, 100, seed=0).walk
+    asked_at = walk.asked_at[~walk.steps[walk.steps < 0]]
+    assert len(asked_at) == 3
+    assert (asked_at < begun).all()
+    late = asked.trained & (asked.walk.asked_at >= begun)
+    with pytest.raises(TrainingError, match="there is nothing to find"):
+        before_the_test(asked, late, 100, seed=0)
+
+
+@pytest.mark.parametrize("names", [("region",), ("region", "platform")])
+def test_segments_are_found_in_a_log_with_few_columns(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
+    monkeypatch.setattr("models.evaluation.tuning.GROUPS", {})
+    table = shop_log(300)
+    contexts = [{name: f"{name} {number}" for name in names} for number in range(5)]
+    told = replace(table, context_values=contexts, contexts=(table.visitors % 5).astype(np.int32))
+    found = tune(asked_of(told, task("next-click")), Parameters()).segments
+    assert set(names) <= set(found)
+    assert len(set(found)) == 3
+
+
 def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -97,7 +133,7 @@ def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
     found = tune(asked, Parameters(), trials.append)
     tried = {trial.parameter for trial in trials}
     every = {f"{group}.{name}".rstrip(".") for group, values in GROUPS.items() for name in values}
-    assert tried == every
+    assert tried == every | {"segments"}
     best = max(
         (trial for trial in trials if trial.parameter == "covisitation.now"), key=lambda trial: trial.figure
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from models.meta_model import MetaModel
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
-from models.targets import next_clicks, next_purchases, purchases_per_click
+from models.targets import Target, next_clicks, next_purchases, purchases_per_click, target_for
 from models.text import FILE as TEXT_FILE
 from models.training import (
     CONTENT,
@@ -40,18 +40,12 @@ from reco.labels import SaleLabels
 from reco.metrics import expected_calibration_error, ndcg
 from reco.parameters import HOUR, Parameters
 from reco.recommenders.popularity import Popularity
-from reco.recommenders.protocol import PURCHASE
 from reco.rules import bought
 
-Target: TypeAlias = Literal["purchase", "graded", "click"]
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
 MAX_MOMENTS: Final = 100_000
 """Moments that are learned from, at most: of those that lead to the target, and of the others."""
-ENOUGH_PURCHASES: Final = 2_000
-"""Fewer purchases than this teach too little by themselves; clicks teach with them."""
-FEWEST_PURCHASES: Final = 200
-"""Fewer than this cannot say how probable a purchase is; the next click is learned instead."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +53,7 @@ class Plan:
     """What to train for.
 
     Attributes:
-        target: what a list is to lead to: a purchase; a purchase, or else a click, which is worth less
-            (`graded`); a click. None: the first of them that there are enough purchases for.
+        target: what a list is to lead to. None: the first of `Target` that there are enough purchases for.
         window: within how many hours a purchase counts, unless it is in the same session.
         seed: of every draw.
     """
@@ -93,7 +86,7 @@ def train_release(
     """
     if not len(table):
         raise TrainingError("there is no event to learn from yet; let some come in, or import a log")
-    target = plan.target or _target(table)
+    target = plan.target or target_for(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)
     examples = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
@@ -153,13 +146,6 @@ def _size(table: EventTable, examples: Examples) -> dict[str, int]:
         "events": len(table),
         "moments": len(examples.groups),
     }
-
-
-def _target(table: EventTable) -> Target:
-    purchases = int((table.kinds == PURCHASE).sum())
-    if purchases < FEWEST_PURCHASES:
-        return "click"
-    return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
 
 
 def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, plan: Plan) -> Moments:

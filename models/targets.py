@@ -1,13 +1,26 @@
-"""Targets: which sale a visitor bought, or looked at, after each row of a log; what rankers learn to find."""
+"""Targets: which sale a visitor bought, or looked at, after each row of a log; what rankers learn to find.
+
+The next one is the next to be appended, as a stream has it; if it had happened before the row, and came late,
+there was nothing to predict.
+"""
+
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.event_table import NO_SESSION, EventTable
 from models.walk import NOTHING_BOUGHT
+from reco.parameters import SECOND
 from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
 
+Target: TypeAlias = Literal["purchase", "graded", "click"]
+"""What a list is to lead to: a purchase; a purchase, or else a click, which is worth less; a click."""
+ENOUGH_PURCHASES: Final = 2_000
+"""Fewer purchases than this teach too little by themselves; clicks teach with them."""
+FEWEST_PURCHASES: Final = 200
+"""Fewer than this cannot say how probable a purchase is; the next click is learned instead."""
 MOST_OF_A_CLICK = 0.5
 """A click is worth less than a purchase, and can be told from one, even in a log with few clicks."""
 
@@ -24,10 +37,18 @@ def session_numbers(table: EventTable) -> NDArray[np.int64]:
     return numbers
 
 
+def target_for(table: EventTable) -> Target:
+    """The first of the targets that there are enough purchases for."""
+    purchases = int((table.kinds == PURCHASE).sum())
+    if purchases < FEWEST_PURCHASES:
+        return "click"
+    return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
+
+
 def sessions_of(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Rows by session and time, where each session starts among them, and how long it is."""
+    """Rows by session and order, where each session starts among them, and how long it is."""
     sessions = session_numbers(table)
-    order = np.lexsort((np.arange(len(table)), table.ts, sessions))
+    order = _in_order(table, sessions)
     starts = np.flatnonzero(np.diff(sessions[order], prepend=-1))
     return order, starts, np.diff(starts, append=len(order))
 
@@ -35,32 +56,38 @@ def sessions_of(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], 
 def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
     """int32[n_rows]: what the visitor of each row buys next, in the same session or within `window` ms.
 
-    `NOTHING_BOUGHT` where there is none. Purchases at the very time of the row count as later, if they stand
+    `NOTHING_BOUGHT` where there is none. A purchase at the very time of the row counts as later, if it stands
     after it in the log.
     """
-    sessions = session_numbers(table)
-    order = np.lexsort((np.arange(len(table)), table.ts, table.visitors))
+    sessions, order = session_numbers(table), _in_order(table, table.visitors)
     targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
     visitor, bought = -1, -1
     for row in order[::-1].tolist():
         if table.visitors[row] != visitor:
             visitor, bought = table.visitors[row], -1
-        if bought >= 0 and (sessions[row] == sessions[bought] or table.ts[bought] - table.ts[row] <= window):
+        wait = table.ts[bought] - table.ts[row]
+        if bought >= 0 and wait >= 0 and (sessions[row] == sessions[bought] or wait <= window):
             targets[row] = table.sales[bought]
         if table.kinds[row] == PURCHASE:
             bought = row
     return targets
 
 
+def _in_order(table: EventTable, groups: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Rows by group (int[n_rows]), and in each in the order in which a stream has them."""
+    return np.lexsort((np.arange(len(table)), table.ts, table.appended // SECOND, groups))
+
+
 def next_clicks(table: EventTable) -> NDArray[np.int32]:
-    """int32[n_rows]: the sale of the next click of the same session; `NOTHING_BOUGHT` after its last one."""
+    """int32[n_rows]: the sale of the next click of the same session; `NOTHING_BOUGHT` if there is none."""
     order, starts, lengths = sessions_of(table)
     places = np.arange(len(order))
     clicked = np.where(table.kinds[order] == CLICK, places, len(order))
     coming = np.append(np.minimum.accumulate(clicked[::-1])[::-1][1:], len(order))
-    followed = coming < np.repeat(starts + lengths, lengths)
+    followed = np.flatnonzero(coming < np.repeat(starts + lengths, lengths))
+    rows, clicks = order[followed], order[coming[followed]]
     targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    targets[order[followed]] = table.sales[order[coming[followed]]]
+    targets[rows] = np.where(table.ts[clicks] >= table.ts[rows], table.sales[clicks], NOTHING_BOUGHT)
     return targets
 
 

@@ -143,13 +143,15 @@ def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | Non
     else:
         candidates = knowledge.candidates(walk.catalogue.live(at))
     query = knowledge.retrieve(knowledge.query(session, candidates, at))
-    sought = walk.targets[row : row + 1]
-    found = positions_of(sought[sought != NOTHING_BOUGHT], walk, query).tolist()
+    found = positions_of(walk.targets[row : row + 1], walk, query).tolist()
     return Question(row, query, found[0] if found else -1, session)
 
 
 def positions_of(sales: NDArray[np.integer], walk: Walk, query: Query) -> NDArray[np.intp]:
-    """int[k]: where those of `sales` (int[n], as in the table) stand that are candidates of `query`."""
+    """int[k]: where those of `sales` (int[n], as in the table) stand that are candidates of `query`.
+
+    `NOTHING_BOUGHT` is none.
+    """
     position = query.candidates.live.position
-    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales.tolist()]
+    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales[sales != NOTHING_BOUGHT].tolist()]
     return np.flatnonzero(np.isin(query.candidates.places, places))

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_table import EventTable
-from models.targets import next_purchases, sessions_of
+from models.targets import next_clicks, next_purchases, purchases_per_click, sessions_of, target_for
 from models.training_set import TrainingSet
-from models.walk import NEVER, Question, Walk, after_each, positions_of
+from models.walk import NEVER, NOTHING_BOUGHT, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
 from reco.recommenders.protocol import CLICK
+from reco.rules import bought
 
 PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
@@ -35,6 +36,9 @@ class Asked:
         windows: int32[n_rows], the window whose mean the question counts in.
         clusters: int64[n_rows], questions that are not independent of each other have the same.
         seen: at a row, the sales (int32[n], as in the table) that cannot be the answer and are no candidates.
+        relisted: whether what the visitor has bought may be listed again.
+        clicked: int32[n_rows], the sale whose click is learned from where nothing is bought; None: none is.
+        worth: how much of a purchase such a click is.
         shown: at a row, those that the visitor was shown at the moment of its question, as far as is known.
     """
 
@@ -45,6 +49,9 @@ class Asked:
     windows: NDArray[np.int32]
     clusters: NDArray[np.int64]
     seen: Callable[[int], NDArray[np.int32]] = _nothing
+    relisted: bool = True
+    clicked: NDArray[np.int32] | None = None
+    worth: float = 1.0
     shown: Callable[[int], NDArray[np.int32]] = _nothing
 
     def allowed(self, question: Question) -> NDArray[np.bool_]:
@@ -53,12 +60,18 @@ class Asked:
         seen = self.seen(question.row)
         if len(seen):
             allowed[positions_of(seen, self.walk, question.query)] = False
+        if not self.relisted:
+            allowed[bought(question.query.touches)] = False
         return allowed
 
     def teach(self, training: TrainingSet, question: Question, rows: NDArray[np.float32]) -> None:
         """Add the moment of `question` to `training`: float32[n_features, n_sales] of its candidates."""
-        shown = positions_of(self.shown(question.row), self.walk, question.query)
-        training.add(rows, question.target, self.allowed(question), shown=shown)
+        target, grade, row = question.target, 1.0, question.row
+        if self.clicked is not None and self.walk.targets[row] == NOTHING_BOUGHT:
+            clicked = positions_of(self.clicked[row : row + 1], self.walk, question.query).tolist()
+            target, grade = (clicked[0] if clicked else -1), self.worth
+        shown = positions_of(self.shown(row), self.walk, question.query)
+        training.add(rows, target, self.allowed(question), shown=shown, grade=grade)
 
 
 def hourly(
@@ -67,7 +80,8 @@ def hourly(
     """The last click of a session among all items seen so far, by hour windows of session start.
 
     The protocol of Transformers4Rec (de Souza Pereira Moreira et al., RecSys 2021, section 4) on G1 news:
-    sessions of at least 2 clicks are cut to their first 20; the last of these is to be found. `frozen` is as
+    sessions of at least 2 clicks are cut to their first 20 rows; the last click of these is to be found, and
+    other actions only teach. `frozen` is as
     published: whole sessions that started in past hours are known, nothing else. Otherwise knowledge is what
     a stream has, everything before the click; but the last gap of a session, always 30 s in that log,
     is drawn anew from all other gaps, never shorter, so that no last click is known sooner than it was made.
@@ -78,14 +92,16 @@ def hourly(
     order, starts, lengths = sessions_of(table)
     place = np.arange(len(order)) - np.repeat(starts, lengths)
     kept = place < PUBLISHED_LENGTH
-    lasts = order[starts + np.minimum(lengths, PUBLISHED_LENGTH) - 1]
+    clicks = kept & (table.kinds[order] == CLICK)
+    lasts = np.maximum.reduceat(np.where(clicks, np.arange(len(order)), 0), starts)
+    long = np.add.reduceat(clicks, starts, dtype=np.int64) >= SHORTEST
     ts = table.ts if frozen else _redrawn(table.ts, order, starts, lengths, random)
     start_of = np.empty(len(table), np.int64)
     start_of[order] = np.repeat(table.ts[order[starts]], lengths)
     hours = (start_of - table.ts.min()) // HOUR
     days = hours // 24 + 1
     asked = np.zeros(len(table), np.bool_)
-    asked[lasts[lengths >= SHORTEST]] = True
+    asked[order[lasts[long]]] = True
     sampled = random.random(len(table)) < share
     appended = (table.ts.min() + (hours + 1) * HOUR if frozen else ts) // SECOND
     asked_in = appended if frozen else table.ts // SECOND
@@ -196,19 +212,32 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
     """After each event: what the visitor buys next, within the visit or `window` ms, if anything.
 
     The newest `test_share` of the time tests; the `train_share` before it trains the meta-model, without the
-    moments whose window reaches into the test. Those whose window the log does not cover are not settled.
+    moments whose window or session reaches into the test. Those whose window or session the log does not
+    cover are not settled. As in a release, clicks teach where purchases are few, and what was bought is not
+    listed any more.
     """
-    targets = next_purchases(table, window)
+    targets, over = next_purchases(table, window), np.maximum(table.ts + window, _ends(table))
     first, last = table.ts.min(), table.ts.max()
     tested_from = last - round((last - first) * test_share)
     trained_from = tested_from - round((last - first) * train_share)
     walk = after_each(table, targets)
     return Asked(
         walk,
-        trained=(table.ts >= trained_from) & (table.ts < tested_from - window),
+        trained=(table.ts >= trained_from) & (over < tested_from),
         tested=table.ts >= tested_from,
-        settled=table.ts <= last - window,
+        settled=over <= last,
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),
+        relisted=False,
+        clicked=None if target_for(table) == "purchase" else next_clicks(table),
+        worth=purchases_per_click(table),
         shown=table.shown_to,
     )
+
+
+def _ends(table: EventTable) -> NDArray[np.int64]:
+    """int64[n_rows]: the time of the last row of the session of each."""
+    order, starts, lengths = sessions_of(table)
+    ends = np.empty(len(table), np.int64)
+    ends[order] = np.repeat(np.maximum.reduceat(table.ts[order], starts), lengths)
+    return ends

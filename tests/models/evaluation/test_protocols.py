@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -327,6 +328,33 @@ def test_what_is_clicked_next_is_the_next_row_of_the_session(table: EventTable) 
         assert targets[rows].tolist() == [*table.sales[rows[1:]].tolist(), NOTHING_BOUGHT]
 
 
+def late(table: EventTable, **appended: int) -> EventTable:
+    """The table, in which the rows of these sales were appended so many ms after the first."""
+    times = table.appended.copy()
+    for sale, after in appended.items():
+        times[table.sales == table.sale_ids.index(sale)] = table.ts[0] + after
+    return replace(table, appended=times)
+
+
+def test_what_came_late_is_followed_by_what_the_stream_had_next_and_follows_nothing_later() -> None:
+    log = [did("a", 0), did("b", 2 * MINUTE), did("c", 5 * MINUTE), did("d", 12 * MINUTE)]
+    table = late(table_of(log), b=10 * MINUTE)
+    found = [table.sale_ids[sale] if sale >= 0 else None for sale in next_clicks(table).tolist()]
+    assert found == ["c", "d", None, None]
+
+
+def test_a_purchase_from_before_a_row_that_came_late_is_not_to_be_predicted_after_it() -> None:
+    log = [
+        did("a", 0),
+        did("b", 2 * HOUR),
+        did("p", 3 * HOUR, kind=Purchase),
+        did("q", 5 * HOUR, kind=Purchase),
+    ]
+    table = late(table_of(log), b=4 * HOUR)
+    found = [table.sale_ids[sale] if sale >= 0 else None for sale in next_purchases(table, DAY).tolist()]
+    assert found == ["p", "q", "q", None]
+
+
 def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
     log = [did("a", 0), did("b", 50 * MINUTE), did("c", 70 * MINUTE), did("d", 80 * MINUTE, kind=Purchase)]
     table = table_of(log)
@@ -347,9 +375,39 @@ def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_rea
     assert (np.diff(walk.ts[event_rows(asked)]) >= 0).all()
     assert walk.appended.tolist() == walk.asked_in.tolist() == (table.ts // SECOND).tolist()
     assert asked.tested.tolist() == (table.ts >= tested_from).tolist()
-    assert asked.settled.tolist() == [one + window <= table.ts.max() for one in table.ts.tolist()]
-    assert (table.ts[asked.trained] + window < tested_from).all()
+    numbers = session_numbers(table)
+    ends = np.array([table.ts[numbers == one].max() for one in numbers])
+    over = np.maximum(table.ts + window, ends)
+    assert asked.settled.tolist() == (over <= table.ts.max()).tolist()
+    assert (over[asked.trained] < tested_from).all()
     assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()
+
+
+def test_the_last_click_of_a_session_is_asked_for_whatever_comes_after_it() -> None:
+    bought = [did("b", 3 * SECOND, kind=Cart), did("b", 4 * SECOND, kind=Purchase)]
+    table = table_of(
+        [did("a", 0), did("b", 2 * SECOND), *bought, did("c", 0, "bob"), did("c", MINUTE, "bob", kind=Cart)]
+    )
+    for frozen in (False, True):
+        assert asked_rows(hourly(table, 2, 3, 1.0, frozen=frozen)) == [1]
+
+
+def test_few_purchases_are_learned_with_clicks_as_in_a_release_and_what_was_bought_is_not_listed() -> None:
+    known = [did(sale, place * SECOND, "cleo") for place, sale in enumerate("abc")]
+    visit = [did("a", HOUR), did("b", HOUR + MINUTE), did("a", HOUR + 2 * MINUTE, kind=Purchase)]
+    asked = purchase(table_of([*known, *visit, did("c", HOUR + 3 * MINUTE)]), 0.25, 0.5, HOUR)
+    taught, allowed = [], []
+    for question in questions(asked.walk, Knowledge(max_sales=8, max_visitors=8)):
+        if question.row >= len(known):
+            training = TrainingSet(("place",), np.random.default_rng(0), negatives=0)
+            ids = question.query.candidates.live.ids
+            asked.teach(training, question, np.arange(len(ids), dtype=np.float32)[np.newaxis])
+            examples = training.complete()
+            grades = zip(examples.rows[0].tolist(), examples.labels.tolist(), strict=True)
+            taught.append({ids[int(place)]: grade for place, grade in grades if grade})
+            allowed.append("".join(np.array(ids)[asked.allowed(question)]))
+    assert allowed == ["abc", "abc", "bc", "bc"]
+    assert taught == [{"a": 1.0}, {"a": 1.0}, {"c": pytest.approx(1 / 6)}, {}]
 
 
 def test_what_the_visitor_was_shown_is_learned_from_beside_what_is_drawn() -> None:

@@ -42,6 +42,8 @@ from reco.parameters import HOUR, Parameters
 from reco.recommenders.popularity import Popularity
 from reco.rules import bought
 
+REACHED: Final = "answers among the candidates"
+"""Share of what visitors went on to that was open, and retrieved; all other figures are of these only."""
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
 MAX_MOMENTS: Final = 100_000
@@ -89,14 +91,14 @@ def train_release(
     target = plan.target or target_for(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)
-    examples = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
+    examples, reached = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
     rankers = _rankers(examples, boosting, content)
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
     return Training(
         created_at=created_at,
         trained_on=facts | _size(table, examples) | {"trees": boosting.trees, "leaves": boosting.num_leaves},
         parameters=parameters,
-        metrics=_metrics(examples, boosting, rankers, challengers(examples, boosting)),
+        metrics={**_metrics(examples, boosting, rankers, challengers(examples, boosting)), REACHED: reached},
         rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},
         arrays={TEXT_FILE: text.to_bytes()} if text is not None else {},
     )
@@ -116,13 +118,21 @@ class Moments(NamedTuple):
     weights: NDArray[np.float32]
 
 
-def _replayed(moments: Moments, knowledge: Knowledge, seed: int, progress: Progress) -> Examples:
-    """What the recommenders said at the moments; what was bought cannot be listed."""
+def _replayed(
+    moments: Moments, knowledge: Knowledge, seed: int, progress: Progress
+) -> tuple[Examples, float]:
+    """What the recommenders said at the moments, and how many answers were candidates.
+
+    What was bought cannot be listed.
+    """
+    sought = found = 0
     walk, random = moments.walk, np.random.default_rng(seed)
     training = TrainingSet(tuple(FEATURES), random, negatives_of(int((walk.steps < 0).sum())))
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
+        sought += bool(walk.targets[question.row] != NOTHING_BOUGHT)
+        found += question.target >= 0
         training.add(
             knowledge.describe(question.query, training.features),
             question.target,
@@ -136,7 +146,7 @@ def _replayed(moments: Moments, knowledge: Knowledge, seed: int, progress: Progr
     examples = training.complete()
     if not len(examples.labels):
         raise TrainingError("no sale was open at any moment of the history; publish its sales as well")
-    return examples
+    return examples, found / max(sought, 1)
 
 
 def _size(table: EventTable, examples: Examples) -> dict[str, int]:

@@ -80,11 +80,10 @@ def hourly(
     """The last click of a session among all items seen so far, by hour windows of session start.
 
     The protocol of Transformers4Rec (de Souza Pereira Moreira et al., RecSys 2021, section 4) on G1 news:
-    sessions of at least 2 clicks are cut to their first 20 rows; the last click of these is to be found, and
-    other actions only teach. `frozen` is as
-    published: whole sessions that started in past hours are known, nothing else. Otherwise knowledge is what
-    a stream has, everything before the click; but the last gap of a session, always 30 s in that log,
-    is drawn anew from all other gaps, never shorter, so that no last click is known sooner than it was made.
+    sessions of at least 2 clicks are cut to their first 20 rows, of which the last click is to be found.
+    `frozen` is as published: whole sessions that started in past hours are known, nothing else. Otherwise
+    knowledge is what a stream has, everything before the click; but the last gap of a session, always 30 s in
+    that log, is drawn anew from the others, never shorter, so that no last click is known before it was made.
 
     Days count from 1 at the first session; those before `first_day` train, and `share` of later ones test.
     """
@@ -92,21 +91,19 @@ def hourly(
     order, starts, lengths = sessions_of(table)
     place = np.arange(len(order)) - np.repeat(starts, lengths)
     kept = place < PUBLISHED_LENGTH
-    clicks = kept & (table.kinds[order] == CLICK)
-    lasts = np.maximum.reduceat(np.where(clicks, np.arange(len(order)), 0), starts)
-    long = np.add.reduceat(clicks, starts, dtype=np.int64) >= SHORTEST
     ts = table.ts if frozen else _redrawn(table.ts, order, starts, lengths, random)
     start_of = np.empty(len(table), np.int64)
     start_of[order] = np.repeat(table.ts[order[starts]], lengths)
     hours = (start_of - table.ts.min()) // HOUR
     days = hours // 24 + 1
     asked = np.zeros(len(table), np.bool_)
-    asked[order[lasts[long]]] = True
+    clicks = kept & (table.kinds[order] == CLICK)
+    long = np.add.reduceat(clicks, starts, dtype=np.int64) >= SHORTEST
+    asked[order[np.maximum.reduceat(clicks * np.arange(len(order)), starts)[long]]] = True
     sampled = random.random(len(table)) < share
     appended = (table.ts.min() + (hours + 1) * HOUR if frozen else ts) // SECOND
     asked_in = appended if frozen else table.ts // SECOND
-    rows = np.sort(order[kept])
-    steps = _in_order(rows, (appended, ts), np.flatnonzero(asked), (asked_in, table.ts))
+    steps = _in_order(np.sort(order[kept]), (appended, ts), np.flatnonzero(asked), (asked_in, table.ts))
     walk = Walk(table, steps, ts, appended, table.sales, asked_at=table.ts, asked_in=asked_in)
     return Asked(
         walk,

@@ -20,11 +20,13 @@ from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, mea
 from streams.commands.logs import (
     ParametersFile,
     Protocol,
+    SaleRenames,
     SalesFile,
     Sets,
     asked_for,
     progress,
     read_parameters,
+    sale_file,
 )
 from streams.commands.options import HTML_REPORT, in_a_folder
 
@@ -48,6 +50,7 @@ def evaluate(
     parameters: ParametersFile = None,
     sets: Sets = None,
     sales: SalesFile = None,
+    sale_renames: SaleRenames = None,
     report: Annotated[Path | None, HTML_REPORT] = None,
     json: Tables = None,
     renames: Renames = None,
@@ -62,7 +65,6 @@ def evaluate(
 
     \b
     tenfold evaluate data/globo --protocol hourly --report globo.html
-    tenfold evaluate data/globo --protocol hourly --frozen --set share=0.02
     tenfold evaluate data/diginetica --protocol next-click --frozen --times-from 2016-01-01
     tenfold evaluate data/retailrocket_buyers --protocol purchase
     tenfold evaluate --protocol purchase
@@ -74,7 +76,7 @@ def evaluate(
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sales, meaning, told, console)
+        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = tasks.evaluate(
             table, task, given.recommenders, boosting, catalogue=catalogue, labels=labels, progress=told

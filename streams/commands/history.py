@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from streams.commands.logs import read_catalogue, read_log
+from streams.commands.logs import SaleFile, read_catalogue, read_log
 from streams.embedded import reachable
 from streams.settings import load
 
@@ -40,9 +40,9 @@ def name_of(path: Path | None) -> str:
 
 
 def read_history(
-    path: Path | None, sales: Path | None, meaning: "Meaning", told: "Progress", console: Console
+    path: Path | None, sales: SaleFile, meaning: "Meaning", told: "Progress", console: Console
 ) -> History:
-    """The history at `path`, with `sales` from a file; without a path, that of the topics, with their own.
+    """The history at `path`, with `sales`; without a path, that of the topics, with their own.
 
     Raises:
         EventLogError: a file cannot be read.
@@ -53,8 +53,8 @@ def read_history(
     from streams import history
 
     if path is not None:
-        return History(read_log(path, meaning, told, console), read_catalogue(sales), [])
-    if sales is not None or meaning != Meaning():
+        return History(read_log(path, meaning, told, console), read_catalogue(sales, console), [])
+    if sales.path is not None or meaning != Meaning():
         belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
         raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
     settings = reachable(load())

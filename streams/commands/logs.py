@@ -50,6 +50,11 @@ SalesFile = Annotated[
     ),
 ]
 
+SaleRenames = Annotated[
+    list[str] | None,
+    typer.Option("--map-sale", metavar="THEIRS=OURS", help="Rename a field of --sales, as --map does."),
+]
+
 Protocol = Annotated[Literal["hourly", "next-click", "purchase"], typer.Option(help="What is asked.")]
 Sets = Annotated[
     list[str] | None,
@@ -196,20 +201,40 @@ def write_parameters(path: Path, tuned: Tuned) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(given), indent=2) + b"\n")
 
 
-def read_catalogue(path: Path | None) -> "Catalogue | None":
-    """The sales in a file, None without one.
+class SaleFile(NamedTuple):
+    """A file of sales, if there is one, and which of its fields have other names than ours."""
+
+    path: Path | None
+    renames: Mapping[str, str]
+
+
+def sale_file(path: Path | None, renames: list[str] | None) -> SaleFile:
+    """The file of `--sales`, to be read by `--map-sale`.
+
+    Raises:
+        typer.BadParameter: a name is given for nothing.
+    """
+    if renames and path is None:
+        raise typer.BadParameter("there is no file of sales; name one with --sales", param_hint="--map-sale")
+    return SaleFile(path, pairs("--map-sale", renames))
+
+
+def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
+    """The sales in a file, None without one; which fields are left out is said.
 
     Raises:
         EventLogError: the file cannot be read, or a row of it is no sale.
     """
-    if path is None:
+    if sales.path is None:
         return None
     from models.sale_file import read_sales
     from reco.catalogue import Catalogue
     from streams.codecs import decode_sale
     from streams.publishing import check
 
-    checked = check(read_sales(path, {}))
+    checked = check(read_sales(sales.path, sales.renames))
+    for name, rows in checked.ignored.items():
+        _say(console, f"{sales.path}: a sale has no field {name} ({rows:,} rows); see --map-sale")
     if checked.wrong:
         raise EventLogError(f"{checked.wrong[0]} ({len(checked.wrong):,} rows are wrong)")
     catalogue = Catalogue(partitions=1)

@@ -1,5 +1,6 @@
 """`tenfold train`: rankers trained by replaying history, as a release."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -11,11 +12,13 @@ from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
     ParametersFile,
+    SaleRenames,
     SalesFile,
     Sets,
     boosting_of,
     progress,
     read_parameters,
+    sale_file,
 )
 from streams.commands.releases import promote_command
 from streams.settings import load
@@ -31,6 +34,7 @@ def train(
     parameters: ParametersFile = None,
     sets: Sets = None,
     sales: SalesFile = None,
+    sale_renames: SaleRenames = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
     renames: Renames = None,
     types: Types = None,
@@ -52,14 +56,18 @@ def train(
     boosting = boosting_of(sets, given.boosting)
     meaning, folder = meaning_of(renames, types, seconds, times_from), load().releases_dir()
     with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sales, meaning, told, console)
+        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
         training = train_release(table, catalogue, given.recommenders, boosting, plan, labels=labels, **made)  # type: ignore[arg-type]
     release = write_release(folder, training, FEATURES).name
-    metrics = (f"{name}: {value:.4f}" for name, value in training.metrics.items())
-    said = f"release {release}; `tenfold releases promote {release}` makes it live."
-    console.print(*metrics, said, sep="\n", highlight=False)
+    _show(console, release, training.metrics)
     if promote:
         promote_command(release, ranker="mix")
+
+
+def _show(console: Console, release: str, metrics: Mapping[str, float]) -> None:
+    figures = (f"{name}: {value:.4f}" for name, value in metrics.items())
+    said = f"release {release}; `tenfold releases promote {release}` makes it live."
+    console.print(*figures, said, sep="\n", highlight=False)

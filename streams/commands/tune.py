@@ -1,5 +1,6 @@
 """`tenfold tune`: the parameters of the recommenders that suit a log or the topics, found before the test."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,14 @@ from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, mea
 from streams.commands.logs import (
     ParametersFile,
     Protocol,
+    SaleRenames,
     SalesFile,
     Sets,
     Tuned,
     asked_for,
     progress,
     read_parameters,
+    sale_file,
     write_parameters,
 )
 from streams.commands.options import in_a_folder
@@ -40,6 +43,7 @@ def tune(
     parameters: ParametersFile = None,
     sets: Sets = None,
     sales: SalesFile = None,
+    sale_renames: SaleRenames = None,
     renames: Renames = None,
     types: Types = None,
     seconds: Seconds = False,
@@ -59,11 +63,9 @@ def tune(
     start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, start.boosting, sought=("trees",))
     with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sales, meaning, told, console)
+        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
 
-    def tell(trial: "Trial") -> None:
-        console.print(f"{trial.parameter} = {trial.value}: {trial.figure:.4f}", highlight=False)
-
+    tell = partial(_tell, console)
     asked, content = tasks.asked_of(table, task, catalogue), tasks.known_content(catalogue, labels, task.seed)
     found = find(asked, start.recommenders, tell, task.seed)
     write_parameters(output, Tuned(found, start.boosting))
@@ -71,3 +73,7 @@ def tune(
         grown = tune_forest(asked, found, boosting, content, tell=tell, progress=told)
     write_parameters(output, Tuned(found, {name: getattr(grown, name) for name in FOREST}))
     console.print(f"parameters: {output}", highlight=False)
+
+
+def _tell(console: Console, trial: "Trial") -> None:
+    console.print(f"{trial.parameter} = {trial.value}: {trial.figure:.4f}", highlight=False)

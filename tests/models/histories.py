@@ -1,10 +1,13 @@
 """Small histories: tables of what a few visitors did, with or without the log's own sessions."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 from hypothesis import strategies as st
 
 from models.event_table import EventTable, table_of
+from models.targets import session_numbers
 from reco.events import Action, Cart, Click, Purchase
 
 START = 1_600_000_000_000 - 1_600_000_000_000 % 3_600_000
@@ -62,3 +65,11 @@ def session_histories(draw: st.DrawFn, span: int = 3 * DAY) -> EventTable:
 def ids_of(table: EventTable, rows: Sequence[int]) -> list[str]:
     """The sales of these rows."""
     return [table.sale_ids[table.sales[row]] for row in rows]
+
+
+def rows_by_session(table: EventTable) -> dict[int, list[int]]:
+    """The rows of each session, in the order of time."""
+    found = defaultdict(list)
+    for row in np.argsort(table.ts, kind="stable").tolist():
+        found[int(session_numbers(table)[row])].append(row)
+    return found

@@ -14,7 +14,7 @@ from streams.codecs import encode
 from streams.releases import Basis, Served
 from streams.settings import Settings, Worker
 from streams.vitals import Vitals
-from tests.streams.test_scoring_desk import VISITORS, Shop, session
+from tests.streams.scoring_shop import VISITORS, Shop, session
 
 
 class Promoted(Blend):

@@ -173,6 +173,25 @@ def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
     assert set(release.rankers) == {"mix", "visits", "content"}
     assert "mix ndcg@10: " in done.output
     assert name in command("releases", "list").output
+    assert "answers among the candidates: 1.0000" in done.output
+
+
+def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_said(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    log, sales = written(tmp_path / "log.csv", shop_log(400)), published(tmp_path / "sales.csv")
+    header, *rows = sales.read_text().splitlines()
+    sales.write_text("\n".join((f"{header},ends_at", *(f"{row},{START}" for row in rows[: SALES // 2]))))
+    given = ("train", log, "--target", "click", "--sales", sales)
+    told = command(*given, sets=QUICK).output
+    assert f"{sales}: a sale has no field ends_at ({SALES // 2} rows); see --map-sale" in told
+    reached = float(told.partition("answers among the candidates: ")[2].split()[0])
+    assert 0.2 < reached < 0.8
+    with pytest.raises(TrainingError, match="no sale was open"):
+        command(*given, "--map-sale", "ends_at=closes_at", sets=QUICK)
+    refused = command("train", log, "--map-sale", "ends_at=closes_at")
+    assert refused.exit_code == 2
+    assert "name one with --sales" in refused.output
 
 
 def test_what_a_log_does_not_say_and_what_is_no_event_is_told(

@@ -1,0 +1,108 @@
+"""Targets: what comes next for a visitor, by the plain reference and in the order of a stream."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.event_table import EventTable, table_of
+from models.targets import next_clicks, next_purchases, session_numbers
+from models.walk import NOTHING_BOUGHT
+from reco.events import Purchase
+from reco.recommenders.protocol import CLICK, PURCHASE
+from reco.sessions import VISIT_SILENCE
+from tests.models.histories import DAY, HOUR, MINUTE, did, histories, rows_by_session, session_histories
+
+
+@given(histories())
+def test_next_clicks_are_those_of_the_plain_reference(table: EventTable) -> None:
+    plain = np.full(len(table), NOTHING_BOUGHT)
+    for rows in rows_by_session(table).values():
+        for place, row in enumerate(rows):
+            later = [table.sales[one] for one in rows[place + 1 :] if table.kinds[one] == CLICK]
+            plain[row] = later[0] if later else NOTHING_BOUGHT
+    assert next_clicks(table).tolist() == plain.tolist()
+
+
+@given(histories())
+def test_without_sessions_of_its_own_a_log_is_cut_by_half_an_hour_of_silence(table: EventTable) -> None:
+    numbers, newest = session_numbers(table), dict[int, int]()
+    for row in range(len(table)):
+        before = newest.get(int(table.visitors[row]))
+        if before is not None:
+            together = table.ts[row] - table.ts[before] <= VISIT_SILENCE
+            assert (numbers[row] == numbers[before]) == together
+        newest[int(table.visitors[row])] = row
+    for number in set(numbers.tolist()):
+        assert len(set(table.visitors[numbers == number].tolist())) == 1
+
+
+def test_the_sessions_of_a_log_are_taken_as_they_are_if_it_names_them_all() -> None:
+    log = [did("a", 0, session="x"), did("b", DAY, session="x"), did("c", DAY, session="y")]
+    assert session_numbers(table_of(log)).tolist() == [0, 0, 1]
+    assert session_numbers(table_of([*log, did("d", DAY)])).tolist() == [0, 1, 1, 1]
+
+
+def plain_next_purchase(table: EventTable, row: int, window: int) -> int:
+    """What the visitor of a row buys next, by looking at everything that they did afterwards."""
+    numbers = session_numbers(table)
+    later = [
+        one
+        for one in range(len(table))
+        if table.visitors[one] == table.visitors[row]
+        and (table.ts[one], one) > (table.ts[row], row)
+        and table.kinds[one] == PURCHASE
+    ]
+    if not later:
+        return NOTHING_BOUGHT
+    bought = min(later, key=lambda one: (table.ts[one], one))
+    soon = numbers[bought] == numbers[row] or table.ts[bought] - table.ts[row] <= window
+    return int(table.sales[bought]) if soon else NOTHING_BOUGHT
+
+
+@given(histories(), st.sampled_from((0, MINUTE, HOUR, DAY)))
+def test_what_is_bought_next_is_that_of_the_plain_reference(table: EventTable, window: int) -> None:
+    expected = [plain_next_purchase(table, row, window) for row in range(len(table))]
+    assert next_purchases(table, window).tolist() == expected
+
+
+@given(session_histories())
+def test_what_is_clicked_next_is_the_next_row_of_the_session(table: EventTable) -> None:
+    targets = next_clicks(table)
+    for rows in rows_by_session(table).values():
+        assert targets[rows].tolist() == [*table.sales[rows[1:]].tolist(), NOTHING_BOUGHT]
+
+
+def late(table: EventTable, **appended: int) -> EventTable:
+    """The table, in which the rows of these sales were appended so many ms after the first."""
+    times = table.appended.copy()
+    for sale, after in appended.items():
+        times[table.sales == table.sale_ids.index(sale)] = table.ts[0] + after
+    return replace(table, appended=times)
+
+
+def test_what_came_late_is_followed_by_what_the_stream_had_next_and_follows_nothing_later() -> None:
+    log = [did("a", 0), did("b", 2 * MINUTE), did("c", 5 * MINUTE), did("d", 12 * MINUTE)]
+    table = late(table_of(log), b=10 * MINUTE)
+    found = [table.sale_ids[sale] if sale >= 0 else None for sale in next_clicks(table).tolist()]
+    assert found == ["c", "d", None, None]
+
+
+def test_a_purchase_from_before_a_row_that_came_late_is_not_to_be_predicted_after_it() -> None:
+    log = [
+        did("a", 0),
+        did("b", 2 * HOUR),
+        did("p", 3 * HOUR, kind=Purchase),
+        did("q", 5 * HOUR, kind=Purchase),
+    ]
+    table = late(table_of(log), b=4 * HOUR)
+    found = [table.sale_ids[sale] if sale >= 0 else None for sale in next_purchases(table, DAY).tolist()]
+    assert found == ["p", "q", "q", None]
+
+
+def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
+    log = [did("a", 0), did("b", 50 * MINUTE), did("c", 70 * MINUTE), did("d", 80 * MINUTE, kind=Purchase)]
+    table = table_of(log)
+    assert next_purchases(table, 0).tolist() == [-1, 3, 3, -1]
+    assert next_purchases(table, 2 * HOUR).tolist() == [3, 3, 3, -1]

@@ -98,6 +98,9 @@ def decode_sale(key: bytes | None, value: bytes | None) -> SaleFact:
     Raises:
         RefusedRecordError: the record cannot be read or obeyed.
     """
+    if value == b"":
+        remedy = "to withdraw a sale, send a record without a value (null)"
+        raise RefusedRecordError("empty", f"the value is empty; {remedy}")
     fact: SaleFact = _of_a_sale(key, value, _sale_decoder, MAX_SALE_BYTES, Withdrawal)
     if isinstance(fact, Sale):
         check_sale(fact)

@@ -225,7 +225,7 @@ def test_an_impression_of_a_thousand_sales_with_the_longest_ids_is_read() -> Non
         (b"\xff", None, "wrong-key", "key"),
         (b"x" * (MAX_ID_LENGTH + 1), None, "wrong-key", "key"),
         (b"alps", encode(BEACH), "wrong-key", "sale_id"),
-        (b"beach", b"", "empty", "value"),
+        (b"beach", b"", "empty", "to withdraw a sale, send a record without a value (null)"),
         (b"beach", b"x" * (MAX_SALE_BYTES + 1), "too-large", "value"),
         (b"beach", b'{"sale_id": "beach", "title": "t"', "not-json", ""),
         (b"beach", b'{"sale_id": "beach", "title": "t"}', "missing-field", "opens_at"),

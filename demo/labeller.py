@@ -74,11 +74,11 @@ def labeller_below(labellers: Path, lesson: Lesson, progress: Progress = lambda 
 def kept(labellers: Path, lesson: Lesson) -> Path | None:
     """The newest labeller of this lesson below `labellers`; None if there is none that loads."""
     source = lesson.source()
-    for folder in sorted(labellers.glob("[0-9]*"), reverse=True):
+    whole, _ = LABELLER.newest_first(labellers.glob("[0-9]*"))
+    for folder in (labellers / one.id for one in whole if one.trained_on == source):
         with suppress(LabellingError):
-            if LABELLER.read_manifest(folder).trained_on == source:
-                load_labeller(folder)
-                return folder
+            load_labeller(folder)
+            return folder
     return None
 
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +117,18 @@ class Seal(Generic[M]):
             raise self.error(f"{path}: {error}; {self._again}") from None
         self._check(path, content, manifest)
         return manifest
+
+    def newest_first(self, folders: Iterable[Path]) -> tuple[list[M], dict[Path, TenfoldError]]:
+        """The manifests in the folders, what was trained last first; and why others cannot be read."""
+        whole: list[M] = []
+        broken: dict[Path, TenfoldError] = {}
+        for folder in sorted(folders):
+            try:
+                whole.append(self.read_manifest(folder))
+            except self.error as error:
+                broken[folder] = error
+        whole.sort(key=lambda one: one.created_at, reverse=True)
+        return whole, broken
 
     def read_files(self, folder: Path, manifest: M) -> dict[str, bytes]:
         """The bytes of every file that the manifest names; it raises `error` if one has others."""

@@ -38,25 +38,22 @@ ReleaseName = Annotated[str, typer.Argument(metavar="ID", help="A release, by th
 
 @app.command("list")
 def list_command() -> None:
-    """List the releases in the folder, the newest first, and say which one is live."""
+    """List the releases in the folder, the newest first, broken ones last; and say which one is live."""
     from models.release_manifest import RELEASE
 
     settings = load()
-    folders = sorted(_folders(settings.releases_dir()), reverse=True)
     live = _live_if_reachable(settings)
-    broken: list[str] = []
-    table = borderless("release", "trained on", "metrics", "")
-    for folder in folders:
-        try:
-            table.add_row(*_row(RELEASE.read_manifest(folder), live))
-        except ReleaseError as error:
-            broken.append(str(error))
-            table.add_row(folder.name, "broken", style="red")
-    if folders:
+    whole, broken = RELEASE.newest_first(_folders(settings.releases_dir()))
+    table = borderless("release", "trained", "trained on", "metrics", "")
+    for manifest in whole:
+        table.add_row(*_row(manifest, live))
+    for folder in broken:
+        table.add_row(folder.name, "broken", style="red")
+    if table.row_count:
         _console.print(table)
     else:
         say(f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
-    for reason in broken:
+    for reason in broken.values():
         say(f"- {reason}", "yellow")
 
 
@@ -132,11 +129,11 @@ def _folder(settings: Settings, release_id: str) -> Path:
     return settings.releases_dir() / release_id
 
 
-def _row(manifest: "Manifest", live: Live[Promoted] | None) -> tuple[str, str, str, str]:
+def _row(manifest: "Manifest", live: Live[Promoted] | None) -> tuple[str, ...]:
     metrics = [f"{name} {value:.4g}" for name, value in manifest.metrics.items()][:SHOWN_METRICS]
     promoted = live.promoted if live else None
     mark = f"live: {promoted.ranker}" if promoted and promoted.checksum == manifest.checksum else ""
-    return manifest.id, _trained_on(manifest), ", ".join(metrics), mark
+    return manifest.id, in_utc(manifest.created_at), _trained_on(manifest), ", ".join(metrics), mark
 
 
 def _trained_on(manifest: "Manifest") -> str:

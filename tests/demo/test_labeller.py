@@ -25,6 +25,7 @@ from streams.clock import now
 from streams.reading import reader
 from streams.settings import Settings
 from streams.topics import TopicSet
+from tests.models.small_models import TRAINED_AT
 
 SMALL = Recipe(network=24, head=12, tested=10, side=32, epochs=12)
 """A third of the pictures, and half as large: right a little less often, in a tenth of the time."""
@@ -64,6 +65,15 @@ def test_a_network_that_is_given_looks_at_postcards_at_its_own_size() -> None:
 def test_a_labeller_of_the_same_recipe_that_loads_is_used_again(labeller: Path) -> None:
     assert labeller_below(labeller.parent, Postcards(Recipe())) == labeller
     assert kept(labeller.parent, Postcards(SMALL)) is None
+
+
+def test_of_several_labellers_of_the_same_recipe_that_trained_last_is_used(
+    learned: tuple[Recognition, Judgement], tmp_path: Path
+) -> None:
+    source, metrics = Postcards(Recipe()).source(), learned[1].metrics()
+    for at in (TRAINED_AT + n for n in range(6)):
+        newest = write_labeller(tmp_path, learned[0], Provenance(at, source, metrics))
+    assert kept(tmp_path, Postcards(Recipe())) == newest
 
 
 def test_a_damaged_labeller_is_passed_over(labeller: Path) -> None:

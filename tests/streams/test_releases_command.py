@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models.release_promotion import Promoted
+from reco.parameters import MINUTE
 from streams.cli import tenfold
 from streams.promotions import live_promotion
 from streams.releases import RANKERS
 from streams.settings import Settings
-from tests.models.small_models import READ, release
+from tests.models.small_models import READ, TRAINED_AT, release
 from tests.streams.command_line import use
 
 
@@ -94,11 +95,26 @@ def test_the_list_has_the_newest_first_marks_the_live_one_and_names_what_is_brok
 
     assert lines[0].startswith(f"Live: {older.name}/mix, since 20")
     rows = [line.split() for line in lines[2:5]]
-    assert [row[0] for row in rows] == [broken.name, newer.name, older.name]
-    assert rows[0][1:] == ["broken"]
-    assert " ".join(rows[2][1:]) == ("shop 2025-10-20 to 2025-11-13 auc 0.75, log_loss 0.125 live: mix")
-    assert "live" not in rows[1]
+    assert [row[0] for row in rows] == [newer.name, older.name, broken.name]
+    assert rows[2][1:] == ["broken"]
+    said = "2025-11-24 16:00 UTC shop 2025-10-20 to 2025-11-13 auc 0.75, log_loss 0.125 live: mix"
+    assert " ".join(rows[1][1:]) == said
+    assert "live" not in rows[0]
     assert "release.json: Input data was truncated" in lines[5]
+
+
+def test_releases_of_one_day_are_listed_by_the_time_at_which_they_were_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    folder = tmp_path / ".tenfold" / "releases"
+    names = [release(folder, 1, created_at=TRAINED_AT + n * MINUTE).name for n in range(6)]
+
+    rows = [line.split() for line in CliRunner().invoke(tenfold, ["releases", "list"]).output.splitlines()]
+
+    assert [row[0] for row in rows[-6:]] == names[::-1]
+    assert [row[2] for row in rows[-6:]] == ["16:05", "16:04", "16:03", "16:02", "16:01", "16:00"]
 
 
 def test_without_a_broker_the_list_still_shows_the_releases(

@@ -101,12 +101,26 @@ def import_log(
 def _import_all(paths: list[Path], meaning: "Meaning", options: "Options") -> list[dict[str, Any]]:
     """Import one log after the other; the reports on them."""
     console = Console()
+    _check(paths, meaning)
     try:
         with broker_for(load(), starting=starting_one) as settings:
             return [_import(settings, path, meaning, options, console) for path in paths]
     except KeyboardInterrupt:
         console.print("Stopped. The same command goes on where it stopped.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _check(paths: list[Path], meaning: "Meaning") -> None:
+    """Look at every log, before a broker is started for them or the first one is sent.
+
+    Raises:
+        EventLogError: one cannot be read, or its columns do not suffice.
+    """
+    from models.event_log import EventLog, find_log
+    from models.log_columns import EventReader
+
+    for path in paths:
+        EventReader(EventLog(find_log(path), meaning.renames), "log", meaning)
 
 
 def _import(

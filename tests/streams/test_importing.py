@@ -259,3 +259,22 @@ def test_an_option_that_cannot_be_meant_is_refused_with_a_hint(option: str, valu
     result = CliRunner().invoke(tenfold, ["import", "log.csv", option, value])
     assert result.exit_code == 2
     assert hint in result.output
+
+
+@pytest.mark.parametrize(
+    ("logs", "wrong"),
+    [
+        (["gone.csv"], "gone.csv: cannot be read"),
+        (["log.csv", "gone.csv"], "gone.csv: cannot be read"),
+        (["log.csv", "prices.csv"], "prices.csv: no column visitor_id or session_id"),
+    ],
+)
+def test_a_log_that_cannot_be_imported_is_said_before_a_broker_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[str], wrong: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_log(tmp_path / "log.csv", 1)
+    (tmp_path / "prices.csv").write_text("item_id,price\n1,9\n")
+    result = CliRunner().invoke(tenfold, ["import", *logs])
+    assert str(result.exception).startswith(wrong)
+    assert not (tmp_path / ".tenfold").exists()

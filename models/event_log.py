@@ -193,8 +193,11 @@ class EventLog:
 
     def _columns(self) -> tuple[str, ...]:
         if format_of(self.path) == "json":
-            first = [row for row in islice(self.rows(), FIRST_ROWS) if not isinstance(row, Unreadable)]
-            return tuple(dict.fromkeys(name for row in first for name in row))
+            first = list(islice(self.rows(), FIRST_ROWS))
+            if not first:
+                raise EventLogError(f"{self.path}: is empty; a log has a JSON object on each line")
+            read = (row for row in first if not isinstance(row, Unreadable))
+            return tuple(dict.fromkeys(name for row in read for name in row))
         if format_of(self.path) == "csv":
             with open_text(self.path) as (text, _):
                 return self._named(csv_header(csv.reader(text), str(self.path)))
@@ -205,8 +208,10 @@ class EventLog:
         """The new names of the file's own columns.
 
         Raises:
-            EventLogError: a renamed column is not there, or two columns have the same name.
+            EventLogError: there is none, a renamed one is not there, or two have the same name.
         """
+        if not own:
+            raise EventLogError(f"{self.path}: is empty, or its first line is; a log has a header and rows")
         check_renames(own, self._renames, str(self.path))
         names = [name for name in (self._renames.get(name, name) for name in own) if name]
         if not names or len(set(names)) < len(names):

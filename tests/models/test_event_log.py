@@ -238,7 +238,27 @@ def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
         EventLog(path)
 
 
-@pytest.mark.parametrize("header", ["", "a,a\n", "a,b,a\n1,2,3\n"])
+@pytest.mark.parametrize("renames", [{}, {"user": "visitor_id"}])
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("log.csv", "", "is empty, or its first line is; a log has a header and rows"),
+        ("log.csv", "\na,b\n1,2\n", "is empty, or its first line is; a log has a header and rows"),
+        ("log.jsonl", "", "is empty; a log has a JSON object on each line"),
+        ("log.jsonl", "\n \n", "is empty; a log has a JSON object on each line"),
+    ],
+)
+def test_a_log_without_anything_in_it_is_said_to_be_empty(
+    tmp_path: Path, renames: dict[str, str], name: str, text: str, found: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(EventLogError) as error:
+        EventLog(path, renames)
+    assert str(error.value) == f"{path}: {found}"
+
+
+@pytest.mark.parametrize("header", ["a,a\n", "a,b,a\n1,2,3\n"])
 def test_columns_without_distinct_names_are_refused(tmp_path: Path, header: str) -> None:
     path = tmp_path / "log.csv"
     path.write_text(header)

@@ -62,6 +62,9 @@ def publish(
         otherwise = "" if skip_wrong else ", or leave them out with --skip-wrong"
         console.print(f"Nothing is published. Correct the rows{otherwise}.")
         raise typer.Exit(1)
+    if not checked.records:
+        console.print(f"No sale in {', '.join(what)}: nothing is published.", markup=False)
+        raise typer.Exit(1)
     _send(checked.records)
     console.print(f"{len(checked.records):,} published, {len(checked.wrong):,} wrong")
 

@@ -153,6 +153,17 @@ def test_publishing_fails_if_every_row_is_wrong_and_left_out(tmp_path: Path) -> 
     assert result.output.endswith("Nothing is published. Correct the rows.\n")
 
 
+@pytest.mark.parametrize(("name", "text"), [("sales.csv", "id,title,opens_at\n"), ("sales.jsonl", "\n")])
+def test_a_file_without_a_sale_is_said_to_have_none_before_a_broker_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text)
+    result = CliRunner().invoke(tenfold, ["publish", name])
+    assert (result.exit_code, result.output) == (1, f"No sale in {name}: nothing is published.\n")
+    assert not (tmp_path / ".tenfold").exists()
+
+
 @pytest.mark.broker
 async def test_everything_sent_has_arrived(settings: Settings, topics: TopicSet) -> None:
     many = [record(Sale(f"sale-{n}", "Sea", T)) for n in range(1000)]

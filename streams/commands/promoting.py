@@ -9,7 +9,8 @@ from models.release_promotion import Live, P, promote
 from reco.errors import ReleaseError
 from streams.clients import create_topics
 from streams.clock import now
-from streams.embedded import broker_for
+from streams.commands.loading import starting_one
+from streams.embedded import broker_for, reachable
 from streams.promotions import Kind, announce, live_promotion, roll_back
 from streams.settings import Settings, load
 from streams.topics import topic_set
@@ -24,7 +25,7 @@ def say(text: str, style: str = "") -> None:
 
 def make_live(kind: Kind[P], chosen: P) -> None:
     """Promote it, and say so; starts a broker if none is configured."""
-    with broker_for(load()) as settings:
+    with broker_for(load(), starting=starting_one) as settings:
         before = asyncio.run(_promote(settings, kind, chosen))
     say(f"{chosen.name} is live; before, it was {kind.name(before)}. `{kind.command} rollback` goes back.")
 
@@ -33,10 +34,10 @@ def go_back(kind: Kind[P]) -> None:
     """Go back to what was live before, and say what is left out and what is live.
 
     Raises:
+        BrokerError: no broker runs.
         ReleaseError: nothing is promoted.
     """
-    with broker_for(load()) as settings:
-        asyncio.run(_roll_back(settings, kind))
+    asyncio.run(_roll_back(reachable(load()), kind))
 
 
 def live_of(settings: Settings, kind: Kind[P]) -> Live[P] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from reco.parameters import DAY
 from streams.clients import create_topics
+from streams.commands.loading import starting_one
 from streams.commands.tables import borderless
-from streams.embedded import broker_for
+from streams.embedded import broker_for, reachable
 from streams.settings import Settings, load
 from streams.topic_check import SHOWN, TopicState, differences, inspect, unequal
 from streams.topics import topic_set
@@ -23,7 +25,8 @@ def topics(
 ) -> None:
     """List the topics with their sizes and how they are kept; --create creates the missing ones."""
     console = Console()
-    with broker_for(load()) as settings:
+    found = broker_for(load(), starting=starting_one) if create else nullcontext(reachable(load()))
+    with found as settings:
         asyncio.run(_topics(settings, console, create=create))
 
 

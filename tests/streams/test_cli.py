@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from streams.cli import tenfold
 from streams.settings import PREFIX
+from tests.models.small_models import release
 from tests.streams.command_line import TENFOLD
 
 COMMANDS = (
@@ -92,6 +93,31 @@ def test_an_error_on_purpose_is_one_message_without_a_traceback(tmp_path: Path) 
     assert result.stdout == ""
     assert result.stderr.startswith("No broker is configured and none runs in ")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch",), ("topics",), ("releases", "rollback"), ("labels", "rollback")]
+)
+def test_what_would_find_nothing_on_a_new_broker_starts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(tenfold, arguments)
+    assert str(result.exception).startswith(f"No broker is configured and none runs in {tmp_path}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.broker
+def test_a_broker_that_is_started_for_one_command_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = release(tmp_path / ".tenfold" / "releases", 1).name
+    started = f"none runs: one is started in {tmp_path / '.tenfold'}, for this command only"
+    for arguments in (["topics", "--create"], ["releases", "promote", name]):
+        result = CliRunner().invoke(tenfold, arguments)
+        assert result.exit_code == 0
+        assert started in result.stderr
 
 
 def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:

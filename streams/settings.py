@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reco.errors import SettingsError
-from reco.policy import Rules
+from reco.lists import LIST_LENGTH
+from reco.policy import COUNTRY, Rules
 from streams.images.settings import Images
 
 SETTINGS_FILE = "tenfold.toml"
@@ -130,6 +131,13 @@ GROUPS: Mapping[str, type[Struct]] = {
     "labelling": Labelling,
 }
 
+REMEDIES: Mapping[tuple[str, str], str] = {
+    ("kafka", "bootstrap_servers"): "write one text, host:port separated by commas,",
+    ("rules", "caps"): f'write {COUNTRY}, or the beginning of tags with its colon, such as "brand:", '
+    f"and a number from 1 to {LIST_LENGTH},",
+}
+"""What to do about a field whose type does not say it, by group and name."""
+
 
 def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
     """Settings from the file (if there is one) and the environment.
@@ -223,9 +231,10 @@ def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
 
 def _remedy(group: str, field: str) -> str:
     kind = get_type_hints(GROUPS[group])[field]
-    choices = f" to one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
+    generic = f"set it to one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else "correct it"
     json = ", as JSON" if _is_json(group, field) else ""
-    return f"set it{choices} in the file, or as {PREFIX}{group.upper()}_{field.upper()}{json}"
+    todo = REMEDIES.get((group, field), generic)
+    return f"{todo} in the file, or as {PREFIX}{group.upper()}_{field.upper()}{json}"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

@@ -142,7 +142,7 @@ def test_every_mistake_is_reported_at_once_with_its_remedy() -> None:
     write('[topics]\npartitions = 0\n[worker]\nlog_level = "loud"\n[broker]\n[kafka]\nserver = "a:1"\n')
     got = mistakes(TENFOLD_WORKER_HEALTH_PORT="http", TENFOLD_SPEED="fast", TENFOLD_KAFKA_CA_FILE="gone.pem")
     expected = [
-        ("[topics] partitions = 0", "as TENFOLD_TOPICS_PARTITIONS"),
+        ("[topics] partitions = 0", "correct it in the file, or as TENFOLD_TOPICS_PARTITIONS"),
         ("[worker] log_level = 'loud'", "set it to one of debug, info, warning, error"),
         ("[worker] health_port = 'http'", "as TENFOLD_WORKER_HEALTH_PORT"),
         ("no group [broker]", "the groups are kafka, topics, worker"),
@@ -154,6 +154,28 @@ def test_every_mistake_is_reported_at_once_with_its_remedy() -> None:
     for what, remedy in expected:
         assert [mistake for mistake in got if what in mistake and remedy in mistake], what
     assert len(got) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        (
+            "[rules]\ncaps = { brand = 2 }",
+            'country, or the beginning of tags with its colon, such as "brand:"',
+        ),
+        (
+            "[rules]\ncaps = { country = 40 }",
+            "and a number from 1 to 10, in the file, or as TENFOLD_RULES_CAPS",
+        ),
+        (
+            '[kafka]\nbootstrap_servers = ["a:1"]',
+            "; write one text, host:port separated by commas, in the file",
+        ),
+    ],
+)
+def test_the_remedy_says_how_a_setting_is_written_if_its_type_does_not(setting: str, remedy: str) -> None:
+    write(setting)
+    assert remedy in only_mistake()
 
 
 def test_the_error_shows_all_mistakes_in_its_text() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 VISITORS = 1000
 """Visitors of a demo, by default."""
+RATE = 100.0
+"""Events per second of a demo, by default."""
+FEWEST = 200
+"""Visitors of an experiment, at least: its ten arms share them, and none may be without one."""
 
 Seconds = Annotated[float | None, typer.Option(min=1, help="How long visitors click; else until Ctrl-C.")]
 Headless = Annotated[bool, typer.Option("--headless", help="Run without the live screen.")]
@@ -42,9 +46,12 @@ Report = Annotated[
     Path | None, typer.Option(callback=in_a_folder, help="Write the figures to this file, as JSON.")
 ]
 Visitors = Annotated[
-    int | None, typer.Option(min=1, help="How many visitors there are: 1,000; 10,000 in an experiment.")
+    int | None,
+    typer.Option(min=1, help="How many visitors there are: 1,000; in an experiment 10,000, at least 200."),
 ]
-Rate = Annotated[float, typer.Option(min=1, help="Events per second of all visitors together.")]
+Rate = Annotated[
+    float | None, typer.Option(min=1, help="Events per second of all visitors together, else 100.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same sales and visitors.")]
 
 
@@ -59,7 +66,7 @@ def demo(
     weights: Annotated[list[str] | None, WEIGHTS] = None,
     report: Report = None,
     visitors: Visitors = None,
-    rate: Rate = 100.0,
+    rate: Rate = None,
     seed: Seed = 1,
 ) -> None:
     """Show tenfold at work: 200 travel sales open and close, simulated visitors click and buy.
@@ -71,35 +78,45 @@ def demo(
     """  # noqa: D301 - \b keeps the example on a line of its own
     from demo.plan import Plan
 
-    networks = _networks(images, backbones or (), weights or (), without=no_images or experiment)
+    photographed = {"--images": images, "--backbone": backbones, "--weights": weights}
+    if experiment:
+        performed = {"--seconds": seconds, "--headless": headless, "--rate": rate, "--no-images": no_images}
+        _refuse(performed, "an experiment is simulated, at its own speed, without a screen or images")
+    if experiment or no_images:
+        _refuse(photographed, "there are no images to look at")
+    networks = _networks(images, backbones or (), weights or ())
+    folder = str(images) if images else None
+    plan = Plan(seconds, visitors or VISITORS, rate or RATE, seed, not no_images, folder, networks)
     # While it starts, too, an end from outside must end the workers; later the demo has handlers of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        if experiment:
-            figures = _experiment(visitors, seed)
-        else:
-            folder = str(images) if images else None
-            plan = Plan(seconds, visitors or VISITORS, rate, seed, not no_images, folder, networks)
-            figures = _performance(plan, headless=headless)
+        figures = _experiment(visitors, seed) if experiment else _performance(plan, headless=headless)
         if report is not None:
             report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _networks(
-    images: Path | None, backbones: Sequence[str], weights: Sequence[str], *, without: bool
-) -> "tuple[Network, ...]":
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse options that were given, and would change nothing.
+
+    Raises:
+        typer.BadParameter: one was given.
+    """
+    for name, given in options.items():
+        if given:
+            raise typer.BadParameter(f"leave it out: {why}", param_hint=name)
+
+
+def _networks(images: Path | None, backbones: Sequence[str], weights: Sequence[str]) -> "tuple[Network, ...]":
     """The networks that look at images; refuses photographs that nothing looks at.
 
     Raises:
-        typer.BadParameter: `images` and `backbones` do not go together, or sales are `without` images.
+        typer.BadParameter: there are `images`, and no `backbones`.
         LabellingError: the weights are not those of the networks.
     """
     from models.labelling.networks import networks
 
     if images and not backbones:
         raise typer.BadParameter("name a network that looks at the photographs", param_hint="--backbone")
-    if backbones and without:
-        raise typer.BadParameter("there are no images to look at", param_hint="--backbone")
     return networks(backbones, weights)
 
 
@@ -110,6 +127,9 @@ def _performance(plan: "Plan", *, headless: bool) -> dict[str, Any]:
 
 
 def _experiment(visitors: int | None, seed: int) -> dict[str, Any]:
+    if visitors is not None and visitors < FEWEST:
+        why = f"an experiment needs {FEWEST} or more, since all rankers that it compares share them"
+        raise typer.BadParameter(why, param_hint="--visitors")
     console = Console()
     with loading(console):
         from demo.experiment import experiment

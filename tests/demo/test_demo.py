@@ -71,6 +71,32 @@ def test_photographs_need_a_network_and_a_network_needs_images(given: list[str],
     assert missing in refused.output
 
 
+NOT_SIMULATED = "an experiment is simulated, at its own speed, without a screen or images"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["--experiment", "--seconds", "30"], NOT_SIMULATED),
+        (["--experiment", "--headless"], NOT_SIMULATED),
+        (["--experiment", "--rate", "100"], NOT_SIMULATED),
+        (["--experiment", "--no-images"], NOT_SIMULATED),
+        (["--experiment", "--images", "scenes"], "there are no images to look at"),
+        (["--no-images", "--images", "scenes"], "there are no images to look at"),
+        (["--no-images", "--weights", "random"], "there are no images to look at"),
+        (["--experiment", "--visitors", "199"], "an experiment needs 200 or more"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], why: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    refused = CliRunner().invoke(tenfold, ["demo", *given])
+    assert refused.exit_code == 2
+    assert f"Invalid value for {given[1]}: " in refused.output
+    assert why in refused.output
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_on_a_broker_of_its_own_ends_with_a_summary_and_its_report(
     tmp_path: Path, how: signal.Signals

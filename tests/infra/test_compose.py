@@ -141,9 +141,20 @@ def _advertised() -> list[str]:
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_can_be_scaled_and_is_started_again(name: str) -> None:
     service = SERVICES[name]
-    # A port of this machine, a name or a volume can belong to one container only.
-    assert not {"ports", "container_name", "volumes"} & set(service)
+    # A port of this machine or a name can belong to one container only, and what is in a volume, too; only
+    # releases must be at one place for all.
+    assert not {"ports", "container_name"} & set(service)
+    assert service["volumes"] == [f"releases:{load(environment_of(name)).releases_dir()}"]
     assert service["restart"] == "unless-stopped"
+
+
+def test_releases_can_be_written_into_their_volume() -> None:
+    # An empty volume takes the owner of the folder of the image that it is mounted over.
+    made, _, folders = instruction("RUN").partition("install --directory --owner tenfold --group tenfold ")
+    assert "useradd" in made
+    assert str(load(environment_of("scoring")).releases_dir()) in folders.split()
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    assert text.index("install --directory") < text.index("\nVOLUME ")
 
 
 def test_labelling_starts_only_when_asked_for() -> None:

@@ -6,13 +6,14 @@ import shlex
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.main import get_command
 
 from reco.events import Click, Sale
 from streams.cli import tenfold
 from streams.codecs import decode_event, decode_list, decode_sale
-from streams.settings import load
+from streams.settings import GROUPS, PREFIX, load
 
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,6 +55,20 @@ def test_its_settings_are_accepted(tmp_path: Path) -> None:
     file = tmp_path / "tenfold.toml"
     file.write_text(example)
     assert load({}, file).topics.partitions == tomllib.loads(example)["topics"]["partitions"]
+
+
+def test_the_page_of_settings_names_each_of_them_with_its_default_and_its_variable() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| `(\w+)\.(\w+)` \| `(.*?)` \| `(\w+)` \| \S", page, re.MULTILINE)
+    defaults = (
+        (group, field, getattr(kind(), field))
+        for group, kind in GROUPS.items()
+        for field in kind.__struct_fields__
+    )
+    assert found == [
+        (group, field, msgspec.json.encode(default).decode(), f"{PREFIX}{group}_{field}".upper())
+        for group, field, default in defaults
+    ]
 
 
 def prose(page: Path) -> str:

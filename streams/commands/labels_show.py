@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Show what was found in the images of a sale, and which live sales look alike.
 
-    The page has every live sale with its first image, fetched as `[images]` of the settings allows.
+    The page has every live sale with its first image, fetched as the settings of images allow.
 
     \b
     tenfold labels show sale-17

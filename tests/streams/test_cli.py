@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -75,6 +77,18 @@ def test_help_fills_the_terminal_and_examples_stand_on_lines_of_their_own() -> N
         "sales.csv.gz",
         "--withdraw",
     ]
+
+
+def bracketed(command: Any) -> Iterator[str]:
+    """The texts of a command, and of those below it, from which Rich takes what it reads as markup."""
+    texts = [command.help, *(getattr(one, "help", None) for one in command.params)]
+    yield from (text for text in texts if text and "[" in text)
+    for below in getattr(command, "commands", {}).values():
+        yield from bracketed(below)
+
+
+def test_help_loses_no_words_to_markup() -> None:
+    assert list(bracketed(get_command(tenfold))) == []
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from streams.commands.logs import (
     ParametersFile,
     SaleRenames,
     SalesFile,
-    Sets,
     boosting_of,
     progress,
     read_parameters,
@@ -24,6 +23,15 @@ from streams.commands.releases import promote_command
 from streams.settings import load
 
 Target = Literal["purchase", "graded", "click"]
+Numbers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A number of LightGBM: trees, num_leaves, learning_rate, feature_fraction, min_data_in_leaf, "
+        "lambda_l2, held_out, seed or threads. Repeatable.",
+    ),
+]
 
 
 def train(
@@ -32,7 +40,7 @@ def train(
     target: Annotated[Target | None, typer.Option(help="Else the first with enough purchases.")] = None,
     window: Annotated[float, typer.Option(min=0.01, help="Hours within which a purchase counts.")] = 24.0,
     parameters: ParametersFile = None,
-    sets: Sets = None,
+    sets: Numbers = None,
     sales: SalesFile = None,
     sale_renames: SaleRenames = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,

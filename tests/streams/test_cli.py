@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from models.training import Boosting
 from streams.cli import tenfold
 from streams.settings import PREFIX
 from tests.models.small_models import release
@@ -89,6 +90,11 @@ def bracketed(command: Any) -> Iterator[str]:
 
 def test_help_loses_no_words_to_markup() -> None:
     assert list(bracketed(get_command(tenfold))) == []
+
+
+def test_train_names_every_number_that_can_be_set() -> None:
+    (sets,) = (one for one in get_command(tenfold).commands["train"].params if "--set" in one.opts)  # type: ignore[attr-defined]
+    assert [name for name in Boosting.__struct_fields__ if name not in sets.help] == []
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -1,8 +1,5 @@
 """The scoring application as `faust -A streams.faust_entry.scoring worker` finds it."""
 
-from streams.embedded import reachable
-from streams.settings import load
-from streams.vitals import Vitals
-from streams.worker import AGENTS
+from streams.faust_entry import entry
 
-app = AGENTS["scoring"](reachable(load()), Vitals())
+app = entry("scoring")

@@ -156,5 +156,23 @@ def test_a_worker_for_an_agent_that_is_none_is_told_so_first(tmp_path: Path) -> 
     assert "broker" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("agent", "environment", "message"),
+    [
+        ("sessions", {"TENFOLD_TOPICS_PARTITIONS": "0"}, "Settings cannot work:"),
+        ("scoring", {}, "No broker is configured and none runs in "),
+        ("labelling", {}, "No broker is configured and none runs in "),
+    ],
+)
+def test_an_agent_that_fausts_own_command_cannot_start_is_one_message_without_a_traceback(
+    tmp_path: Path, agent: str, environment: dict[str, str], message: str
+) -> None:
+    faust = (sys.executable, "-m", "faust", "-A", f"streams.faust_entry.{agent}", "worker")
+    result = run(*faust, folder=tmp_path, **environment)
+    assert result.returncode == 1
+    assert result.stderr.startswith(message)
+    assert "Traceback" not in result.stderr
+
+
 def test_no_command_shows_the_help(tmp_path: Path) -> None:
     assert "Usage:" in run(*TENFOLD, folder=tmp_path).stdout

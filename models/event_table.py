@@ -1,6 +1,7 @@
 """A log of events as columns: what training and evaluation replay, some 35 bytes an event."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from reco.recommenders.protocol import KINDS
 
 EVENTS: Mapping[int, type[Action]] = {code: kind for kind, code in KINDS.items()}
 NO_SESSION = -1
+MAX_VALUES = 10_000
+"""Of one name of the context; what has more is an id, or where a visitor came from to the last letter."""
 CODES: Mapping[str, str] = {
     "visitors": "i",
     "sales": "i",
@@ -48,6 +51,7 @@ class EventTable:
         shown: int32[n_shown], that sale, into `sale_ids`.
         visitor_ids, sale_ids: the names, in the order in which they first appear.
         context_values: all contexts that differ.
+        left_out: names of the context that have more than `MAX_VALUES` values, and are in none.
     """
 
     visitors: NDArray[np.int32]
@@ -62,6 +66,7 @@ class EventTable:
     visitor_ids: Sequence[str]
     sale_ids: Sequence[str]
     context_values: Sequence[Mapping[str, str]]
+    left_out: Sequence[str] = ()
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -157,6 +162,8 @@ class Columns:
 
     def __init__(self) -> None:
         self._visitors, self._sales, self._sessions, self._contexts = _Names(), _Names(), _Names(), _Names()
+        self._values: defaultdict[str, set[str]] = defaultdict(set)
+        self._left_out: set[str] = set()
         self._columns = tuple(array(code) for code in CODES.values())
         self._shown = array("i"), array("q"), array("q"), array("i"), array("i")
 
@@ -170,10 +177,20 @@ class Columns:
             event.ts,
             appended,
             NO_SESSION if session is None else self._sessions[event.visitor_id, session],
-            self._contexts[tuple(event.context.items())],
+            self._context(event.context),
         )
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
+
+    def _context(self, context: Mapping[str, str]) -> int:
+        """The number of a context, but for what is another in every event: there would be as many."""
+        told = tuple(item for item in context.items() if item[0] not in self._left_out)
+        if told not in self._contexts:
+            for name, value in told:
+                self._values[name].add(value)
+                if len(self._values[name]) > MAX_VALUES:
+                    self._left_out.add(name)
+        return self._contexts[told]
 
     def show(self, impression: Impression) -> None:
         """Add what a visitor was shown."""
@@ -201,7 +218,11 @@ class Columns:
             shown=np.empty(0, np.int32),
             visitor_ids=list(self._visitors),
             sale_ids=list(self._sales),
-            context_values=[dict(items) for items in self._contexts],
+            context_values=[
+                {name: value for name, value in items if name not in self._left_out}
+                for items in self._contexts
+            ],
+            left_out=sorted(self._left_out),
         )
         return with_impressions(table, np.arange(len(table)), self.impressions)
 

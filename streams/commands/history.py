@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from streams.commands.logs import SaleFile, read_catalogue, read_log
+from streams.commands.logs import SaleFile, read_catalogue, read_log, say
 from streams.embedded import reachable
 from streams.settings import load
 
@@ -53,7 +53,8 @@ def read_history(
     from streams import history
 
     if path is not None:
-        return History(read_log(path, meaning, told, console), read_catalogue(sales, console), [])
+        found = History(read_log(path, meaning, told, console), read_catalogue(sales, console), [])
+        return _said(found, console)
     if sales.path is not None or meaning != Meaning():
         belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
         raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
@@ -62,4 +63,13 @@ def read_history(
     async def read() -> History:
         return History(*await history.read_history(settings, told), await history.read_labels(settings))
 
-    return asyncio.run(read())
+    return _said(asyncio.run(read()), console)
+
+
+def _said(found: History, console: Console) -> History:
+    """The same, after it is said what is left out of the context."""
+    from models.event_table import MAX_VALUES
+
+    for name in found.table.left_out:
+        say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
+    return found

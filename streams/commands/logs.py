@@ -143,7 +143,7 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
     log = EventLog(find_log(path), meaning.renames)
     reader = EventReader(log, "log", meaning)
     for assumption in reader.assumptions:
-        _say(console, f"{log.path}: {assumption}")
+        say(console, f"{log.path}: {assumption}")
     refused: dict[str, Refused] = {}
     read_at = now()
 
@@ -161,11 +161,12 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
         raise EventLogError(f"{log.path}: no row of it is an action of a visitor; see --map{reasons}")
     if reasons:
         left_out = sum(one.count for one in refused.values())
-        _say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
+        say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
     return table
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Print a text as it is."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -234,7 +235,7 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
 
     checked = check(read_sales(sales.path, sales.renames))
     for name, rows in checked.ignored.items():
-        _say(console, f"{sales.path}: a sale has no field {name} ({rows:,} rows); see --map-sale")
+        say(console, f"{sales.path}: a sale has no field {name} ({rows:,} rows); see --map-sale")
     if checked.wrong:
         raise EventLogError(f"{checked.wrong[0]} ({len(checked.wrong):,} rows are wrong)")
     catalogue = Catalogue(partitions=1)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.event_log import EventLog, Row, Unreadable
-from models.event_table import NO_SESSION, EventTable, read_table, table_of
+from models.event_table import MAX_VALUES, NO_SESSION, EventTable, read_table, table_of
 from models.log_columns import EventReader, Meaning
 from reco.events import Click, Event, Impression, Shown
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
@@ -131,6 +131,17 @@ def test_every_action_comes_out_as_it_went_in(events: list[Event]) -> None:
         assert again.context == action.context
         assert (table.sessions[row] == NO_SESSION) == (action.session_id is None)
     assert len({table.event(row, 0).event_id for row in range(len(table))}) == len(table)
+
+
+def test_what_is_another_in_every_event_is_no_context_and_takes_no_memory() -> None:
+    contexts = [{"country": f"C{number % 50}", "url": f"/{number}"} for number in range(2 * MAX_VALUES)]
+    events = [Click(f"e{ts}", "ann", "oslo", ts, context=context) for ts, context in enumerate(contexts)]
+    table = table_of(events)
+    assert table.left_out == ["url"]
+    assert {frozenset(values) for values in table.context_values} == {frozenset(["country"])}
+    assert len(table.context_values) <= MAX_VALUES + 50 + 1
+    assert [table.event(row, 0).context["country"] for row in (0, 49, len(table) - 1)] == ["C0", "C49", "C49"]
+    assert table_of(events[:MAX_VALUES]).left_out == []
 
 
 def test_names_are_numbered_as_they_appear() -> None:

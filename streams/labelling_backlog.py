@@ -164,6 +164,11 @@ class Retries:
         due, _ = self._due.get(sale_id, (at, 0.0))
         return due <= at
 
+    def pause(self, sale_id: str) -> float:
+        """The last pause before the images of a sale are asked for again, s; 0 if they were not in vain."""
+        _, pause = self._due.get(sale_id, (0.0, 0.0))
+        return pause
+
 
 class Backlog:
     """What is still to be labelled, and what was labelled and is no more."""
@@ -187,7 +192,8 @@ class Backlog:
     def lacking(self, reached: Mapping[int, int], at: int, clock: float) -> list[Sale]:
         """The sales that may be labelled now: those that are open, the newest first, then those to come.
 
-        Of these, the next to open is the first; those that have closed come last of all.
+        Of these, the next to open is the first; those that have closed come last of all. Sales whose images
+        could not be had come after others, so that a server that is down does not hold up those of the rest.
 
         Args:
             reached: the partitions to look at, and up to which offset; what is beyond are new sales.
@@ -195,9 +201,10 @@ class Backlog:
             clock: the same, monotonic s.
         """
 
-        def urgency(sale: Sale) -> tuple[bool, bool, int, str]:
+        def urgency(sale: Sale) -> tuple[bool, float, bool, int, str]:
             closed = sale.closes_at is not None and sale.closes_at <= at
-            return closed, sale.opens_at > at, abs(at - sale.opens_at), sale.sale_id
+            pause = self.retries.pause(sale.sale_id)
+            return closed, pause, sale.opens_at > at, abs(at - sale.opens_at), sale.sale_id
 
         lacking = (
             sale

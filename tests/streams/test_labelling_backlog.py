@@ -56,6 +56,20 @@ def test_open_sales_come_first_then_those_to_come_and_last_those_that_have_close
     ]
 
 
+def test_sales_whose_images_could_not_be_had_wait_behind_the_others_the_longer_the_oftener_it_was_in_vain(
+    backlog: Backlog,
+) -> None:
+    hours = {"dead": -1, "busy": -2, "never tried": -3, "to come": 1}
+    for sale_id, opens in hours.items():
+        backlog.sales.take(0, [record(Sale(sale_id, sale_id, NOW + opens * HOUR, image_urls=("a.jpg",)))])
+    closed = Sale("closed", "closed", NOW - HOUR, NOW, image_urls=("a.jpg",))
+    backlog.sales.take(0, [record(closed)])
+    for sale_id in ("dead", "dead", "busy"):
+        backlog.retries.note(sale_id, 0.0)
+    due = [one.sale_id for one in backlog.lacking({0: 8}, NOW, 2 * FIRST_PAUSE)]
+    assert due == ["never tried", "to come", "busy", "dead", "closed"]
+
+
 def test_an_image_that_was_good_and_breaks_is_newly_refused_but_not_one_that_was_refused_before(
     backlog: Backlog,
 ) -> None:

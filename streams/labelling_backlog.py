@@ -4,6 +4,7 @@ Both feeds hold what compacted topics hold, so what is to be done is the same af
 """
 
 import asyncio
+import math
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -138,36 +139,49 @@ class LabelledSales(FeedToWaitFor):
         return (last.labeller, last.image_urls) != (self.version, sale.image_urls)
 
 
+class _Pause(NamedTuple):
+    """How long these images are not asked for, s, and until when, monotonic s."""
+
+    image_urls: tuple[str, ...]
+    seconds: float = 0.0
+    until: float = -math.inf
+
+
 class Retries:
     """When to ask again for the images of sales that could not be had, for a reason that may pass.
 
-    It forgets in a restart, and with another labeller: then they are asked for again at once.
+    It forgets in a restart, and with another labeller: then they are asked for again at once. So are other
+    images of a sale.
     """
 
     def __init__(self) -> None:
-        self._due: dict[str, tuple[float, float]] = {}
+        self._pauses: dict[str, _Pause] = {}
 
-    def note(self, sale_id: str, at: float) -> bool:
+    def note(self, sale: Sale, at: float) -> bool:
         """Whether to ask again, after it was in vain at `at`, monotonic s."""
-        _, last = self._due.pop(sale_id, (at, FIRST_PAUSE / 2))
-        if 2 * last > LONGEST_PAUSE:
+        seconds = 2 * self.pause(sale) or FIRST_PAUSE
+        self.forget(sale.sale_id)
+        if seconds > LONGEST_PAUSE:
             return False
-        self._due[sale_id] = at + 2 * last, 2 * last
+        self._pauses[sale.sale_id] = _Pause(sale.image_urls, seconds, at + seconds)
         return True
 
     def forget(self, sale_id: str) -> None:
         """Nothing is missing any more."""
-        self._due.pop(sale_id, None)
+        self._pauses.pop(sale_id, None)
 
-    def may_ask(self, sale_id: str, at: float) -> bool:
+    def may_ask(self, sale: Sale, at: float) -> bool:
         """Whether the images of a sale may be asked for at `at`, monotonic s."""
-        due, _ = self._due.get(sale_id, (at, 0.0))
-        return due <= at
+        return self._last(sale).until <= at
 
-    def pause(self, sale_id: str) -> float:
+    def pause(self, sale: Sale) -> float:
         """The last pause before the images of a sale are asked for again, s; 0 if they were not in vain."""
-        _, pause = self._due.get(sale_id, (0.0, 0.0))
-        return pause
+        return self._last(sale).seconds
+
+    def _last(self, sale: Sale) -> _Pause:
+        none = _Pause(sale.image_urls)
+        last = self._pauses.get(sale.sale_id, none)
+        return last if last.image_urls == sale.image_urls else none
 
 
 class Backlog:
@@ -203,7 +217,7 @@ class Backlog:
 
         def urgency(sale: Sale) -> tuple[bool, float, bool, int, str]:
             closed = sale.closes_at is not None and sale.closes_at <= at
-            pause = self.retries.pause(sale.sale_id)
+            pause = self.retries.pause(sale)
             return closed, pause, sale.opens_at > at, abs(at - sale.opens_at), sale.sale_id
 
         lacking = (
@@ -211,7 +225,7 @@ class Backlog:
             for sale, record in self.sales.by_id.values()
             if record.offset < reached.get(record.partition, 0)
             and self.labelled.lacks(sale)
-            and self.retries.may_ask(sale.sale_id, clock)
+            and self.retries.may_ask(sale, clock)
         )
         return sorted(lacking, key=urgency)
 

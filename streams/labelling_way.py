@@ -68,7 +68,7 @@ class LabellingWay:
         """
         sale, labels, refused = found
         later = {url for url, refusal in refused.items() if may_pass(refusal)}
-        if later and self._backlog.retries.note(sale.sale_id, time.monotonic()):
+        if later and self._backlog.retries.note(sale, time.monotonic()):
             settled = tuple(url for url in sale.image_urls if url not in later)
             if not labels.images or not self._backlog.labelled.lacks(replace(sale, image_urls=settled)):
                 return

@@ -59,13 +59,14 @@ def test_open_sales_come_first_then_those_to_come_and_last_those_that_have_close
 def test_sales_whose_images_could_not_be_had_wait_behind_the_others_the_longer_the_oftener_it_was_in_vain(
     backlog: Backlog,
 ) -> None:
-    hours = {"dead": -1, "busy": -2, "never tried": -3, "to come": 1}
-    for sale_id, opens in hours.items():
-        backlog.sales.take(0, [record(Sale(sale_id, sale_id, NOW + opens * HOUR, image_urls=("a.jpg",)))])
+    dead, busy, untried, to_come = (
+        Sale(sale_id, sale_id, NOW + opens * HOUR, image_urls=("a.jpg",))
+        for sale_id, opens in {"dead": -1, "busy": -2, "never tried": -3, "to come": 1}.items()
+    )
     closed = Sale("closed", "closed", NOW - HOUR, NOW, image_urls=("a.jpg",))
-    backlog.sales.take(0, [record(closed)])
-    for sale_id in ("dead", "dead", "busy"):
-        backlog.retries.note(sale_id, 0.0)
+    backlog.sales.take(0, [record(one) for one in (dead, busy, untried, to_come, closed)])
+    for one in (dead, dead, busy):
+        backlog.retries.note(one, 0.0)
     due = [one.sale_id for one in backlog.lacking({0: 8}, NOW, 2 * FIRST_PAUSE)]
     assert due == ["never tried", "to come", "busy", "dead", "closed"]
 
@@ -88,24 +89,36 @@ def sale(sale_id: str, images: int) -> Sale:
 
 
 def test_images_are_asked_for_again_after_pauses_that_double_until_they_are_given_up() -> None:
-    retries, at, pause = Retries(), 100.0, FIRST_PAUSE
-    while retries.note("rome", at):
-        assert not retries.may_ask("rome", at + pause - 0.001)
-        assert retries.may_ask("rome", at + pause)
+    retries, at, pause, rome = Retries(), 100.0, FIRST_PAUSE, sale("rome", 1)
+    while retries.note(rome, at):
+        assert not retries.may_ask(rome, at + pause - 0.001)
+        assert retries.may_ask(rome, at + pause)
         at, pause = at + pause, 2 * pause
     assert LONGEST_PAUSE < pause <= 2 * LONGEST_PAUSE
-    assert retries.may_ask("rome", at)  # as one may any other sale, should it be published anew
+    assert retries.may_ask(rome, at)  # as one may any other sale, should it be published anew
 
 
 def test_once_nothing_is_missing_the_next_pause_is_short_again() -> None:
-    retries = Retries()
-    retries.note("rome", 0.0)
-    retries.note("rome", FIRST_PAUSE)
+    retries, rome = Retries(), sale("rome", 1)
+    retries.note(rome, 0.0)
+    retries.note(rome, FIRST_PAUSE)
     retries.forget("rome")
-    retries.note("rome", 100.0)
-    assert retries.may_ask("rome", 100.0 + FIRST_PAUSE)
-    assert not retries.may_ask("rome", 100.0)
-    assert retries.may_ask("oslo", 0.0)
+    retries.note(rome, 100.0)
+    assert retries.may_ask(rome, 100.0 + FIRST_PAUSE)
+    assert not retries.may_ask(rome, 100.0)
+    assert retries.may_ask(sale("oslo", 1), 0.0)
+
+
+def test_other_images_of_a_sale_are_asked_for_at_once_and_again_after_short_pauses() -> None:
+    retries, rome = Retries(), sale("rome", 1)
+    while retries.pause(rome) <= LONGEST_PAUSE / 2:
+        retries.note(rome, 0.0)
+    corrected = sale("rome", 2)
+    assert retries.may_ask(corrected, 0.0)
+    assert retries.pause(corrected) == 0
+    assert retries.note(corrected, 0.0)
+    assert retries.may_ask(corrected, FIRST_PAUSE)
+    assert not retries.may_ask(corrected, 0.0)
 
 
 def test_a_group_has_no_more_images_than_it_may_or_is_a_single_sale() -> None:

@@ -5,6 +5,7 @@ an `ImageRefusedError`, never as anything else.
 """
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,9 @@ SCANNED = frozenset(("JPEG", "MPO"))
 """Formats that are decoded scan by scan; several JPEG pictures in one file are MPO."""
 MAX_SCANS = 100
 """Most passes over a progressive JPEG, each of which takes as long as all of another JPEG; ten are usual."""
+MAX_READS = 4_000
+"""Most reads of what stands before the pixels: four for a segment of a JPEG, three for a chunk of a PNG, two
+for a block of a GIF. 20 MB of the longest segments take 1,300; a million short ones would take minutes."""
 
 MAX_VIEWS = 2
 """Most views of a picture."""
@@ -63,6 +67,19 @@ class Sight(NamedTuple):
 
     size: tuple[int, int]
     views: int = 1
+
+
+class _File(io.BytesIO):
+    """The bytes of an image file, of which no more than a few parts are read before the pixels."""
+
+    left: float = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes, as of any file, as long as there are reads left."""
+        self.left -= 1
+        if self.left < 0:
+            raise ImageRefusedError("too-many-parts", f"more than {MAX_READS:,} reads before its pixels")
+        return super().read(size)
 
 
 def decode(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -126,7 +143,8 @@ def whole(data: bytes, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> I
         max_pixels: refuse a picture that claims more, before it is decoded.
 
     Raises:
-        ImageRefusedError: `not-an-image`, `broken-image`, `too-many-pixels` or `too-many-scans`.
+        ImageRefusedError: `not-an-image`, `broken-image`, `too-many-pixels`, `too-many-scans` or
+            `too-many-parts`.
     """
     with _refusals(data):
         return _whole(data, size, max_pixels)
@@ -149,7 +167,9 @@ def _refusals(data: bytes) -> Iterator[None]:
 
 
 def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    file = _File(data)
+    with Image.open(file, formats=FORMATS) as image:
+        file.left = math.inf  # pixels may come in any number of parts
         _check_size(image, max_pixels)
         _check_scans(image, data)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is

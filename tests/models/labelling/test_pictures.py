@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.labelling.pictures import MAX_SCANS, Sight, decode, decode_views
+from models.labelling.pictures import MAX_READS, MAX_SCANS, Sight, decode, decode_views
 from reco.errors import ImageRefusedError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -246,6 +246,44 @@ def test_a_jpeg_of_more_scans_than_anyone_makes_is_refused_before_it_is_decoded(
     assert Image.open(io.BytesIO(several)).format == "MPO"
     place = several.find(b"\xff\xda")
     assert refusal(several[:place] + MAX_SCANS * scan + several[place:]) == "too-many-scans"
+
+
+def jpeg_with(segment: bytes, marker: int) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, 2 + len(segment)) + segment
+
+
+PARTS = {  # the format, where its first part may stand, and a part
+    "exif": ("JPEG", 2, jpeg_with(b"Exif\0\0" + b"x" * 9, 0xE1)),
+    "application segments": ("JPEG", 2, jpeg_with(b"x", 0xE5)),
+    "comments": ("JPEG", 2, jpeg_with(b"x", 0xFE)),
+    "padding": ("JPEG", 2, b"\xff"),
+    "chunks": ("PNG", 33, struct.pack(">I4sI", 0, b"prVt", zlib.crc32(b"prVt"))),
+    "comment blocks": ("GIF", 25, b"!\xfe\x01x\0"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize(("kind", "place", "part"), PARTS.values(), ids=PARTS)
+def test_a_picture_behind_more_parts_than_anyone_writes_is_refused_before_they_are_read(
+    kind: str, place: int, part: bytes
+) -> None:
+    data = encoded(corners(), kind)
+    few, many = (data[:place] + number * part + data[place:] for number in (100, MAX_READS))
+    assert decode(few, (32, 32)).shape == (32, 32, 3)
+    assert refusal(many) == "too-many-parts"
+
+
+def test_20_mb_of_a_camera_s_notes_are_no_reason_to_refuse() -> None:
+    data = encoded(corners(), "JPEG", quality=95)
+    notes = 310 * jpeg_with(bytes(65_533), 0xE2)
+    assert quarters(decode(data[:2] + notes + data[2:], (64, 64))) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_pixels_may_come_in_many_parts() -> None:
+    data = encoded(corners(), "PNG")
+    place = data.index(b"IDAT") - 4
+    many = MAX_READS * struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    assert quarters(decode(data[:place] + many + data[place:], (64, 64))) == [RED, GREEN, BLUE, WHITE]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])

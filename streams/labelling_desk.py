@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -19,7 +19,10 @@ KEPT_LABELS = 32
 """Scene labels that are kept of a sale, the most probable; topics of a catalogue are found in them."""
 PICTURES_AT_ONCE = 8
 """Pictures that go through the network together: more are no faster on a CPU, where VGG16 takes 3 s for 8."""
+LONGEST_WORK = 120
+"""Seconds of one thing in a thread that count as progress: a large network takes 30 for a step on a CPU."""
 
+Result = TypeVar("Result")
 Fetched: TypeAlias = Callable[[str], AbstractAsyncContextManager[bytes]]
 Picture: TypeAlias = NDArray[np.uint8]
 
@@ -46,6 +49,7 @@ class LabellingDesk:
     Attributes:
         labeller: labels from the next batch on; a batch that is under way is labelled as it began.
         steps: how many images were fetched, and times the network was asked, so far; grows as work proceeds.
+        seconds: of which threads were seen to work on one thing, so far; grows within steps that take long.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class LabellingDesk:
             clock: the present, ms since the epoch, UTC.
             patience: how long `label` waits for images, s; one that is not there by then is `too-slow`.
         """
-        self.steps = 0
+        self.steps = self.seconds = 0
         self.labeller = labeller
         self._fetched = fetched
         self._max_pixels = max_pixels
@@ -102,7 +106,7 @@ class LabellingDesk:
         async def get(url: str) -> None:
             try:
                 async with self._fetched(url) as data:
-                    pictures[url] = await asyncio.to_thread(decode_views, data, sight, self._max_pixels)
+                    pictures[url] = await self._in_thread(decode_views, data, sight, self._max_pixels)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal
@@ -121,9 +125,22 @@ class LabellingDesk:
         parts = []
         for start in range(0, len(pictures), PICTURES_AT_ONCE):
             batch = np.stack(pictures[start : start + PICTURES_AT_ONCE])
-            parts.append(await asyncio.to_thread(labeller.label, batch))
+            parts.append(await self._in_thread(labeller.label, batch))
             self.steps += 1
         return Labelled(*(np.concatenate(one) for one in zip(*parts, strict=True)))
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """What `work` returns; meanwhile `seconds` grows, until it takes longer than anything should."""
+        counting = asyncio.create_task(self._count_seconds())
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        finally:
+            counting.cancel()
+
+    async def _count_seconds(self) -> None:
+        for _ in range(LONGEST_WORK):
+            await asyncio.sleep(1)
+            self.seconds += 1
 
     def _record(self, sale: Sale, labeller: Labeller) -> SaleLabels:
         """The record of a sale in whose images nothing was found."""

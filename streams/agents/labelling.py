@@ -41,8 +41,8 @@ OLD_IMAGES_AT_ONCE = 16
 """Images of the backlog that are labelled together, about."""
 BATCHES_AT_ONCE = 2
 """While the network looks at the images of one batch, those of the next are fetched and decoded."""
-STEPS = ("images", 0)
-"""Stands where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
+STEPS, SECONDS = ("images", 0), ("seconds", 0)
+"""Stand where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
 
 
 class LabellingApp:
@@ -115,11 +115,11 @@ class LabellingApp:
         Without partitions, the group's progress counts.
         """
         acknowledged = self.app.positions()
-        return {**acknowledged, STEPS: self._ways[0].desk.steps} if acknowledged else {}
+        return {**acknowledged, **_steps(self._ways[0])} if acknowledged else {}
 
     def _steps_of_backlog(self) -> Positions:
         """How far the worker is with the images of the backlog."""
-        return {STEPS: self._ways[1].desk.steps} if self._ways else {}
+        return _steps(self._ways[1]) if self._ways else {}
 
     async def take(self, batch: Sequence[EventT]) -> None:
         """Label the sales of a batch that lack labels, but those that were there at the start."""
@@ -156,6 +156,10 @@ class LabellingApp:
         """Up to where the backlog goes in each partition of this worker; beyond are new sales."""
         acknowledged, found = self.app.positions(), self.backlog.sales.found
         return {number: max(offset, found[number]) for (_, number), offset in acknowledged.items()}
+
+
+def _steps(way: LabellingWay) -> Positions:
+    return {STEPS: way.desk.steps, SECONDS: way.desk.seconds}
 
 
 def _share_the_machine() -> None:

@@ -1,6 +1,7 @@
 """Images of sales are fetched side by side and labelled together; those that cannot be had are left out."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.labelling.labeller import Labeller, load_labeller
+from models.labelling.labeller import Labelled, Labeller, load_labeller
 from models.labelling.pictures import decode_views
 from reco.events import Sale
 from streams.images.fetching import PER_HOST, Fetcher
@@ -141,6 +142,32 @@ async def test_a_batch_that_is_under_way_ends_with_the_labeller_that_it_began_wi
         assert one[0].labels.labeller == expected.version
         embedding = expected.label(pictures(expected, (SLOPE, 1))).embeddings[0]
         np.testing.assert_allclose(vector(one[0]), embedding, atol=1e-5)
+
+
+class HeldLabeller(Labeller):
+    """One that labels only once it may, as a large network does after a long time."""
+
+    may_label = threading.Event()
+
+    def label(self, images: NDArray[np.uint8]) -> Labelled:
+        assert self.may_label.wait(60)
+        return super().label(images)
+
+
+async def test_a_network_that_takes_long_is_seen_to_work(
+    labeller: Labeller, fetcher: Fetcher, site: PostcardSite
+) -> None:
+    large = HeldLabeller(labeller.manifest, labeller.recognition)
+    desk = desk_of(large, fetcher)
+    under_way = asyncio.create_task(desk.label([sale("a", site.postcard(SLOPE, 900))]))
+    while not desk.seconds:
+        await asyncio.sleep(0.01)
+    assert not under_way.done()
+
+    large.may_label.set()
+
+    (found,) = await under_way
+    assert found.labels.images == 1
 
 
 async def test_images_that_cannot_be_had_are_left_out_with_their_reason(

@@ -20,7 +20,9 @@ KEPT_LABELS = 32
 PICTURES_AT_ONCE = 8
 """Pictures that go through the network together: more are no faster on a CPU, where VGG16 takes 3 s for 8."""
 LONGEST_WORK = 120
-"""Seconds of one thing in a thread that count as progress: a large network takes 30 for a step on a CPU."""
+"""Seconds of one thing in a thread that count as progress: a large network takes 30 for a step on a CPU.
+
+A picture that is not decoded by then is refused for good: its thread goes on, so no other is started."""
 
 Result = TypeVar("Result")
 Fetched: TypeAlias = Callable[[str], AbstractAsyncContextManager[bytes]]
@@ -105,11 +107,13 @@ class LabellingDesk:
 
         async def get(url: str) -> None:
             try:
-                async with self._fetched(url) as data:
+                async with self._fetched(url) as data, asyncio.timeout(LONGEST_WORK):
                     pictures[url] = await self._in_thread(decode_views, data, sight, self._max_pixels)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal
+            except TimeoutError:
+                refused[url] = ImageRefusedError("too-costly", f"it takes over {LONGEST_WORK} s to decode")
             self.steps += 1
 
         try:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from models.labelling.labeller import Labelled, Labeller, load_labeller
 from models.labelling.pictures import decode_views
 from reco.events import Sale
-from streams.images.fetching import PER_HOST, Fetcher
+from streams import labelling_desk
+from streams.images.fetching import PER_HOST, Fetcher, may_pass
 from streams.images.settings import Images
 from streams.labelling_desk import PICTURES_AT_ONCE, Found, LabellingDesk
 from tests.streams.labellers import KINDS, write
@@ -200,6 +201,18 @@ async def test_images_that_are_not_there_in_time_are_too_slow_and_hold_up_no_oth
     assert {url: refusal.reason for url, refusal in found.refused.items()} == dict.fromkeys(late, "too-slow")
     assert found.labels.images == 1
     assert time.monotonic() - began < IMAGES.timeout_seconds / 2
+
+
+async def test_an_image_that_is_never_decoded_is_refused_for_good(
+    desk: LabellingDesk, site: PostcardSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling_desk, "LONGEST_WORK", 0)
+
+    (found,) = await desk.label([sale("costly", site.postcard(CITY, 906))])
+
+    (refusal,) = found.refused.values()
+    assert refusal.reason == "too-costly"
+    assert not may_pass(refusal)
 
 
 async def test_an_image_of_several_sales_is_fetched_once(desk: LabellingDesk, site: PostcardSite) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -201,13 +202,12 @@ def test_a_damaged_png_is_broken() -> None:
     assert refusal(bytes(data)) == "broken-image"
 
 
+def chunk(kind: bytes, value: bytes = b"") -> bytes:
+    return struct.pack(">I", len(value)) + kind + value + struct.pack(">I", zlib.crc32(kind + value))
+
+
 def png_that_claims(width: int, height: int) -> bytes:
     """A PNG with this size in its header and next to nothing behind."""
-
-    def chunk(kind: bytes, value: bytes) -> bytes:
-        crc = zlib.crc32(kind + value)
-        return struct.pack(">I", len(value)) + kind + value + struct.pack(">I", crc)
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(64))) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
@@ -257,7 +257,7 @@ PARTS = {  # the format, where its first part may stand, and a part
     "application segments": ("JPEG", 2, jpeg_with(b"x", 0xE5)),
     "comments": ("JPEG", 2, jpeg_with(b"x", 0xFE)),
     "padding": ("JPEG", 2, b"\xff"),
-    "chunks": ("PNG", 33, struct.pack(">I4sI", 0, b"prVt", zlib.crc32(b"prVt"))),
+    "chunks": ("PNG", 33, chunk(b"prVt")),
     "comment blocks": ("GIF", 25, b"!\xfe\x01x\0"),
 }
 
@@ -282,8 +282,25 @@ def test_20_mb_of_a_camera_s_notes_are_no_reason_to_refuse() -> None:
 def test_pixels_may_come_in_many_parts() -> None:
     data = encoded(corners(), "PNG")
     place = data.index(b"IDAT") - 4
-    many = MAX_READS * struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    many = MAX_READS * chunk(b"IDAT")
     assert quarters(decode(data[:place] + many + data[place:], (64, 64))) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")
+def test_exif_tags_that_share_their_bytes_do_not_multiply_them() -> None:
+    shared = 200_000
+    tags = b"".join(struct.pack(">HHII", tag, 7, shared, 100) for tag in range(1000, 1500))
+    exif = b"MM\0*" + struct.pack(">IH", 8, 500) + tags + bytes(4 + shared)
+    data = encoded(corners(), "PNG")
+    place = data.index(b"IDAT") - 4
+    tracemalloc.start()
+    try:
+        pixels = decode(data[:place] + chunk(b"eXIf", exif) + data[place:], (64, 64))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert quarters(pixels) == [RED, GREEN, BLUE, WHITE]
+    assert most < 20 * shared
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])

@@ -21,9 +21,9 @@ from reco.errors import ImageRefusedError
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """What is decoded, by its content; Pillow reads 40 more, each with parsers of its own to be attacked."""
 MAX_PIXELS = 50_000_000
-"""Most pixels of a picture, 8,000 x 6,250: 200 MB, and twice that for a moment, if some are transparent."""
+"""Most pixels of a picture, 8,000 x 6,250: 200 MB, or 400 if some are transparent; 800 MB of a WebP."""
 LARGE_PIXELS = 12_500_000
-"""Of pictures above this, one is decoded at a time."""
+"""Of pictures above this, one is decoded at a time; of a WebP, each pixel counts twice."""
 SCANNED = frozenset(("JPEG", "MPO"))
 """Formats that are decoded scan by scan; several JPEG pictures in one file are MPO."""
 MAX_SCANS = 100
@@ -174,10 +174,15 @@ def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
         _check_scans(image, data)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is
         # what a worker does beside its network.
-        with _ONE_AT_A_TIME if image.width * image.height > LARGE_PIXELS else _ANY_TIME:
+        with _ONE_AT_A_TIME if is_large(image) else _ANY_TIME:
             image.draft("RGB", (max(size), max(size)))
             image.load()
             return _upright(_rgb(image, max(size)), image)
+
+
+def is_large(image: Image.Image) -> bool:
+    """Whether a picture that is opened takes so much memory that it is not decoded beside others like it."""
+    return image.width * image.height * (2 if image.format == "WEBP" else 1) > LARGE_PIXELS
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:

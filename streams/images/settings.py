@@ -16,7 +16,7 @@ class Images(Struct, frozen=True, forbid_unknown_fields=True):
             publishes sales can then make the labelling worker send requests into your own network.
         max_bytes: largest accepted image file, also after its content encoding is undone.
         max_pixels: largest accepted picture, width times height, up to what Pillow decodes; one takes 4 bytes
-            a pixel, and twice that for a moment, if some are transparent. Large ones are decoded one by one.
+            a pixel, 8 if some are transparent, 16 as WebP, for a moment. Large ones are decoded one by one.
         timeout_seconds: longest that one image may take, redirects included, waiting for its turn not.
         max_redirects: most redirects that are followed for one image.
         concurrency: most images that are fetched, and not decoded yet, at a time; they take up to twice

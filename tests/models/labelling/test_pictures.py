@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.labelling.pictures import MAX_READS, MAX_SCANS, Sight, decode, decode_views
+from models.labelling.pictures import (
+    LARGE_PIXELS,
+    MAX_READS,
+    MAX_SCANS,
+    Sight,
+    decode,
+    decode_views,
+    is_large,
+)
 from reco.errors import ImageRefusedError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -301,6 +309,13 @@ def test_exif_tags_that_share_their_bytes_do_not_multiply_them() -> None:
         tracemalloc.stop()
     assert quarters(pixels) == [RED, GREEN, BLUE, WHITE]
     assert most < 20 * shared
+
+
+@pytest.mark.parametrize(("kind", "most"), [("PNG", LARGE_PIXELS), ("WEBP", LARGE_PIXELS // 2)])
+def test_a_picture_is_large_by_the_memory_that_it_takes(kind: str, most: int) -> None:
+    sizes = [(1000, most // 1000), (1000, most // 1000 + 1)]
+    opened = [Image.open(io.BytesIO(encoded(Image.new("L", size), kind))) for size in sizes]
+    assert [is_large(image) for image in opened] == [False, True]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])

@@ -20,6 +20,7 @@ from yarl import URL
 from reco.errors import ImageRefusedError
 from streams.images.addresses import ForbiddenAddressError, is_public, sockets_to
 from streams.images.folder import read_below, shown_place
+from streams.images.lookups import SystemResolver
 from streams.images.settings import Images
 from streams.images.urls import checked, redirected, shown
 
@@ -74,7 +75,7 @@ class Fetcher:
     ) -> None:
         self._images = images
         self._root = Path(images.files_root).expanduser() if images.files_root else None
-        self._resolver = resolver
+        self._resolver = resolver or SystemResolver()
         self._permitted = permitted or (_any_address if images.allow_private else is_public)
         self._turns = asyncio.Semaphore(images.concurrency)
         self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()

@@ -47,7 +47,7 @@ class TopicOptions(msgspec.Struct, frozen=True):
 
     Attributes:
         numbers: how many topics may there be; the most stable number is taken. No more than one topic for two
-            labels, and for one picture, are fitted: larger numbers are lowered to that.
+            labels, and for one picture of a sample, are fitted: larger numbers are lowered to that.
         samples: of the pictures, that the stability of each number is measured on.
         seed: of the samples; with the same seed, the same catalogue has the same topics.
     """
@@ -188,8 +188,7 @@ def stabilities(scores: NDArray[np.float32], options: TopicOptions) -> dict[int,
     compares every pair of pictures, and was above 0.95, whatever the number, for photographs of 25 scenes.
     """
     rng = np.random.default_rng(options.seed)
-    size = min(math.ceil(RESAMPLED * len(scores)), MOST_RESAMPLED)
-    samples = [np.sort(rng.permutation(len(scores))[:size]) for _ in range(options.samples)]
+    samples = [np.sort(rng.permutation(len(scores))[: _sampled(scores)]) for _ in range(options.samples)]
     return {
         number: float(np.mean(_agreements(scores, samples, number, options.seed)))
         for number in _possible(scores, options)
@@ -229,9 +228,14 @@ def regrouped(groups: Sequence[Sequence[int]], rng: np.random.Generator) -> list
     return [part.tolist() for part in np.split(labels, ends[:-1])]
 
 
+def _sampled(scores: NDArray[np.float32]) -> int:
+    """How many of the pictures are in a sample."""
+    return min(math.ceil(RESAMPLED * len(scores)), MOST_RESAMPLED)
+
+
 def _possible(scores: NDArray[np.float32], options: TopicOptions) -> list[int]:
     """The numbers of topics to choose from, in order."""
-    most = max(1, min(len(scores), scores.shape[1] // 2))
+    most = max(1, min(_sampled(scores), scores.shape[1] // 2))
     return sorted({min(number, most) for number in options.numbers})
 
 

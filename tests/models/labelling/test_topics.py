@@ -87,6 +87,13 @@ def test_there_are_not_more_topics_than_a_few_labels_can_have() -> None:
     assert len(fit_topics(scores[:1], CLASSES[:5], TopicOptions()).ids) == 1
 
 
+def test_there_are_not_more_topics_than_a_sample_of_few_pictures_has() -> None:
+    scores = planted(6, seed=6, pictures=10)
+    stable = stabilities(scores, TopicOptions(numbers=(2, 9, 10), samples=2))
+    assert sorted(stable) == [2, 8]
+    assert len(fit_topics(scores, CLASSES, TopicOptions(samples=2)).ids) <= 8
+
+
 def test_pictures_that_are_all_alike_have_one_topic() -> None:
     topics = fit_topics(np.full((9, 6), 1 / 6, np.float32), CLASSES[:6], TopicOptions(numbers=(3,)))
     assert len(topics.ids) == 1

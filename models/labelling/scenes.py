@@ -97,9 +97,14 @@ def _check_enough(path: Path, rows: Sequence[_Row], classes: Sequence[str]) -> N
 
 def _rows_of_folder(path: Path) -> Iterator[_Row]:
     folders = _folders(path)
-    if folders and all(folder.name in SPLITS for folder in folders):
-        for folder in folders:
+    splits = [folder for folder in folders if folder.name in SPLITS]
+    others = [folder.name for folder in folders if folder.name not in SPLITS]
+    if not others:
+        for folder in splits:
             yield from _rows_of_classes(folder, folder.name)
+    elif within := [folder.name for folder in splits if _folders(folder)]:
+        has = f"{path}: beside the split {within[0]} is {', '.join(others)}"
+        raise LabellingError(f"{has}; name splits {', '.join(SPLITS)}, and put nothing else beside them")
     else:
         yield from _rows_of_classes(path, None)
 

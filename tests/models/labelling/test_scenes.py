@@ -60,6 +60,20 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert len(read_scenes(tmp_path, None).paths) == 7
 
 
+def test_a_folder_beside_splits_that_is_none_is_named(tmp_path: Path) -> None:
+    folders(tmp_path / "train", {"bar": 2, "coast": 2})
+    folders(tmp_path / "validation", {"coast": 1})
+    assert mistake(tmp_path) == (
+        f"{tmp_path}: beside the split train is validation; name splits train, val, test, "
+        "and put nothing else beside them"
+    )
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:
+    folders(tmp_path, {"train": 2, "tram": 2})
+    assert read_scenes(tmp_path).classes == ("train", "tram")
+
+
 def test_folders_in_folders_as_in_sun397(tmp_path: Path) -> None:
     folders(tmp_path, {"a/abbey": 2, "c/cathedral/indoor": 2, "c/cathedral/outdoor": 2, "w/wine_cellar": 2})
     folders(tmp_path, {"w/wine_cellar/barrels": 2, "beach/north": 2})

@@ -60,4 +60,4 @@ def write_page(path: Path, title: str, parts: Iterable[str], style: str, head: s
     """
     body = "\n".join(filter(None, parts))
     page = _PAGE.substitute(title=escape(title), body=body, style=style.strip(), head=head)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="replace")  # names of files may be any bytes

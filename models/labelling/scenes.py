@@ -69,6 +69,7 @@ def read_scenes(path: Path, split: str | None = None, *, to_learn: bool = True) 
     else:
         raise LabellingError(f"{path}: is neither a folder of scenes nor a CSV file that lists them")
     classes = tuple(sorted({row.label for row in rows}))
+    _check_names(path, classes)
     if to_learn and len(classes) < 2:  # noqa: PLR2004 -- a choice needs two
         raise LabellingError(f"{path}: {len(classes)} classes; two or more are needed to tell scenes apart")
     kept = _of_split(path, rows, split)
@@ -77,6 +78,14 @@ def read_scenes(path: Path, split: str | None = None, *, to_learn: bool = True) 
     index = {name: number for number, name in enumerate(classes)}
     labels = np.array([index[row.label] for row in kept], np.int32)
     return Scenes(tuple(row.path for row in kept), labels, classes)
+
+
+def _check_names(path: Path, classes: Sequence[str]) -> None:
+    for name in classes:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise LabellingError(f"{path}: class {name!a} has a name that is not UTF-8; rename it") from None
 
 
 def _of_split(path: Path, rows: Sequence[_Row], split: str | None) -> Sequence[_Row]:

@@ -1,5 +1,6 @@
 """`tenfold labels`: a labeller of images trained on labelled scenes, and how good one is."""
 
+import os
 import platform
 import shlex
 import sys
@@ -87,12 +88,12 @@ def train_command(
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
         trained = train_labels(split, loaded, options, views=views, copies=copies, cache=kept, progress=told)
-    trained_on = {"images": str(images), "pictures": many, "copies": copies, "options": options}
+    trained_on = {"images": _utf_8(images), "pictures": many, "copies": copies, "options": options}
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
     provenance = Provenance(now(), trained_on, trained.judgement.metrics())
     folder = write_labeller(output or load().data_dir() / "labellers", trained.recognition, provenance)
-    _show(trained.judgement, load_labeller(folder), split.test.paths, report, console)
     console.print(f"labeller: {folder}", highlight=False, soft_wrap=True)
+    _show(trained.judgement, load_labeller(folder), split.test.paths, report, console)
 
 
 @app.command("evaluate")
@@ -128,6 +129,11 @@ def _loaded(backbones: Sequence[str], weights: Sequence[str]) -> "list[Backbone]
     from models.labelling.networks import load_network, networks
 
     return [load_network(one) for one in networks(backbones, weights)]
+
+
+def _utf_8(path: Path) -> str:
+    """A path as a manifest may name it: names of files may be any bytes."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _features() -> Path:

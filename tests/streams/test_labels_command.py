@@ -1,5 +1,6 @@
 """`tenfold labels`: from pictures to a labeller and its report, and back from a labeller to its figures."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Res
 
 def written(result: Result) -> Labeller:
     """The labeller that training says it has written."""
-    return load_labeller(Path(result.output.partition("labeller: ")[2].strip()))
+    return load_labeller(Path(result.output.partition("labeller: ")[2].splitlines()[0]))
 
 
 def figures(result: Result) -> list[str]:
@@ -88,6 +89,19 @@ def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
     judged = labels("evaluate", tmp_path / "out" / labeller.version, tmp_path / "scenes", "--report", report)
     assert figures(judged) == figures(trained)
     assert "tenfold labels evaluate" in report.read_text()
+
+
+def test_folders_and_pictures_may_have_names_that_are_not_utf_8(
+    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+) -> None:
+    scenes = draw(tmp_path / os.fsdecode(b"caf\xe9"))
+    for picture in scenes.glob("*/*.png"):
+        picture.rename(picture.with_name(os.fsdecode(b"\xe9") + picture.name))
+    report = tmp_path / "report.html"
+    trained = labels("train", scenes, "--backbone", backbone, "--epochs", 1, "--report", report)
+    assert written(trained).manifest.trained_on["images"] == str(tmp_path / "caf\ufffd")
+    assert 'title="?' in report.read_text(encoding="utf-8")
+    assert trained.output.index("labeller: ") < trained.output.index("report: ")
 
 
 def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_side(

@@ -1,5 +1,6 @@
 """Labelled scenes: folders and CSV files say the same, and mistakes are named with their place."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,11 @@ def test_a_folder_beside_splits_that_is_none_is_named(tmp_path: Path) -> None:
         f"{tmp_path}: beside the split train is validation; name splits train, val, test, "
         "and put nothing else beside them"
     )
+
+
+def test_a_class_whose_name_is_not_utf_8_is_named_in_letters_that_are(tmp_path: Path) -> None:
+    folders(tmp_path, {"bar": 2, os.fsdecode(b"caf\xe9"): 2})
+    assert mistake(tmp_path) == f"{tmp_path}: class 'caf\\udce9' has a name that is not UTF-8; rename it"
 
 
 def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ class LogisticRegression:
         self._mean = mean.astype(np.float32)
         squares = np.nansum((rows - self._mean) ** 2, axis=1, keepdims=True, dtype=np.float64)
         self._scale = np.maximum(np.sqrt(squares / count), 1e-9).astype(np.float32)
-        fitted = Fit(C=1.0, max_iter=300).fit(self._standard(rows).T, examples.labels > 0)
+        fitted = Fit(C=1.0, max_iter=300).fit(
+            self._standard(rows).T, examples.labels > 0, examples.relative_weights()
+        )
         self._weights: NDArray[np.float64] = fitted.coef_[0].astype(np.float64)
         self._bias = float(fitted.intercept_[0])
 

@@ -77,6 +77,7 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
     data = lightgbm.Dataset(
         examples.rows.T,
         np.unique(examples.labels, return_inverse=True)[1] if ranked else examples.labels,
+        weight=examples.relative_weights(),
         group=examples.groups if ranked else None,
         feature_name=list(examples.features),
     )

@@ -26,7 +26,8 @@ class TrainingSet:
     """Examples, a group for each moment: the target, if it is a candidate, what was shown, and others.
 
     An example that was not the target weighs as many candidates as it stands for, so that probabilities can
-    be calibrated as if all candidates were here (importance weights).
+    be calibrated as if all candidates were here (importance weights); see `Examples.relative_weights` for the
+    fit of rankers.
     """
 
     features: tuple[str, ...]
@@ -115,6 +116,19 @@ class Examples:
         """bool[n_examples]: the sales whose choice is to be predicted; those of a lower grade are not."""
         chosen: NDArray[np.bool_] = self.labels == 1
         return chosen
+
+    def relative_weights(self) -> NDArray[np.float32]:
+        """float32[n_examples]: what each weighs beside the others of its moment when rankers are fitted.
+
+        All that was shown is here, and of the rest only what was drawn. If both counted alike, whatever looks
+        like a listed sale would seem to be chosen more seldom than it is; so one that was shown counts as
+        much less as it stands for fewer candidates. The target counts in full.
+        """
+        sizes = self.groups[self.groups > 0]
+        most = np.maximum.reduceat(self.weights, np.cumsum(sizes) - sizes) if len(sizes) else self.weights
+        relative: NDArray[np.float32] = self.weights / np.repeat(most, sizes)
+        relative[self.labels > 0] = 1
+        return relative
 
     def moments(self, first: int, last: int | None = None) -> "Examples":
         """Those of the moments from `first` (included) to `last` (excluded), in their order; a view."""

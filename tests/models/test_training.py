@@ -19,8 +19,16 @@ from models.training import (
     of_kinds,
     train_ranker,
 )
-from models.training_set import FEWEST_DRAWN, NEGATIVES, Examples, TrainingSet, negatives_of
+from models.training_set import (
+    FEWEST_DRAWN,
+    NEGATIVES,
+    NONE_SHOWN,
+    Examples,
+    TrainingSet,
+    negatives_of,
+)
 from reco.errors import TrainingError
+from reco.metrics import ndcg, target_rank
 
 FEATURES = ("popularity.clicks_now", "revisits.clicks", "moment.hour")
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
@@ -122,6 +130,42 @@ def test_a_moment_that_stands_for_several_weighs_as_many() -> None:
     examples = training.complete()
     assert examples.weights[:2].tolist() == [2.5, 2.5]
     assert examples.weights.sum() == pytest.approx(250)
+
+
+def test_what_was_shown_weighs_as_little_as_it_stands_for_and_without_it_all_weigh_alike() -> None:
+    training = TrainingSet(FEATURES, np.random.default_rng(0), negatives=20)
+    rows = np.zeros((3, 101), np.float32)
+    for target in (7, -1):
+        training.add(rows, target, np.ones(101, np.bool_), shown=np.arange(10), weight=2.5)
+    training.add(rows, 7, np.ones(101, np.bool_))
+    training.add(rows, -1, np.zeros(101, np.bool_))
+    relative = training.complete().relative_weights().tolist()
+    drawn = [20 - 9, 20 - 10]
+    assert relative == pytest.approx(
+        [1, *[drawn[0] / 91] * 9, *[1] * drawn[0], *[drawn[1] / 91] * 10, *[1] * drawn[1], *[1] * 21]
+    )
+
+
+def test_lists_that_were_shown_do_not_teach_that_what_they_list_is_chosen_seldom() -> None:
+    """Choices by the first feature, whatever the list holds; the best of it are shown, as a ranker would."""
+    random = np.random.default_rng(0)
+    sets = [TrainingSet(FEATURES, np.random.default_rng(1), negatives=20) for _ in range(2)]
+    fresh = []
+    for moment in range(1500):
+        rows = random.normal(size=(3, 300)).astype(np.float32)
+        worth = np.exp(2 * rows[0].astype(float))
+        target = int(random.choice(300, p=worth / worth.sum()))
+        if moment >= 1000:
+            fresh.append((rows, target))
+            continue
+        for training, shown in zip(sets, (np.argsort(-rows[0])[:10], NONE_SHOWN), strict=True):
+            training.add(rows, target, np.ones(300, np.bool_), shown=shown)
+    forests = [Forest.parse(grow(training.complete(), QUICK).text) for training in sets]
+    found = [
+        ndcg(np.array([target_rank(forest.raw_scores(rows), target) for rows, target in fresh]), 10).mean()
+        for forest in forests
+    ]
+    assert found[0] > 0.9 * found[1]
 
 
 def test_what_was_chosen_in_part_teaches_but_is_not_what_is_predicted() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.event_log import EventLog, Row, Unreadable
 from reco.events import Action, Event, Impression
+from reco.parameters import DAY
 from reco.recommenders.protocol import KINDS
 
 EVENTS: Mapping[int, type[Action]] = {code: kind for kind, code in KINDS.items()}
@@ -27,6 +28,7 @@ CODES: Mapping[str, str] = {
     "contexts": "i",
 }
 """The columns of a table, and the type of each as `array` and NumPy name it."""
+YEAR = 365 * DAY
 Progress = Callable[[float], None]
 """Told now and then which fraction of a piece of work is done, 0 to 1."""
 EventOf = Callable[[int, Row | Unreadable], Event | None]
@@ -72,6 +74,11 @@ class EventTable:
         """How many rows there are."""
         return len(self.ts)
 
+    @property
+    def begins(self) -> int:
+        """When the log begins, ms; see `beginning`."""
+        return beginning(self.ts)
+
     def only(self, rows: NDArray[np.integer]) -> "EventTable":
         """The same with these rows (int[n]), in this order; all names stay."""
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in CODES}
@@ -94,6 +101,16 @@ class EventTable:
             ts=ts,
             context=self.context_values[self.contexts[row]],
         )
+
+
+def beginning(times: NDArray[np.int64]) -> int:
+    """The first of some times, ms, without those of wrong clocks.
+
+    These are the oldest ones, at most one in a hundred, if more than a year is between them and the others.
+    """
+    oldest = np.sort(times)[: len(times) // 100 + 2]
+    gaps = np.flatnonzero(np.diff(oldest) > YEAR)
+    return int(oldest[gaps[-1] + 1 if len(gaps) else 0])
 
 
 def read_table(log: EventLog, event_of: EventOf, progress: Progress = lambda _: None) -> EventTable:

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from models.blend import Blend
 from models.challengers import Ranking, challengers
 from models.evaluation.scorers import singles
-from models.event_table import EventTable, Progress
+from models.event_table import EventTable, Progress, beginning
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
-from models.targets import Target, next_clicks, next_purchases, purchases_per_click, target_for
+from models.targets import (
+    Target,
+    lessons_of,
+    next_clicks,
+    next_purchases,
+    purchases_per_click,
+    target_for,
+)
 from models.text import FILE as TEXT_FILE
 from models.training import (
     CONTENT,
@@ -43,7 +50,7 @@ from reco.recommenders.popularity import Popularity
 from reco.rules import bought
 
 REACHED: Final = "answers among the candidates"
-"""Share of what visitors went on to that was open, and retrieved; all other figures are of these only."""
+"""Share of what visitors went on to that was open, not bought yet, and retrieved; others are in no figure."""
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
 MAX_MOMENTS: Final = 100_000
@@ -132,7 +139,7 @@ def _replayed(
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
         sought += bool(walk.targets[question.row] != NOTHING_BOUGHT)
-        found += question.target >= 0
+        found += question.target >= 0 and bool(allowed[question.target])
         training.add(
             knowledge.describe(question.query, training.features),
             question.target,
@@ -174,12 +181,9 @@ def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, pla
     others, others_share = _drawn(late & (sought == NOTHING_BOUGHT), random)
     weights = np.ones(len(table), np.float32)
     weights[others] = led_share / others_share
-    grades = np.ones(len(table), np.float32)
-    if target == "graded":
-        grades[sought == NOTHING_BOUGHT] = purchases_per_click(table)
-        sought = np.where(sought == NOTHING_BOUGHT, next_clicks(table), sought)
+    lessons = lessons_of(table, sought, target, purchases_per_click(table))
     asked = led if target == "click" else led | others
-    return Moments(after_each(table, sought, catalogue).only(asked), grades, weights)
+    return Moments(after_each(table, lessons.targets, catalogue).only(asked), lessons.grades, weights)
 
 
 def _settled(times: NDArray[np.int64], window: int) -> NDArray[np.bool_]:
@@ -187,7 +191,8 @@ def _settled(times: NDArray[np.int64], window: int) -> NDArray[np.bool_]:
 
     A short history cannot spare a whole window.
     """
-    settled: NDArray[np.bool_] = times <= times.max() - min(window, round(float(np.ptp(times)) * WARM_UP))
+    span = float(times.max() - beginning(times))
+    settled: NDArray[np.bool_] = times <= times.max() - min(window, round(span * WARM_UP))
     return settled
 
 

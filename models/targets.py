@@ -4,7 +4,7 @@ The next one is the next to be appended, as a stream has it; if it had happened 
 there was nothing to predict.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,28 @@ def session_numbers(table: EventTable) -> NDArray[np.int64]:
     numbers = np.empty(len(table), np.int64)
     numbers[order] = np.cumsum(new_visitor | silence) - 1
     return numbers
+
+
+class Lessons(NamedTuple):
+    """What rankers learn to find.
+
+    Attributes:
+        targets: int32[n_rows], the sale that is to be found after each row; `NOTHING_BOUGHT`: none.
+        grades: float32[n_rows], how much of what is to be predicted it is, above 0 and at most 1.
+    """
+
+    targets: NDArray[np.int32]
+    grades: NDArray[np.float32]
+
+
+def lessons_of(table: EventTable, sought: NDArray[np.int32], target: Target, worth: float) -> Lessons:
+    """What teaches to find `sought` (int32[n_rows]); if `graded`, clicks too, which are `worth` less."""
+    grades = np.ones(len(table), np.float32)
+    if target != "graded":
+        return Lessons(sought, grades)
+    nothing = sought == NOTHING_BOUGHT
+    grades[nothing] = worth
+    return Lessons(np.where(nothing, next_clicks(table), sought), grades)
 
 
 def target_for(table: EventTable) -> Target:

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_table import EventTable
-from models.targets import next_clicks, next_purchases, purchases_per_click, sessions_of, target_for
+from models.targets import (
+    Lessons,
+    lessons_of,
+    next_clicks,
+    next_purchases,
+    purchases_per_click,
+    sessions_of,
+    target_for,
+)
 from models.training_set import TrainingSet
 from models.walk import NEVER, NOTHING_BOUGHT, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
@@ -37,8 +45,9 @@ class Asked:
         clusters: int64[n_rows], questions that are not independent of each other have the same.
         seen: at a row, the sales (int32[n], as in the table) that cannot be the answer and are no candidates.
         relisted: whether what the visitor has bought may be listed again.
-        clicked: int32[n_rows], the sale whose click is learned from where nothing is bought; None: none is.
-        worth: how much of a purchase such a click is.
+        lessons: what is learned from; None: what is asked for.
+        others_weigh: how many moments one stands for after which there is nothing to find, of those that lead
+            to something.
         shown: at a row, those that the visitor was shown at the moment of its question, as far as is known.
     """
 
@@ -50,8 +59,8 @@ class Asked:
     clusters: NDArray[np.int64]
     seen: Callable[[int], NDArray[np.int32]] = _nothing
     relisted: bool = True
-    clicked: NDArray[np.int32] | None = None
-    worth: float = 1.0
+    lessons: Lessons | None = None
+    others_weigh: float = 1.0
     shown: Callable[[int], NDArray[np.int32]] = _nothing
 
     def allowed(self, question: Question) -> NDArray[np.bool_]:
@@ -67,11 +76,32 @@ class Asked:
     def teach(self, training: TrainingSet, question: Question, rows: NDArray[np.float32]) -> None:
         """Add the moment of `question` to `training`: float32[n_features, n_sales] of its candidates."""
         target, grade, row = question.target, 1.0, question.row
-        if self.clicked is not None and self.walk.targets[row] == NOTHING_BOUGHT:
-            clicked = positions_of(self.clicked[row : row + 1], self.walk, question.query).tolist()
-            target, grade = (clicked[0] if clicked else -1), self.worth
+        if self.lessons is not None:
+            found = positions_of(self.lessons.targets[row : row + 1], self.walk, question.query).tolist()
+            target, grade = (found[0] if found else -1), float(self.lessons.grades[row])
         shown = positions_of(self.shown(row), self.walk, question.query)
-        training.add(rows, target, self.allowed(question), shown=shown, grade=grade)
+        weight = self.others_weigh if self.walk.targets[row] == NOTHING_BOUGHT else 1.0
+        training.add(rows, target, self.allowed(question), shown=shown, grade=grade, weight=weight)
+
+    def drawn(
+        self, some: NDArray[np.bool_], count: int, random: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], float]:
+        """bool[n_rows], `count` of `some` (bool[n_rows]), and `others_weigh` of them.
+
+        Half of them lead to something, if so many do: purchases are few, and a release takes all of them.
+        """
+        rows = random.permutation(np.flatnonzero(some))
+        led = self.walk.targets[rows] != NOTHING_BOUGHT
+        n_led, n_others = int(led.sum()), int((~led).sum())
+        kept = rows[:count]
+        weight = 1.0
+        if len(rows) > count and n_others:
+            first = max(min(n_led, count // 2), count - n_others)
+            kept = np.concatenate((rows[led][:first], rows[~led][: count - first]))
+            weight = first / max(n_led, 1) * n_others / max(count - first, 1)
+        drawn = np.zeros(len(some), np.bool_)
+        drawn[kept] = True
+        return drawn, weight
 
 
 def hourly(
@@ -94,14 +124,14 @@ def hourly(
     ts = table.ts if frozen else _redrawn(table.ts, order, starts, lengths, random)
     start_of = np.empty(len(table), np.int64)
     start_of[order] = np.repeat(table.ts[order[starts]], lengths)
-    hours = (start_of - table.ts.min()) // HOUR
+    hours = (start_of - table.begins) // HOUR
     days = hours // 24 + 1
     asked = np.zeros(len(table), np.bool_)
     clicks = kept & (table.kinds[order] == CLICK)
     long = np.add.reduceat(clicks, starts, dtype=np.int64) >= SHORTEST
     asked[order[np.maximum.reduceat(clicks * np.arange(len(order)), starts)[long]]] = True
     sampled = random.random(len(table)) < share
-    appended = (table.ts.min() + (hours + 1) * HOUR if frozen else ts) // SECOND
+    appended = (table.begins + (hours + 1) * HOUR if frozen else ts) // SECOND
     asked_in = appended if frozen else table.ts // SECOND
     steps = _in_order(np.sort(order[kept]), (appended, ts), np.flatnonzero(asked), (asked_in, table.ts))
     walk = Walk(table, steps, ts, appended, table.sales, asked_at=table.ts, asked_in=asked_in)
@@ -214,20 +244,21 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
     listed any more.
     """
     targets, over = next_purchases(table, window), np.maximum(table.ts + window, _ends(table))
-    first, last = table.ts.min(), table.ts.max()
+    first, last = table.begins, int(table.ts.max())
     tested_from = last - round((last - first) * test_share)
     trained_from = tested_from - round((last - first) * train_share)
-    walk = after_each(table, targets)
+    older = table.only(np.flatnonzero(table.ts < tested_from))
+    target = target_for(older)
+    sought = next_clicks(table) if target == "click" else targets
     return Asked(
-        walk,
+        after_each(table, targets),
         trained=(table.ts >= trained_from) & (over < tested_from),
         tested=table.ts >= tested_from,
         settled=over <= last,
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),
         relisted=False,
-        clicked=None if target_for(table) == "purchase" else next_clicks(table),
-        worth=purchases_per_click(table),
+        lessons=lessons_of(table, sought, target, purchases_per_click(older)),
         shown=table.shown_to,
     )
 

@@ -1,6 +1,6 @@
 """An evaluation: one walk through history that trains on the earlier moments and ranks at the later ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from models.evaluation.scorers import Panel, trained
 from models.event_table import Progress
 from models.training import VISITS, Boosting, of_kinds
 from models.training_set import TrainingSet, negatives_of
-from models.walk import Question, Walk, questions
+from models.walk import Question, questions
 from reco.content import SPACES, Content
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
@@ -86,11 +86,11 @@ class Evaluation:
         self.panel = Panel(self.features)
         self.learned_from = 0
 
-    def _thinned_out(self) -> Walk:
-        """The walk with no more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
-        used = self.asked.tested.copy()
-        used[self._random.permutation(np.flatnonzero(self.asked.trained))[:MAX_TRAINED]] = True
-        return self.asked.walk.only(used)
+    def _thinned_out(self) -> Asked:
+        """No more questions than are needed: the tested, and `MAX_TRAINED` to learn from."""
+        drawn, others_weigh = self.asked.drawn(self.asked.trained, MAX_TRAINED, self._random)
+        walk = self.asked.walk.only(drawn | self.asked.tested)
+        return replace(self.asked, walk=walk, others_weigh=others_weigh)
 
     def run(self, progress: Progress = lambda _: None) -> None:
         """Walk, train when the first question of the test comes, and rank from there on.
@@ -98,11 +98,11 @@ class Evaluation:
         Raises:
             TrainingError: there is too little to train on before it.
         """
-        knowledge = Knowledge(self.parameters, content=self.content)
-        for question in questions(self._thinned_out(), knowledge, progress):
+        asked, knowledge = self._thinned_out(), Knowledge(self.parameters, content=self.content)
+        for question in questions(asked.walk, knowledge, progress):
             rows = knowledge.describe(question.query, self.features)
             if not self.asked.tested[question.row]:
-                self.asked.teach(self.training, question, rows)
+                asked.teach(self.training, question, rows)
                 continue
             if not self.learned_from:
                 self.learned_from = len(self.training)

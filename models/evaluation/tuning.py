@@ -120,14 +120,14 @@ def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int
     Raises:
         TrainingError: there is nothing to ask.
     """
-    asked_in, used = asked.walk.asked_in, np.zeros(len(some), np.bool_)
+    asked_in = asked.walk.asked_in
     some = some & (asked_in < asked_in[asked.tested].min())
     if not some.any():
         raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
-    used[np.random.default_rng(seed).permutation(np.flatnonzero(some))[:count]] = True
-    walk = asked.walk.only(used)
+    drawn, others_weigh = asked.drawn(some, count, np.random.default_rng(seed))
+    walk = asked.walk.only(drawn)
     end = int(np.flatnonzero(walk.steps < 0)[-1]) + 1
-    return replace(asked, walk=replace(walk, steps=walk.steps[:end]))
+    return replace(asked, walk=replace(walk, steps=walk.steps[:end]), others_weigh=others_weigh)
 
 
 def _choose_segments(asked: Asked, best: Given, tell: Callable[[Trial], None]) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.event_log import EventLog, Row, Unreadable
-from models.event_table import MAX_VALUES, NO_SESSION, EventTable, read_table, table_of
+from models.event_table import MAX_VALUES, NO_SESSION, YEAR, EventTable, read_table, table_of
 from models.log_columns import EventReader, Meaning
 from reco.events import Click, Event, Impression, Shown
 from reco.recommenders.protocol import CART, CLICK, PURCHASE
@@ -142,6 +143,19 @@ def test_what_is_another_in_every_event_is_no_context_and_takes_no_memory() -> N
     assert len(table.context_values) <= MAX_VALUES + 50 + 1
     assert [table.event(row, 0).context["country"] for row in (0, 49, len(table) - 1)] == ["C0", "C49", "C49"]
     assert table_of(events[:MAX_VALUES]).left_out == []
+
+
+@pytest.mark.parametrize(
+    ("times", "begins"),
+    [
+        ([5, 3, 9], 3),
+        ([4 * YEAR, 4 * YEAR + 1, 0], 4 * YEAR),
+        ([*range(4 * YEAR, 4 * YEAR + 200), 0, 2 * YEAR], 4 * YEAR),
+        ([0, 1, 4 * YEAR, 4 * YEAR + 1], 0),
+    ],
+)
+def test_a_log_begins_without_the_few_events_of_wrong_clocks(times: list[int], begins: int) -> None:
+    assert table_of([Click(f"e{ts}", "ann", "oslo", ts) for ts in times]).begins == begins
 
 
 def test_names_are_numbered_as_they_appear() -> None:

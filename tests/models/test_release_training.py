@@ -13,7 +13,7 @@ from models.event_table import table_of
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
-from models.release_training import WARM_UP, Plan, _metrics, _moments, train_release
+from models.release_training import REACHED, WARM_UP, Plan, _metrics, _moments, train_release
 from models.releases import load_release, write_release
 from models.targets import Target, next_clicks, next_purchases
 from models.text import FILE
@@ -23,7 +23,7 @@ from reco.catalogue import Catalogue
 from reco.errors import TrainingError
 from reco.events import Sale
 from reco.features import FEATURES
-from reco.parameters import HOUR, Parameters
+from reco.parameters import DAY, HOUR, Parameters
 from reco.reasons import kind_of
 from reco.recommenders.protocol import CLICK, PURCHASE
 from tests.models.shop_logs import SALES, START, shop_log
@@ -181,6 +181,31 @@ def test_moments_that_are_left_out_are_stood_for_by_those_of_their_kind(
         rates.append(moments.weights[rows][led].sum() / moments.weights[rows].sum())
     assert len(rows) == 80
     assert rates[1] == pytest.approx(rates[0])
+
+
+def test_a_clock_of_years_ago_leaves_a_short_history_moments_to_learn_from() -> None:
+    table = shop_log(400, days=0.5)
+    old = np.where(np.arange(len(table)) == 0, table.ts - 3650 * DAY, table.ts)
+    counts = [
+        (_moments(one, None, "purchase", Plan()).walk.steps < 0).sum()
+        for one in (table, replace(table, ts=old, appended=old))
+    ]
+    assert counts[0] > 1000
+    assert counts[1] == pytest.approx(counts[0], rel=0.01)
+
+
+def test_what_was_bought_before_is_no_answer_that_could_be_reached() -> None:
+    table = shop_log(400)
+    repeated = replace(
+        table, sales=np.where(table.visitors % 2, table.sales % 2, table.sales).astype(np.int32)
+    )
+    usual, fewer = (
+        train_release(
+            one, None, Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="a log"
+        ).metrics[REACHED]
+        for one in (table, repeated)
+    )
+    assert fewer < usual - 0.05
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tuning of forests: on moments before the test, by what ranks the newest of them best."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -84,6 +86,7 @@ def test_the_fewest_trees_are_taken_that_are_as_good_as_the_best_but_for_chance(
 
 def test_moments_that_lead_to_nothing_can_judge_nothing() -> None:
     asked = asked_of(shop_log(300, buys=False), Task(protocol="purchase"))
+    asked = dataclasses.replace(asked, lessons=None)
     with pytest.raises(TrainingError, match="nothing to judge by"):
         tune_forest(asked, Parameters(), QUICK)
 

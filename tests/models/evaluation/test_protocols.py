@@ -288,13 +288,26 @@ def test_the_last_click_of_a_session_is_asked_for_whatever_comes_after_it() -> N
         assert asked_rows(hourly(table, 2, 3, 1.0, frozen=frozen)) == [1]
 
 
-def test_few_purchases_are_learned_with_clicks_as_in_a_release_and_what_was_bought_is_not_listed() -> None:
+@pytest.mark.parametrize(
+    ("fewest", "enough", "expected"),
+    [
+        (1, 1, [{"a": 1}, {"a": 1}, {}, {}]),
+        (1, 2, [{"a": 1}, {"a": 1}, {"c": pytest.approx(1 / 5)}, {}]),
+        (2, 3, [{"b": 1}, {"c": 1}, {"c": 1}, {}]),
+    ],
+)
+def test_purchases_are_learned_as_in_a_release_and_what_was_bought_is_not_listed(
+    fewest: int, enough: int, expected: list[dict[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.targets.FEWEST_PURCHASES", fewest)
+    monkeypatch.setattr("models.targets.ENOUGH_PURCHASES", enough)
     known = [did(sale, place * SECOND, "cleo") for place, sale in enumerate("abc")]
     visit = [did("a", HOUR), did("b", HOUR + MINUTE), did("a", HOUR + 2 * MINUTE, kind=Purchase)]
-    asked = purchase(table_of([*known, *visit, did("c", HOUR + 3 * MINUTE)]), 0.25, 0.5, HOUR)
+    later = [did("c", HOUR + 3 * MINUTE), did("c", HOUR + 3 * MINUTE, "dan", kind=Purchase)]
+    asked = purchase(table_of([*known, *visit, *later]), 0.01, 0.5, HOUR)
     taught, allowed = [], []
     for question in questions(asked.walk, Knowledge(max_sales=8, max_visitors=8)):
-        if question.row >= len(known):
+        if len(known) <= question.row < len(known) + 4:
             training = TrainingSet(("place",), np.random.default_rng(0), negatives=0)
             ids = question.query.candidates.live.ids
             asked.teach(training, question, np.arange(len(ids), dtype=np.float32)[np.newaxis])
@@ -303,10 +316,48 @@ def test_few_purchases_are_learned_with_clicks_as_in_a_release_and_what_was_boug
             taught.append({ids[int(place)]: grade for place, grade in grades if grade})
             allowed.append("".join(np.array(ids)[asked.allowed(question)]))
     assert allowed == ["abc", "abc", "bc", "bc"]
-    assert taught == [{"a": 1.0}, {"a": 1.0}, {"c": pytest.approx(1 / 6)}, {}]
+    assert taught == expected
 
 
-def test_what_the_visitor_was_shown_is_learned_from_beside_what_is_drawn() -> None:
+def test_of_many_moments_half_lead_to_a_purchase_and_the_others_weigh_as_many_as_there_are() -> None:
+    log = [did("a", number * HOUR, f"v{number}", kind=Purchase) for number in range(100)]
+    log += [did("a", number * HOUR - 1, f"v{number}") for number in range(1, 30)]
+    asked = purchase(table_of(log), 0.1, 0.9, MINUTE)
+    some = np.ones(len(asked.walk.table), np.bool_)
+    for count, led, weight in (
+        (130, 29, 1),
+        (129, 29, 1),
+        (80, 29, 100 / 51),
+        (40, 20, 100 / 29),
+        (20, 10, 100 / 29),
+    ):
+        drawn, others_weigh = asked.drawn(some, count, np.random.default_rng(0))
+        assert drawn.sum() == min(count, len(some))
+        assert (asked.walk.targets[drawn] >= 0).sum() == led
+        assert others_weigh == pytest.approx(weight)
+
+
+@pytest.mark.parametrize("clocks", [0, 1])
+def test_a_clock_of_years_ago_does_not_move_the_days_and_shares_of_a_log(clocks: int) -> None:
+    log = [
+        did("abc"[place], hours * HOUR + place * MINUTE, f"v{hours}", f"s{hours}")
+        for hours in range(72)
+        for place in range(3)
+    ]
+    wrong = [did("a", -3650 * DAY, "slow", "s")] * clocks
+    table = table_of([*wrong, *log])
+    for asked, trained, tested in (
+        (hourly(table, 3, 3, 1.0, frozen=True), 24, 24),
+        (hourly(table, 3, 3, 1.0, frozen=False), 24, 24),
+        (purchase(table, 0.25, 0.5, HOUR), 105, 54),
+    ):
+        assert (asked.trained.sum(), asked.tested.sum()) == (trained, tested)
+
+
+def test_what_the_visitor_was_shown_is_learned_from_beside_what_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.targets.FEWEST_PURCHASES", 0)
     others = [did(f"s{number}", number * SECOND, f"v{number}") for number in range(90)]
     seen = Impression("i", "ann", "l", others[0].ts + 2 * HOUR, tuple(Shown(f"s{n}", 1) for n in range(20)))
     log = [*others, did("s50", 2 * HOUR - 1), seen, did("s60", 2 * HOUR + SECOND, kind=Purchase)]

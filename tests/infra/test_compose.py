@@ -1,9 +1,11 @@
 """docker-compose.yml describes services that can start, checked without a Docker engine."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from infra import kafka_node
 from infra.broker import Broker
 from infra.kafka_jars import KAFKA_VERSION
+from infra.ports import free_port
 from streams.cli import tenfold
 from streams.clients import admin
-from streams.settings import Kafka, load
+from streams.sentinel import Sentinel
+from streams.settings import Kafka, Settings, Worker, load
+from streams.vitals import Vitals
 from streams.worker import AGENTS
 from tests.infra.processes import ROOT
 
@@ -181,6 +186,18 @@ def test_the_health_check_asks_the_port_where_a_worker_listens() -> None:
     port = load(environment_of("sessions")).worker.health_port
     assert f"http://127.0.0.1:{port}/health" in instruction("HEALTHCHECK")
     assert instruction("EXPOSE") == str(port)
+
+
+def test_the_health_check_asks_the_worker_and_no_proxy() -> None:
+    port = free_port()
+    program = json.loads(instruction("HEALTHCHECK").partition("CMD ")[2])[-1]
+    proxied = os.environ | {"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": ""}
+    asked = [sys.executable, "-c", program.replace(":8080/", f":{port}/")]
+    sentinel = Sentinel(Settings(worker=Worker(health_port=port)), Vitals())
+    sentinel.start()
+    done = subprocess.run(asked, env=proxied, capture_output=True, text=True, check=False)
+    sentinel.stop()
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_image_needs_no_root_and_copies_only_what_is_there() -> None:

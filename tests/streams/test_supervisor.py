@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.policy import Rules
+from streams.sentinel import Sentinel
 from streams.settings import Settings, load
 from streams.supervisor import (
     FIRST_PAUSE,
@@ -23,6 +24,7 @@ from streams.supervisor import (
     environment_of,
 )
 from streams.topics import TopicSet
+from streams.vitals import Vitals
 
 
 def test_a_child_process_gets_exactly_the_settings(
@@ -56,6 +58,20 @@ def test_health_is_served_at_the_port_that_is_set_and_those_after_it(settings: S
 def test_health_is_asked_where_the_worker_listens(settings: Settings, listens_at: str, asked_at: str) -> None:
     elsewhere = replace(settings, worker=replace(settings.worker, health_host=listens_at))
     assert WorkerProcess(elsewhere, ("sessions",), 9100).health_url == f"http://{asked_at}:9100/health"
+
+
+def test_health_is_asked_without_the_proxy_that_the_environment_names(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "")
+    serving = replace(settings, worker=replace(settings.worker, health_port=free_port()))
+    sentinel = Sentinel(serving, Vitals())
+    sentinel.start()
+    health = WorkerProcess(serving, ("sessions",), serving.worker.health_port).health()
+    sentinel.stop()
+    assert health is not None
+    assert health["status"] == "ok"
 
 
 def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_to_the_longest(

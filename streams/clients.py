@@ -1,5 +1,6 @@
 """Kafka clients built from settings: producers, group-less consumers, the admin client."""
 
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -21,6 +22,9 @@ ISOLATION = "read_committed"
 """What consumers see of transactions; the same for all, or workers would learn differently."""
 LISTENS_WITHIN = 1.0
 """Time that a connection to a server may take, s, when nothing but its port is in question."""
+
+# On debug level aiokafka logs every request, the one that holds the password among them.
+logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
 
 
 def security(kafka: Kafka) -> dict[str, Any]:

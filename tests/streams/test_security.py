@@ -152,6 +152,29 @@ async def test_a_worker_runs_on_a_secured_broker(
         assert PASSWORD not in worker.log.read_text()
 
 
+FAUST = (
+    "import runpy, sys; "
+    "sys.argv[1:] = '-A streams.faust_entry.sessions worker --loglevel debug --without-web'.split(); "
+    "runpy.run_module('faust', run_name='__main__')"
+)
+"""Faust's own command."""
+
+
+async def test_a_password_is_not_logged_on_debug_level(
+    secured: tuple[dict[str, int], Path], settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(settings, kafka=kafka_settings(secured, "SASL_PLAINTEXT", "PLAIN", PASSWORD))
+    topics = topic_set(settings.topics)
+    await create_topics(settings.kafka, topics)
+    async with world_of(settings, topics, tmp_path) as world:
+        worker = world.start_altered(FAUST)
+        await world.send(*clicks(1, 3))
+        await (await world.view(topics.sessions)).until(bool)
+        logged = worker.log.read_text()
+    assert "DEBUG" in logged
+    assert PASSWORD not in logged
+
+
 async def test_a_wrong_password_is_refused_with_what_to_do(
     secured: tuple[dict[str, int], Path], settings: Settings
 ) -> None:

@@ -1,6 +1,5 @@
 """The restart loop: keeps worker processes running, starts again what ends, and stops all of them cleanly."""
 
-import json
 import logging
 import os
 import signal
@@ -10,9 +9,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Literal, Self
 
 import msgspec
 
@@ -42,6 +41,28 @@ def _health_url(host: str, port: int) -> str:
     """Where this machine finds the health of a worker that listens at `host`."""
     host = EVERY_ADDRESS.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/health"
+
+
+def _answer(url: str) -> IO[bytes]:
+    """What is answered at a URL; a worker that is not ready answers with an error status."""
+    try:
+        answer: IO[bytes] = WITHOUT_PROXY.open(url, timeout=1.0)
+    except urllib.error.HTTPError as starting:
+        return starting
+    return answer
+
+
+class WorkHealth(msgspec.Struct, frozen=True):
+    """How much of some work waits."""
+
+    lag: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What of a worker's health is looked at here."""
+
+    status: Literal["ok", "starting"]
+    works: dict[str, WorkHealth]
 
 
 class WorkerProcess:
@@ -85,14 +106,23 @@ class WorkerProcess:
         log.warning("worker %s %s; again in %.1f s", self.name, what, pause)
         self._start_at, self._pause = now + pause, min(LONGEST_PAUSE, 2 * pause)
 
-    def health(self) -> Mapping[str, Any] | None:
-        """What the worker says of itself; None if it does not answer, or is not ready."""
+    def health(self) -> Health | None:
+        """What the worker says of itself; None if it does not answer."""
         try:
-            with WITHOUT_PROXY.open(self.health_url, timeout=1.0) as answer:
-                body: Mapping[str, Any] = json.load(answer)
-        except (urllib.error.URLError, OSError, ValueError):
+            with _answer(self.health_url) as answer:
+                return msgspec.json.decode(answer.read(), type=Health)
+        except (OSError, msgspec.DecodeError):
             return None
-        return body
+
+    def awaited(self) -> str | None:
+        """The worker and what it has still to do, in words; None once it is ready."""
+        health = self.health()
+        if health is None:
+            return f"{self.name} (no answer yet)"
+        if health.status == "ok":
+            return None
+        left = [f"{work.lag:,} of {name} to go" for name, work in health.works.items() if work.lag]
+        return f"{self.name} ({', '.join(left) or health.status})"
 
     def stop(self, deadline: float) -> None:
         """Wait for the process, which was told to end, until `deadline` (monotonic, s); then kill it."""
@@ -149,21 +179,22 @@ class Supervisor:
         for worker in self.workers:
             worker.stop(deadline)
 
-    def ready(self, timeout: float, until: threading.Event | None = None) -> None:
-        """Wait until every worker says that it is ready, or `until` is set.
+    def awaited(self) -> list[str]:
+        """The workers that are not ready, each with what it has still to do, in words."""
+        return [told for worker in self.workers if (told := worker.awaited()) is not None]
+
+    def ready(self, timeout: float) -> None:
+        """Wait until every worker says that it is ready.
 
         Raises:
             TenfoldError: one is not ready after `timeout` s.
         """
         deadline = time.monotonic() + timeout
-        until = until or self._stopping
-        for worker in self.workers:
-            while worker.health() is None and not until.is_set():
-                if time.monotonic() > deadline:
-                    raise TenfoldError(
-                        f"worker {worker.name} is not ready after {timeout:.0f} s; its log is above"
-                    )
-                until.wait(TICK)
+        while awaited := self.awaited():
+            if time.monotonic() > deadline:
+                names = ", ".join(awaited)
+                raise TenfoldError(f"not ready after {timeout:.0f} s: worker {names}; the log is above")
+            time.sleep(TICK)
 
     def _tend(self) -> None:
         while not self._stopping.wait(TICK):

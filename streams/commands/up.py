@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+import time
 from typing import Annotated
 
 import typer
@@ -13,11 +14,11 @@ from streams.commands.loading import FIRST_START
 from streams.commands.promoting import live_of
 from streams.embedded import BrokerKeeper, broker_for
 from streams.settings import Settings, load
-from streams.supervisor import Supervisor
+from streams.supervisor import TICK, Supervisor
 from streams.topics import topic_set
 
-READY_TIMEOUT = 600.0
-"""Longest wait for the workers, s; scoring reads the whole history first."""
+TELL_EVERY = 30.0
+"""Seconds between two lines that say which workers are waited for; scoring reads the whole history first."""
 
 
 def up(
@@ -42,13 +43,22 @@ def up(
         processes = [("sessions",)] * sessions + [("scoring",)] * scoring + [("labelling",)] * labellers
         with Supervisor(settings, processes, BrokerKeeper(asked)) as supervisor:
             with console.status(f"Starting the workers ({FIRST_START})"):
-                supervisor.ready(READY_TIMEOUT, until=told_to_stop)
+                _ready(supervisor, told_to_stop, console)
             if not told_to_stop.is_set():
                 for one in supervisor.workers:
                     console.print(f"worker  {one.name}, health at {one.health_url}")
                 console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")
+
+
+def _ready(supervisor: Supervisor, told_to_stop: threading.Event, console: Console) -> None:
+    """Wait, however long it takes, until all workers are ready or it is told to stop."""
+    tell_at = time.monotonic() + TELL_EVERY
+    while (awaited := supervisor.awaited()) and not told_to_stop.wait(TICK):
+        if time.monotonic() >= tell_at:
+            console.print(f"waiting for {', '.join(awaited)}", markup=False, highlight=False, soft_wrap=True)
+            tell_at = time.monotonic() + TELL_EVERY
 
 
 def _labelling_workers(settings: Settings, wanted: int | None) -> int:

@@ -24,7 +24,7 @@ from streams.supervisor import (
     environment_of,
 )
 from streams.topics import TopicSet
-from streams.vitals import Vitals
+from streams.vitals import Vitals, Work
 
 
 def test_a_child_process_gets_exactly_the_settings(
@@ -71,7 +71,50 @@ def test_health_is_asked_without_the_proxy_that_the_environment_names(
     health = WorkerProcess(serving, ("sessions",), serving.worker.health_port).health()
     sentinel.stop()
     assert health is not None
-    assert health["status"] == "ok"
+    assert health.status == "ok"
+
+
+def test_workers_that_are_not_ready_are_told_with_what_they_have_still_to_do(settings: Settings) -> None:
+    ports = [free_port() for _ in range(3)]
+    events, images = (Work(name, dict, (), waiting=lambda: 1234) for name in ("feed of events", "images"))
+    vitals = [
+        Vitals(),
+        Vitals(readiness={"reading": lambda: False}, works=[events, images]),
+        Vitals(readiness={"restoring": lambda: False}),
+    ]
+    sentinels = [
+        Sentinel(replace(settings, worker=replace(settings.worker, health_port=port)), vital)
+        for port, vital in zip(ports, vitals, strict=True)
+    ]
+    ready, reading, restoring = (WorkerProcess(settings, ("scoring",), port) for port in ports)
+    assert reading.awaited() == "scoring (no answer yet)"
+    for sentinel in sentinels:
+        sentinel.start()
+    while reading.awaited() == "scoring (starting)":
+        assert sentinels[1].is_alive()
+    told = [one.awaited() for one in (ready, reading, restoring)]
+    for sentinel in sentinels:
+        sentinel.stop()
+    going = "scoring (1,234 of feed of events to go, 1,234 of images to go)"
+    assert told == [None, going, "scoring (starting)"]
+
+
+@pytest.mark.usefixtures("topics")
+@pytest.mark.broker
+def test_up_waits_for_workers_and_tells_which_until_it_is_told_to_stop(settings: Settings) -> None:
+    program = (
+        "import sys, streams.commands.up as up; from streams.entry import main; "
+        "up.TELL_EVERY = 0.1; sys.argv[1:] = ['up', '--scoring', '0']; main()"
+    )
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, env=environment_of(settings), stderr=pipe, text=True) as up:
+        assert up.stderr is not None
+        told = next(line for line in up.stderr if line.startswith(("waiting", "ready")))
+        up.terminate()
+        rest = up.stderr.read()
+    assert told.startswith("waiting for sessions (")
+    assert "stopping" in rest
+    assert up.returncode == 0
 
 
 def test_a_worker_that_cannot_be_started_is_tried_again_after_pauses_that_grow_to_the_longest(

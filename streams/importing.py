@@ -140,7 +140,9 @@ class _Import:
         """The progress noted last, and the rows beyond it that stand in the topic all the same."""
         topic = topic_set(self.settings.topics).events.name
         partitions = (await reading.partitions_of(self.settings.kafka, topic))[topic]
-        async with reading.reader(self.settings.kafka) as consumer:
+        # Of an open transaction too: behind its beginning own rows may stand, which need no commit.
+        seeing_all = clients.consumer(self.settings.kafka, isolation_level="read_uncommitted")
+        async with clients.started(seeing_all) as consumer:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
             noted = self._noted(ends)
             if noted is None:

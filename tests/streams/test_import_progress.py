@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from models.log_columns import Meaning
 from reco.errors import BrokerError
+from reco.events import Click
 from streams.bulk import bulk
 from streams.clients import create_topics
 from streams.codecs import encode
@@ -33,6 +34,7 @@ from tests.streams.imports import (
     tenfold,
     write_log,
 )
+from tests.streams.test_transactions import transactional
 
 pytestmark = pytest.mark.broker
 
@@ -90,6 +92,27 @@ async def test_what_arrived_after_the_last_note_is_not_sent_twice(
     assert f"goes on after row {CHUNK:,}; {2 * CHUNK:,} more had arrived" in note.said[-1]
     assert (again.progress.sent, again.progress.finished) == (3 * CHUNK, True)
     assert row_numbers(await events(settings, topics)) == list(range(1, 3 * CHUNK + 1))
+
+
+async def test_an_open_transaction_hides_no_rows_from_the_import_that_sent_them(
+    settings: Settings, topics: TopicSet, tmp_path: Path
+) -> None:
+    path = write_log(tmp_path / "log.csv", 30)
+    await run_import(settings, path, Options(limit=10))
+    early, note, again = note_file(settings).read_bytes(), Note(), Note()
+    async with transactional(settings) as producer, producer.transaction():
+        for visitor in (f"visitor-{n}" for n in range(20)):
+            live = Click("live", visitor, "sale-1", START)
+            await producer.send(topics.events.name, encode(live), visitor.encode())
+        await producer.flush()
+        await run_import(settings, path)
+        await run_import(settings, path, note=again)
+        note_file(settings).write_bytes(early)
+        await run_import(settings, path, note=note)
+    assert "is imported already" in again.said[-1]
+    assert "goes on after row 10; 20 more had arrived" in note.said[-1]
+    imported = [event for event in await events(settings, topics) if event.event_id != "live"]
+    assert row_numbers(imported) == list(range(1, 31))
 
 
 async def test_rows_found_ahead_are_remembered_through_a_second_interruption(

@@ -3,7 +3,7 @@
 TenfoldError
 ├── SettingsError       settings that cannot work, all mistakes at once
 ├── BrokerError         the broker cannot be started or reached
-├── EventLogError       a file of events or sales that cannot be read
+├── EventLogError       a file of events or sales that cannot be read, or is being imported
 ├── RefusedRecordError  one record that goes to dead-letters, with its reason
 ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
 ├── TrainingError       a history that rankers cannot be trained on
@@ -31,7 +31,7 @@ class BrokerError(TenfoldError):
 
 
 class EventLogError(TenfoldError):
-    """A file of events or sales that cannot be read at all."""
+    """A file of events or sales that cannot be read at all, or is being imported already."""
 
 
 class RefusedRecordError(TenfoldError):

@@ -78,12 +78,14 @@ class Ledger:
 
     Attributes:
         rejects: the file of refused rows.
+        lock: the file whose lock the process that imports holds, for two would send every row twice.
     """
 
     def __init__(self, folder: Path, import_id: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._note = folder / f"{import_id}.json"
         self.rejects = folder / f"{import_id}.rejects.jsonl"
+        self.lock = folder / f"{import_id}.lock"
 
     def load(self) -> Progress | None:
         """The progress noted last, None if there is none; cuts off refused rows beyond it."""

@@ -17,9 +17,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from infra.file_lock import locked
 from models.event_log import EventLog, digest, find_log
 from models.log_columns import EventReader, Meaning
-from reco.errors import BrokerError
+from reco.errors import BrokerError, EventLogError
 from reco.events import Sale
 from streams import clients, publishing, reading
 from streams.bulk import Bulk, bulk
@@ -83,7 +84,7 @@ async def import_log(
     """Import what is missing of the log at `path`; `now` in ms since the epoch, UTC.
 
     Raises:
-        EventLogError: the log cannot be read, or its columns do not suffice.
+        EventLogError: the log cannot be read, its columns do not suffice, or it is being imported already.
         BrokerError: the broker cannot be reached, or does not take the events.
     """
     log = EventLog(find_log(path), meaning.renames)
@@ -96,8 +97,12 @@ async def import_log(
     try:
         cluster = await _cluster_id(settings.kafka)
         ledger = Ledger(settings.data_dir() / "imports", _import_id(log_id, cluster, topic, meaning, order))
-        run = _Import(settings, log, rows, log_id, options, now, watcher, ledger)
-        return await run.run()
+        with locked(ledger.lock, wait=False) as lock:
+            if lock is None:
+                remedy = "wait until it has ended, or stop it and run the same command again"
+                raise EventLogError(f"{log.path}: is being imported already, by another process; {remedy}")
+            run = _Import(settings, log, rows, log_id, options, now, watcher, ledger)
+            return await run.run()
     except KafkaError as error:
         remedy = "run the same command again to go on"
         raise BrokerError(f"{log.path}: the broker did not take all events: {error!r}; {remedy}") from error

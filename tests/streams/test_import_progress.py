@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from models.log_columns import Meaning
-from reco.errors import BrokerError
+from reco.errors import BrokerError, EventLogError
 from reco.events import Click
 from streams.bulk import bulk
 from streams.clients import create_topics
@@ -203,6 +203,19 @@ async def rows_noted(settings: Settings, process: subprocess.Popen[str]) -> int:
                 return rows
         await asyncio.sleep(0.01)
     pytest.fail(f"the import ended before it could be interrupted: {process.communicate()[0]}")
+
+
+async def test_what_is_being_imported_is_not_imported_a_second_time_at_once(
+    settings: Settings, topics: TopicSet, tmp_path: Path
+) -> None:
+    path = write_log(tmp_path / "log.csv", 2_000)
+    with tenfold(settings, "import", path, "--speed", 100) as first:
+        await rows_noted(settings, first)
+        with pytest.raises(EventLogError, match="is being imported already"):
+            await run_import(settings, path, Options(speed=1e6))
+        first.kill()
+    await run_import(settings, path, Options(speed=1e6))
+    assert row_numbers(await events(settings, topics)) == list(range(1, 2_001))
 
 
 @pytest.mark.faults

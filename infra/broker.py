@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from infra import broker_process, kafka_node
-from infra.data_folder import writing_to
+from infra.data_folder import write_whole, writing_to
 from infra.file_lock import is_locked, locked
 from infra.kafka_jars import classpath
 from infra.ports import HOST
@@ -192,11 +192,8 @@ def _running(data_dir: Path) -> Broker | None:
 
 
 def _write(broker: Broker) -> None:
-    state = _state(broker.data_dir)
-    fresh = state.with_suffix(".fresh")
     fields = {key: value for key, value in vars(broker).items() if key != "data_dir"}
-    fresh.write_text(json.dumps(fields), encoding="utf-8")
-    fresh.replace(state)  # at once, so that nobody reads half of it
+    write_whole(_state(broker.data_dir), json.dumps(fields))
 
 
 def _gone_within(seconds: float, data_dir: Path) -> bool:

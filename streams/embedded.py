@@ -54,19 +54,23 @@ class BrokerKeeper:
         self._settings = settings
         self._due = 0.0
 
-    def __call__(self) -> None:
-        """Look, if it is time to."""
+    def __call__(self) -> Settings | None:
+        """Look, if it is time to; settings that name the broker, which may have moved, if it is known."""
         now = time.monotonic()
         if self._settings.kafka.bootstrap_servers or now < self._due:
-            return
+            return None
         data_dir = self._settings.data_dir()
         try:
-            if find(data_dir) is None:
+            broker = find(data_dir)
+            if broker is None:
                 log.warning("no broker answers in %s; one is started", data_dir)
-                start(data_dir, detached=False)
-        except TenfoldError as error:
+                broker = start(data_dir, detached=False)
+        except (TenfoldError, OSError) as error:  # on a full disk, until there is room
             log.error("%s", error)  # noqa: TRY400 - it says all that there is to say
-        self._due = time.monotonic() + LOOK_EVERY
+            return None
+        finally:
+            self._due = time.monotonic() + LOOK_EVERY
+        return _naming(self._settings, broker)
 
 
 def reachable(settings: Settings) -> Settings:

@@ -74,11 +74,20 @@ class WorkerProcess:
         self.port = port
         self.health_url = _health_url(settings.worker.health_host, port)
         self.restarts = 0
-        self._environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
+        self._environment = self._environment_of(settings)
         self._pause = FIRST_PAUSE
         self._start_at = 0.0
         self._started_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
+
+    def _environment_of(self, settings: Settings) -> dict[str, str]:
+        return environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
+
+    def renew(self, settings: Settings) -> None:
+        """Run with `settings` from now on: the process with others is killed, to be started again."""
+        self._environment = self._environment_of(settings)
+        if self.process is not None:
+            self.process.kill()
 
     def tend(self, now: float) -> None:
         """Start the process if it is not running and its pause is over; `now` in monotonic s."""
@@ -146,9 +155,13 @@ class Supervisor:
         self,
         settings: Settings,
         processes: Sequence[Sequence[str]],
-        also: Callable[[], None] = lambda: None,
+        also: Callable[[], Settings | None] = lambda: None,
     ) -> None:
-        """`also` is called again and again, to start what the workers need if that has ended."""
+        """`also` is called again and again, to start what the workers need if that has ended.
+
+        It returns the settings that hold from then on, None if these are the same.
+        """
+        self._settings = settings
         self._also = also
         first = settings.worker.health_port
         ports = range(first, first + len(processes)) if first else free_ports(len(processes))
@@ -198,9 +211,20 @@ class Supervisor:
 
     def _tend(self) -> None:
         while not self._stopping.wait(TICK):
-            self._also()
-            for worker in self.workers:
-                worker.tend(time.monotonic())
+            try:
+                self._look()
+            except Exception:
+                log.exception("the restart loop goes on after an error")
+
+    def _look(self) -> None:
+        settings = self._also() or self._settings
+        moved, self._settings = settings != self._settings, settings
+        if moved:
+            log.warning("the broker is now at %s; the workers start again", settings.kafka.bootstrap_servers)
+        for worker in self.workers:
+            if moved:
+                worker.renew(settings)
+            worker.tend(time.monotonic())
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """A broker that the settings name always wins; otherwise there is the embedded one of the data folder."""
 
+import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,16 @@ import pytest
 from msgspec.structs import replace
 
 from infra.broker import find, start, stop
+from infra.kafka_node import PROPERTIES
 from reco.errors import BrokerError
+from streams.clients import create_topics
 from streams.embedded import BrokerKeeper, broker_for, reachable
 from streams.settings import Kafka, Settings, Worker
+from streams.supervisor import Supervisor
+from streams.topics import topic_set
+from tests.infra.processes import wait_until
+from tests.infra.test_data_folder import FULL
+from tests.streams.world import PATIENCE, clicks, world_of
 
 pytestmark = pytest.mark.broker
 
@@ -60,16 +69,56 @@ def test_a_detached_broker_is_left_running(unset: Settings) -> None:
     assert running.parent is None
 
 
+def kill_broker(settings: Settings) -> None:
+    """End the embedded broker as a crash does."""
+    broker = find(settings.data_dir())
+    assert broker is not None
+    process = psutil.Process(broker.pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+
+
 def test_a_broker_that_ends_is_started_again_at_its_address(unset: Settings) -> None:
     with broker_for(unset) as given:
-        keep, first = BrokerKeeper(unset), find(unset.data_dir())
-        assert first is not None
-        process = psutil.Process(first.pid)
-        process.kill()
-        psutil.wait_procs([process], timeout=10)
-        keep()
+        keep = BrokerKeeper(unset)
+        kill_broker(unset)
+        assert keep() == given
         assert reachable(unset) == given
     assert find(unset.data_dir()) is None
+
+
+@pytest.mark.faults
+async def test_workers_follow_a_broker_that_comes_back_at_another_address(
+    unset: Settings, tmp_path: Path
+) -> None:
+    with broker_for(unset) as given, Supervisor(given, [("sessions",)], BrokerKeeper(unset)) as supervisor:
+        topics = topic_set(given.topics)
+        await create_topics(given.kafka, topics)
+        await asyncio.to_thread(supervisor.ready, PATIENCE)
+        kill_broker(unset)
+        host, _, port = given.kafka.bootstrap_servers.rpartition(":")
+        with socket.create_server((host, int(port))):
+            assert await asyncio.to_thread(wait_until, lambda: find(unset.data_dir()) is not None)
+        moved = reachable(unset)
+        assert moved != given
+        async with world_of(moved, topics, tmp_path) as world:
+            await world.send(*clicks(1, 3))
+            await (await world.view(topics.sessions)).until(bool)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has such a device")
+def test_a_broker_that_ended_on_a_full_disk_is_started_again_once_there_is_room(
+    unset: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with broker_for(unset) as given, Supervisor(given, [], BrokerKeeper(unset)):
+        written = unset.data_dir() / "kafka" / PROPERTIES
+        written.unlink()
+        written.symlink_to(FULL)
+        kill_broker(unset)
+        assert wait_until(lambda: "No space left" in caplog.text)
+        written.unlink()
+        assert wait_until(lambda: find(unset.data_dir()) is not None)
+    assert "Traceback" not in caplog.text
 
 
 def test_a_broker_that_the_settings_name_is_never_started(unset: Settings) -> None:

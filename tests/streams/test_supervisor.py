@@ -25,6 +25,7 @@ from streams.supervisor import (
 )
 from streams.topics import TopicSet
 from streams.vitals import Vitals, Work
+from tests.infra.processes import wait_until
 
 
 def test_a_child_process_gets_exactly_the_settings(
@@ -97,6 +98,21 @@ def test_workers_that_are_not_ready_are_told_with_what_they_have_still_to_do(set
         sentinel.stop()
     going = "scoring (1,234 of feed of events to go, 1,234 of images to go)"
     assert told == [None, going, "scoring (starting)"]
+
+
+def test_the_restart_loop_goes_on_after_an_error(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def fails_at_first() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("a mistake of ours")
+
+    with Supervisor(settings, [], fails_at_first):
+        assert wait_until(lambda: len(calls) > 1)
+    assert "a mistake of ours" in caplog.text
 
 
 @pytest.mark.usefixtures("topics")

@@ -1,8 +1,9 @@
 """Dead letters: the raw bytes of a refused record, where it came from, and why it was refused.
 
 Key and value are as they came; the rest stands in the headers, so that a repaired record can be sent again
-by copying it. A key or value that no record could carry is cut, and a header says how long it was. After a
-crash a letter can be there twice: its source position tells.
+by copying it. A key or value that no record could carry is cut, and a header says how long it was. A record
+with neither has an empty value here, for no producer sends such. After a crash a letter can be there twice:
+its source position tells.
 """
 
 from collections import defaultdict
@@ -95,5 +96,7 @@ async def bury(outbox: Outbox, letters: Topic, message: "Message", refusal: Refu
     if value and len(value) > MAX_VALUE_BYTES:
         headers.append(("tenfold.value-bytes", str(len(value)).encode()))
         value = value[:MAX_VALUE_BYTES]
+    if key is None and value is None:
+        value = b""
     partition = message.partition % letters.partitions
     await outbox.send(letters.name, key, value, partition, headers)

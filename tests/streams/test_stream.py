@@ -154,6 +154,21 @@ async def test_a_record_larger_than_a_dead_letter_is_cut_and_stops_nothing(
     assert headers["tenfold.value-bytes"] == str(len(value))
 
 
+async def test_a_record_with_neither_key_nor_value_is_dead_lettered_and_stops_nothing(world: World) -> None:
+    await world.start("sessions").ready()
+    async with started(producer(world.settings.kafka)) as own:
+        batch = own.create_batch()
+        batch.append(key=None, value=None, timestamp=None)
+        await (await own.send_batch(batch, world.topics.events.name, partition=0))
+
+    await world.send(*clicks(40, 40))
+
+    (letter,) = await (await world.view(world.topics.dead_letters)).until(bool)
+    await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 40)
+    assert dict(letter.headers)["tenfold.reason"] == b"empty"
+    assert (letter.key, letter.value) == (None, b"")
+
+
 async def admit_large_records(world: World) -> None:
     """Make the broker take what no client packed small."""
     limit = ConfigResource(ConfigResourceType.TOPIC, world.topics.events.name, {"max.message.bytes": 2**24})

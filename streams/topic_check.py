@@ -11,7 +11,7 @@ from reco.errors import BrokerError
 from streams import clients
 from streams.reading import reader
 from streams.settings import Kafka
-from streams.topics import Topic, TopicSet
+from streams.topics import APPEND_TIME, Topic, TopicSet
 
 SHOWN = ("cleanup.policy", "retention.ms", "message.timestamp.type")
 """Configuration that is read of every topic, wanted or not."""
@@ -46,18 +46,9 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
         BrokerError: the broker cannot be reached.
     """
     wanted = list(topics)
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
-        for topic in wanted
-    ]
     async with clients.admin(kafka) as client:
         partitions = await _partitions(client, wanted)
-        answers = await client.describe_configs(resources)
-    configs = {
-        name: {key: value for key, value, *_ in entries}
-        for answer in answers
-        for _, _, _, name, entries in answer.resources
-    }
+        configs = await _configs(client, wanted)
     messages = await _messages(kafka, partitions)
     return [
         TopicState(topic, partitions[topic.name], configs[topic.name], messages.get(topic.name, 0))
@@ -65,16 +56,22 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     ]
 
 
-async def require(kafka: Kafka, topics: Iterable[Topic]) -> None:
-    """Check that `topics` are there with the partitions that the settings want: no worker can do without.
+async def require(kafka: Kafka, topics: TopicSet) -> None:
+    """Check that `topics` are as no worker can do without.
+
+    They are there with the partitions that the settings want, and the broker says when an event came, unless
+    it does not tell: what a producer dates into the future would keep all after it from being learned.
 
     Raises:
-        BrokerError: one is not; or the broker cannot be reached.
+        BrokerError: they are not; or the broker cannot be reached.
     """
-    wanted = list(topics)
     async with clients.admin(kafka) as client:
-        found = await _partitions(client, wanted)
-    wrong = [text for topic in wanted for text in _shape(TopicState(topic, found[topic.name]))]
+        partitions = await _partitions(client, topics)
+        configs = await _configs(client, [topics.events])
+    wrong = [text for topic in topics for text in _shape(TopicState(topic, partitions[topic.name]))]
+    told = configs[topics.events.name]
+    if told:
+        wrong += _otherwise(TopicState(topics.events, config=told), APPEND_TIME)
     if wrong:
         raise BrokerError("\n".join(wrong))
 
@@ -82,16 +79,20 @@ async def require(kafka: Kafka, topics: Iterable[Topic]) -> None:
 def differences(state: TopicState) -> Iterator[str]:
     """What is not as the settings want it, each with what to do."""
     yield from _shape(state)
-    wanted = state.wanted
-    if state.missing:
-        return
-    for key, value in wanted.config.items():
+    if not state.missing:
+        yield from _otherwise(state, state.wanted.config)
+
+
+def _otherwise(state: TopicState, config: Mapping[str, str]) -> Iterator[str]:
+    """What of this configuration the topic does not have."""
+    name = state.wanted.name
+    for key, value in config.items():
         actual = state.config.get(key, "unset")
         if actual != value:
             setting = f"{key}=[{value}]" if "," in value else f"{key}={value}"
             yield (
-                f"{wanted.name} has {key}={actual}, not {value}; "
-                f"kafka-configs.sh --alter --topic {wanted.name} --add-config {setting}"
+                f"{name} has {key}={actual}, not {value}; "
+                f"kafka-configs.sh --alter --topic {name} --add-config {setting}"
             )
 
 
@@ -126,6 +127,21 @@ async def _partitions(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> d
     """How many partitions each topic has; 0 if it is missing."""
     described = await client.describe_topics([topic.name for topic in topics])
     return {one["topic"]: len(one["partitions"]) for one in described}
+
+
+async def _configs(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, dict[str, str]]:
+    """The configuration of each topic, for the keys that are wanted or shown; empty if it is not told."""
+    answers = await client.describe_configs(
+        [
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
+            for topic in topics
+        ]
+    )
+    return {
+        name: {key: value for key, value, *_ in entries}
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+    }
 
 
 async def _messages(kafka: Kafka, partitions: Mapping[str, int]) -> dict[str, int]:

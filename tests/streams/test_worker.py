@@ -1,6 +1,7 @@
 """What a worker process says of what keeps it from starting."""
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -46,9 +47,23 @@ def test_a_worker_without_the_topics_of_its_settings_says_what_to_do(
     if partitions is not None:
         asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
         wanted = replace(settings, topics=replace(settings.topics, partitions=partitions))
+    expect_refused(wanted, said)
+
+
+@pytest.mark.broker
+def test_a_worker_refuses_events_whose_times_their_producers_say(settings: Settings) -> None:
+    topics = topic_set(settings.topics)
+    config = dict(topics.events.config) | {"message.timestamp.type": "CreateTime"}
+    asyncio.run(create_topics(settings.kafka, [*topics][1:]))
+    asyncio.run(create_topics(settings.kafka, [dataclasses.replace(topics.events, config=config)]))
+    expect_refused(settings, f"{topics.events.name} has message.timestamp.type=CreateTime, not LogAppendTime")
+
+
+def expect_refused(settings: Settings, said: str) -> None:
+    """A worker with these settings ends, and says this."""
     command = [sys.executable, "-m", "streams.worker", "sessions"]
     ended = subprocess.run(
-        command, env=environment_of(wanted), timeout=60, capture_output=True, text=True, check=False
+        command, env=environment_of(settings), timeout=60, capture_output=True, text=True, check=False
     )
     assert ended.returncode != 0
     assert said in ended.stderr

@@ -40,6 +40,8 @@ GRAVE = b'{"offset":'
 """How what is left of an erased state begins; no state does."""
 ERASED_AT = "tenfold.offset"
 """Header of an erasure, a record without a value: the source offset that asked for it."""
+MAX_DIGITS = 19
+"""No offset has more."""
 OFFSET_KEY = b"__faust\0offset__"
 """Where Faust's RocksDB store keeps the changelog offset that it includes."""
 
@@ -282,8 +284,8 @@ def state_in(record: Any) -> bytes | None:
     """The state in a record of the changelog; a grave for an erasure, None for one that names no offset."""
     if record.value is not None:
         return record.value  # type: ignore[no-any-return]
-    offset = dict(record.headers).get(ERASED_AT, b"")
-    return grave(int(offset)) if offset.isdigit() else None
+    offset = dict(record.headers).get(ERASED_AT) or b""
+    return grave(int(offset)) if offset.isdigit() and len(offset) <= MAX_DIGITS else None
 
 
 async def send_state(outbox: Outbox, topic: str, key: bytes, state: bytes, partition: int) -> None:

@@ -27,6 +27,7 @@ from streams.delivery.recovery import (
     newer_record,
     restore,
     send_state,
+    state_in,
 )
 from streams.reading import newest_of, partitions_of, reader
 from streams.restoring import newest_since
@@ -240,6 +241,13 @@ def test_the_state_that_includes_more_is_newer(one: int, other: int) -> None:
         assert is_newer(written(None), known)
     assert is_newer(written(state(one)), None)
     assert is_newer(written(None, one), None)
+
+
+@pytest.mark.parametrize("offset", [None, b"", b"-1", b"1.5", b"9" * 5000])
+def test_an_erasure_whose_offset_cannot_be_read_names_none(offset: bytes | None) -> None:
+    foreign = SimpleNamespace(value=None, headers=((ERASED_AT, offset),))
+    assert state_in(foreign) is None
+    assert is_newer(foreign, state(5))
 
 
 @given(st.binary() | st.just(FOREIGN))

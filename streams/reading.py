@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from reco.errors import BrokerError
-from streams import clients
+from streams import clients, header_names
 from streams.settings import Kafka
 
 LOOK_BACK = 1_000
@@ -24,6 +24,7 @@ async def reader(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
     Raises:
         BrokerError: the broker cannot be reached.
     """
+    header_names.take_any()
     consumer = clients.consumer(kafka)
     try:
         with clients.answering(kafka):

@@ -23,7 +23,7 @@ from faust.types.transports import ConsumerCallback
 from mode.utils.futures import notify
 
 from reco.errors import DeliveryError, TenfoldError
-from streams import clients
+from streams import clients, header_names
 from streams.delivery.books import Books, Verdict
 from streams.delivery.outbox import Outbox
 from streams.settings import Kafka
@@ -60,6 +60,7 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     """The consumer's thread, which alone talks to aiokafka."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        header_names.take_any()
         consumer = super()._create_worker_consumer(transport)
         # Faust has no settings for these.
         consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001

@@ -161,7 +161,7 @@ async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka
     the changelog too, and compaction keeps the last one.
 
     Raises:
-        DeliveryError: a state includes more of the topic `source` than there is.
+        DeliveryError: a state includes more of `source`, or the table more of the changelog, than there is.
     """
     partitions = [TopicPartition(tp.topic, tp.partition) for tp in changelog]
     of_source = [TopicPartition(source, tp.partition) for tp in partitions]
@@ -200,10 +200,18 @@ class _Reading:
         self._foreign_seen = False
 
     def start(self, end: int) -> int:
-        """Where to begin, in a partition that ends at `end`."""
-        if self._table.changelog_offset(self.tp.partition) >= end:
-            self._table.clear(self.tp.partition)
-        return max(0, min(self._table.changelog_offset(self.tp.partition) + 1, end - READ_AGAIN))
+        """Where to begin, in a partition that ends at `end`.
+
+        Raises:
+            DeliveryError: the table includes more, so states of events that the group has read are gone.
+        """
+        reached = self._table.changelog_offset(self.tp.partition)
+        if reached >= end:
+            raise DeliveryError(
+                f"{self.tp.topic}[{self.tp.partition}] ends at {end}, and the table of this worker includes "
+                f"offset {reached} of it: {MADE_ANEW}"
+            )
+        return max(0, min(reached + 1, end - READ_AGAIN))
 
     def take(self, records: Iterable[Any]) -> None:
         """Write the states of the next records, as far as they are newer than the table's."""

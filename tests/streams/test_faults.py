@@ -330,6 +330,24 @@ async def test_states_of_a_topic_that_was_made_anew_stop_the_worker_until_they_a
         await expect_exact_sessions(same, sent)
 
 
+async def test_states_that_are_lost_stop_the_worker_until_they_are_built_anew_from_all_events(
+    world: World,
+) -> None:
+    worker, sent = await world.start("sessions").ready(), clicks(40, 400)
+    await world.send(*sent)
+    await expect_exact_sessions(world, sent)
+    await worker.end(signal.SIGTERM)
+    await make_anew(world, world.topics.sessions)
+
+    worker = world.start("sessions")
+    assert await asyncio.to_thread(worker.process.wait, 60) > 0
+    assert "made anew" in worker.log.read_text()
+
+    other = replace(world.settings, worker=replace(world.settings.worker, application=uuid4().hex))
+    await world.start("sessions", settings=other).ready()
+    await expect_exact_sessions(world, sent)
+
+
 async def active_visitors(*workers: Running) -> list[int]:
     """How many active visitors each of these scoring workers knows."""
     found = [await worker.health() for worker in workers]

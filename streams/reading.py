@@ -88,6 +88,14 @@ async def read_whole(
                 progress(read / total)
 
 
+async def first_since(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], since: int
+) -> dict[TopicPartition, int]:
+    """Where each partition goes on at or after `since` (ms since the epoch, UTC); its end if it does not."""
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, since))
+    return {tp: end if found[tp] is None else found[tp].offset for tp, end in ends.items()}
+
+
 async def newest_of(
     consumer: AIOKafkaConsumer, end: Mapping[TopicPartition, int], key: bytes, look: int = LOOK_BACK
 ) -> ConsumerRecord[bytes, bytes] | None:

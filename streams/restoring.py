@@ -10,7 +10,7 @@ from reco.active import ActiveVisitors
 from reco.errors import RefusedRecordError
 from streams.codecs import decode_list, decode_session
 from streams.delivery.recovery import newer_record
-from streams.reading import read_between, reader
+from streams.reading import first_since, read_between, reader
 from streams.settings import Kafka
 from streams.topics import TopicSet
 
@@ -70,8 +70,7 @@ async def newest_since(
     """
     tps = [TopicPartition(topic, partition) for partition in partitions]
     ends = await consumer.end_offsets(tps)
-    first = await consumer.offsets_for_times(dict.fromkeys(tps, since))
-    starts = {tp: ends[tp] if first[tp] is None else first[tp].offset for tp in tps}
+    starts = await first_since(consumer, ends, since)
     newest: dict[tuple[int, bytes], Any] = {}
     async for record in read_between(consumer, starts, ends):
         place = record.partition, record.key

@@ -10,6 +10,8 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 KEEP_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY)}
+ERASURES_KEPT = 30 * DAY
+"""How long an erasure stays on `sessions`, ms: the disks of workers still have the state."""
 APPEND_TIME: Mapping[str, str] = {"message.timestamp.type": "LogAppendTime"}
 
 
@@ -58,8 +60,7 @@ def topic_set(settings: Topics) -> TopicSet:
         events=topic("events", KEEP_FOR_EVER, APPEND_TIME),
         sales=topic("sales", COMPACTED, APPEND_TIME),
         sale_labels=topic("sale-labels", COMPACTED, APPEND_TIME),
-        # Erasures stay for so long for a worker that was away: its disk still has the states.
-        sessions=topic("sessions", COMPACTED, APPEND_TIME, {"delete.retention.ms": str(30 * DAY)}),
+        sessions=topic("sessions", COMPACTED, APPEND_TIME, {"delete.retention.ms": str(ERASURES_KEPT)}),
         recommendations=topic(
             "recommendations", COMPACTED, thirty_days, APPEND_TIME, {"cleanup.policy": "compact,delete"}
         ),

@@ -21,11 +21,13 @@ from mode import Service
 
 from reco.errors import DeliveryError, RefusedRecordError
 from streams import clients
+from streams.clock import now
 from streams.codecs import decode_session
 from streams.delivery.consumer import MADE_ANEW
 from streams.delivery.outbox import Outbox
-from streams.reading import reader
+from streams.reading import first_since, reader
 from streams.settings import Kafka
+from streams.topics import ERASURES_KEPT
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +136,7 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
         try:
             for table, tps in list(self.actives_for_table.items()):
                 if rebalance == self.app.rebalancing_count and tps:
-                    await restore(StateTable(table), tps, self.source, self.kafka)
+                    await restore(StateTable(table), tps, self.source, self.kafka, now() - ERASURES_KEPT)
         finally:
             self.restoring = False
 
@@ -154,8 +156,11 @@ class PositionRecovery(Recovery):  # type: ignore[misc]
         self.app.on_rebalance_end()
 
 
-async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka: Kafka) -> None:
+async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka: Kafka, since: int) -> None:
     """Read each partition of the changelog from where the table's copy ends to its end.
+
+    The changelog has all erasures since `since` (ms since the epoch, UTC). A copy that ends before that may
+    have missed one: it is thrown away, and the partition read whole.
 
     Where the last state of a key in the changelog is not the newest, the newest is sent again: others read
     the changelog too, and compaction keeps the last one.
@@ -169,11 +174,12 @@ async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka
         consumer.assign(partitions)
         source_ends = await consumer.end_offsets(of_source)
         ends = await consumer.end_offsets(partitions)
+        complete = await first_since(consumer, ends, since)
         readings = {
             tp: _Reading(table, tp, source_ends[one]) for tp, one in zip(partitions, of_source, strict=True)
         }
         for tp in partitions:
-            consumer.seek(tp, readings[tp].start(ends[tp]))
+            consumer.seek(tp, readings[tp].start(ends[tp], complete[tp]))
         while waiting := await clients.behind(consumer, ends):
             fetched = await consumer.getmany(*waiting, timeout_ms=READ_TIMEOUT, max_records=2000)
             for tp, records in fetched.items():
@@ -199,8 +205,8 @@ class _Reading:
         self._beyond_source: set[bytes] = set()
         self._foreign_seen = False
 
-    def start(self, end: int) -> int:
-        """Where to begin, in a partition that ends at `end`.
+    def start(self, end: int, complete: int) -> int:
+        """Where to begin, in a partition that ends at `end`, and has all erasures from `complete` on.
 
         Raises:
             DeliveryError: the table includes more, so states of events that the group has read are gone.
@@ -211,6 +217,9 @@ class _Reading:
                 f"{self.tp.topic}[{self.tp.partition}] ends at {end}, and the table of this worker includes "
                 f"offset {reached} of it: {MADE_ANEW}"
             )
+        if reached + 1 < complete:
+            self._table.clear(self.tp.partition)
+            return 0
         return max(0, min(reached + 1, end - READ_AGAIN))
 
     def take(self, records: Iterable[Any]) -> None:

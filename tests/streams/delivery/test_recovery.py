@@ -16,6 +16,7 @@ from reco.errors import DeliveryError
 from reco.sessions import Session
 from streams.agents.sessions import sessions_app
 from streams.clients import producer, started
+from streams.clock import now
 from streams.codecs import encode
 from streams.delivery import recovery
 from streams.delivery.outbox import Outbox
@@ -90,8 +91,9 @@ class Changelog:
     async def fill_source(self) -> None:
         await self._send(self._topics.events, *[(ANN, b"event")] * SOURCE_END)
 
-    async def restore(self, table: StateTable) -> None:
-        await restore(table, [TP(self._topics.sessions.name, 0)], self._topics.events.name, self._kafka)
+    async def restore(self, table: StateTable, since: int = 0) -> None:
+        partition = TP(self._topics.sessions.name, 0)
+        await restore(table, [partition], self._topics.events.name, self._kafka, since)
 
     async def last(self, key: bytes) -> bytes | None:
         """The last state of `key`, which compaction would keep."""
@@ -202,6 +204,23 @@ async def test_an_older_state_after_an_erasure_does_not_bring_it_back_and_the_er
     await changelog.append(record(7))
     await changelog.restore(table)
     assert table.get(0, ANN) == state(7)
+
+
+@pytest.mark.broker
+async def test_an_erasure_that_was_compacted_away_is_not_missed_by_a_table_that_is_older(
+    changelog: Changelog, tables: Tables
+) -> None:
+    table, current = tables(), tables()
+    await changelog.append(*(record(offset, BOB) for offset in range(3)))
+    for one, reached in ((table, 0), (current, 2)):
+        one.write(0, dict([record(5)]), reached)
+
+    for since, kept in ((0, state(5)), (now() + 1, None)):
+        await changelog.restore(table, since)
+        assert (table.get(0, ANN), table.get(0, BOB), table.changelog_offset(0)) == (kept, state(2, BOB), 2)
+        table.write(0, {}, 0)
+    await changelog.restore(current, now() + 1)
+    assert current.get(0, ANN) == state(5), "it has missed nothing"
 
 
 @pytest.mark.broker

@@ -171,7 +171,10 @@ async def test_a_record_with_neither_key_nor_value_is_dead_lettered_and_stops_no
 
 async def admit_large_records(world: World) -> None:
     """Make the broker take what no client packed small."""
-    limit = ConfigResource(ConfigResourceType.TOPIC, world.topics.events.name, {"max.message.bytes": 2**24})
+    topic = world.topics.events
+    # What is not named here falls back to its default.
+    config = dict(topic.config) | {"max.message.bytes": str(2**24)}
+    limit = ConfigResource(ConfigResourceType.TOPIC, topic.name, config)
     async with admin(world.settings.kafka) as client:
         await client.alter_configs([limit])
 

@@ -196,14 +196,13 @@ def _sources(
     """For each candidate in `asked` (its place in `touches`, else -1), the touch that most votes are by."""
     led = np.zeros((len(touches), len(touched)), np.float32)
     for number in range(found):
-        row, matched = search.found[number], search.matches[number]
-        shared = visits.sales[row, matched] - 1
-        if search.selection[number] == 0 or shared < 0:
+        if search.selection[number] == 0:
             continue
-        touch = 0
+        row, matched = search.found[number], search.matches[number]
+        touch, shared = 0, visits.sales[row, matched] - 1
         while touch < len(touched) and touched[touch] != shared:
             touch += 1
-        if touch == len(touched):
+        if shared < 0 or touch == len(touched):
             continue
         for place in range(visits.facts[row, SIZE]):
             sale = visits.sales[row, place] - 1

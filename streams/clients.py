@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from reco.errors import BrokerError, SettingsError
+from streams import header_names
 from streams.settings import Kafka
 from streams.topics import MAX_RECORD_BYTES, Topic
 
@@ -84,6 +85,7 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
 
     It reads what is committed, and an end is where the first transaction begins that is not over.
     """
+    header_names.take_any()
     defaults: dict[str, Any] = {
         "isolation_level": ISOLATION,
         "enable_auto_commit": False,

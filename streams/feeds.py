@@ -18,7 +18,7 @@ from reco.catalogue import Catalogue
 from reco.errors import DeliveryError, RefusedRecordError, UnknownTypeError
 from reco.events import Erasure, Event, SaleFact
 from reco.knowledge import Knowledge
-from streams import clients, header_names
+from streams import clients
 from streams.codecs import decode_event, decode_sale
 from streams.settings import Kafka
 from streams.topics import Topic
@@ -72,7 +72,6 @@ class Feed:
     async def build(self, share: float = 1.0) -> None:
         """Read to the present end of the topic, in at most this share of the time."""
         self.reading = True
-        header_names.take_any()
         # A position that is gone is no reason to begin anew: what was read stays in what is built from it.
         self._consumer = clients.consumer(
             self._kafka,

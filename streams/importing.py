@@ -146,8 +146,7 @@ class _Import:
         topic = topic_set(self.settings.topics).events.name
         partitions = (await reading.partitions_of(self.settings.kafka, topic))[topic]
         # Of an open transaction too: behind its beginning own rows may stand, which need no commit.
-        seeing_all = clients.consumer(self.settings.kafka, isolation_level="read_uncommitted")
-        async with clients.started(seeing_all) as consumer:
+        async with reading.reader(self.settings.kafka, isolation_level="read_uncommitted") as consumer:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
             noted = self._noted(ends)
             if noted is None:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from reco.errors import BrokerError
-from streams import clients, header_names
+from streams import clients
 from streams.settings import Kafka
 
 LOOK_BACK = 1_000
@@ -18,14 +19,13 @@ POLL = 500
 
 
 @asynccontextmanager
-async def reader(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer without a group, assigned to nothing.
+async def reader(kafka: Kafka, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer without a group, assigned to nothing; `options` are those of `clients.consumer`.
 
     Raises:
         BrokerError: the broker cannot be reached.
     """
-    header_names.take_any()
-    consumer = clients.consumer(kafka)
+    consumer = clients.consumer(kafka, **options)
     try:
         with clients.answering(kafka):
             await consumer.start()

@@ -197,17 +197,16 @@ class Supervisor:
         return [told for worker in self.workers if (told := worker.awaited()) is not None]
 
     def ready(self, timeout: float) -> None:
-        """Wait until every worker says that it is ready.
+        """Wait until every worker says that it is ready, or all are stopped.
 
         Raises:
             TenfoldError: one is not ready after `timeout` s.
         """
         deadline = time.monotonic() + timeout
-        while awaited := self.awaited():
+        while (awaited := self.awaited()) and not self._stopping.wait(TICK):
             if time.monotonic() > deadline:
                 names = ", ".join(awaited)
                 raise TenfoldError(f"not ready after {timeout:.0f} s: worker {names}; the log is above")
-            time.sleep(TICK)
 
     def _tend(self) -> None:
         while not self._stopping.wait(TICK):

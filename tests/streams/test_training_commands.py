@@ -15,7 +15,7 @@ from models.event_table import EventTable
 from models.releases import load_release
 from reco.errors import EventLogError, SettingsError, TrainingError
 from reco.features import FEATURES
-from reco.parameters import HOUR, Parameters
+from reco.parameters import HOUR, SECOND, Parameters
 from streams.cli import tenfold
 from streams.commands.log_options import in_words
 from streams.commands.logs import read_parameters
@@ -324,6 +324,31 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
         "mix",
         "visits",
     }
+
+
+def what_nobody_went_on_to_until_all_did(path: Path) -> Path:
+    """A log in which a star is looked at alone, and then, in the newest visits, after anything else."""
+    random = np.random.default_rng(0)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("visitor_id", "item_id", "event_type", "ts"))
+        for visit in range(700):
+            others = random.permutation(30)[:3].tolist()
+            sales = [others[0], "star"] if visit >= 640 else others if visit % 2 else ["star"]
+            for step, sale in enumerate(sales):
+                writer.writerow((f"visitor{visit}", sale, "view", START + (60 * visit + step) * SECOND))
+    return path
+
+
+def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
+    command: Callable[..., Result], settings: Settings, tmp_path: Path
+) -> None:
+    log = what_nobody_went_on_to_until_all_did(tmp_path / "log.csv")
+    with pytest.raises(
+        TrainingError, match=r"is not promoted: .* worse than the fixed blend .*promote \S+` mak"
+    ):
+        command("train", log, "--target", "click", "--promote", sets=(*QUICK, "held_out=0.12"))
+    assert len(list(settings.releases_dir().iterdir())) == 1
 
 
 @pytest.mark.broker

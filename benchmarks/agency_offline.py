@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import machine
+from benchmarks.machine import in_words, machine
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.evaluation.scorers import singles
 from models.event_table import table_of
@@ -42,6 +42,7 @@ from reco.sessions import Session, fold
 
 BEGIN, CUT, END = (millis(day) or 0 for day in ("2016-01-01", "2018-06-01", "2018-07-31"))
 """The history lies between the first two, the test between the last two; ms since the epoch, UTC."""
+FILES = ("histories.csv.gz", "items.csv.gz", "events.csv.gz", "item_features_onehot.csv.gz")
 NUMBERS = ("avg_prumerna_cena", "avg_prumerna_cena_noc", "avg_delka", "novelty_date", "available_date")
 """Columns of tours that are no attributes with a few values."""
 YEARS = 365 * DAY
@@ -61,6 +62,17 @@ class Agency(NamedTuple):
     tours: Sequence[Mapping[str, str]]
     before: Mapping[str, list[str]]
     after: Mapping[str, set[str]]
+
+
+def data(text: str) -> Path:
+    """The folder of the data.
+
+    Raises:
+        argparse.ArgumentTypeError: they are not there.
+    """
+    if missing := [name for name in FILES if not Path(text, name).is_file()]:
+        raise argparse.ArgumentTypeError(f"{text!r} has no {', '.join(missing)}")
+    return Path(text)
 
 
 def read(folder: Path) -> Agency:
@@ -214,11 +226,11 @@ def session_of(visitor: str, items: Sequence[str]) -> Session | None:
     return session
 
 
-def show(answers: Answers, shown: int = 14) -> None:
-    """The best scorers, with 95 % intervals over visitors."""
+def show(answers: Answers, trees: int, shown: int = 14) -> None:
+    """The best scorers, with 95 % intervals over visitors; and of what, and on what, they are."""
     n = answers.mrr.shape[1]
     drawn = [resample(values, by_cluster(np.arange(n))) for values in (answers.mrr, answers.ndcg)]
-    table = Table(title=f"{n} visitors, one list each; commit {machine()['commit']}")
+    table, console = Table(title=f"{n} visitors, one list each"), Console(width=150)
     for name in ("scorer", "MRR", "nDCG", "MRR over the baseline"):
         table.add_column(name)
     order = np.argsort(-drawn[0].means)
@@ -226,7 +238,8 @@ def show(answers: Answers, shown: int = 14) -> None:
         over = drawn[0].difference(one, 1)
         cells = [_cell(each, one) for each in drawn]
         table.add_row(answers.names[one], *cells, f"{over.mean:+.3f} [{over.low:+.3f}, {over.high:+.3f}]")
-    Console(width=150).print(table)
+    console.print(table)
+    console.print(in_words({"trees": f"{trees}", **machine()}))
 
 
 def _cell(drawn: Resampled, column: int) -> str:
@@ -237,13 +250,13 @@ def _cell(drawn: Resampled, column: int) -> str:
 def main() -> None:
     """Train, ask, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=data)
     parser.add_argument("--trees", type=int, default=150)
     given = parser.parse_args()
     agency = read(given.folder)
     clicks, catalogue = history_of(agency.before), catalogue_of(agency.tours)
     rankers = rankers_of(clicks, catalogue, Boosting(trees=given.trees))
-    show(asked(agency, learned(clicks, catalogue), catalogue, rankers, attributes(given.folder)))
+    show(asked(agency, learned(clicks, catalogue), catalogue, rankers, attributes(given.folder)), given.trees)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,13 +36,14 @@ from benchmarks.agency_offline import (
     SLOW,
     Agency,
     catalogue_of,
+    data,
     figures,
     history_of,
     on_sale,
     read,
     session_of,
 )
-from benchmarks.machine import machine
+from benchmarks.machine import in_words, machine
 from models.evaluation.intervals import by_cluster, resample
 from models.event_table import table_of
 from models.meta_model import MetaModel
@@ -230,7 +230,7 @@ _OVER = tuple(f"{figure} over {BASELINES[-1]}" for figure in ("HR@10", "MRR"))
 def main() -> None:
     """Ask all questions, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=data)
     parser.add_argument("--trees", type=int, default=150)
     given = parser.parse_args()
     agency, console = read(given.folder), Console(width=150)
@@ -244,7 +244,7 @@ def main() -> None:
             for new, some in track(parts_of, f"{title}: learning, training, asking", console=console)
         ]
         console.print(shown(title, list(chain.from_iterable(asked)), joined(found)))
-    console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    console.print(in_words({"trees": f"{given.trees}", **machine()}))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ def main() -> None:
     check(forest, booster, lists)
     ours = figure("raw scores", lambda k: forest.raw_scores(lists[k]), given.lists, given.rounds)
     theirs = figure(
-        "baseline: LightGBM", lambda k: predicted(booster, matrices[k]), given.lists // 10, given.rounds
+        "baseline: LightGBM",
+        lambda k: predicted(booster, matrices[k]),
+        max(1, given.lists // 10),
+        given.rounds,
     )
     ratio = Figure("baseline / raw scores", "times", (theirs.median / ours.median,))
     explained = figure(

@@ -33,7 +33,7 @@ from reco.rules import rules_in_force
 from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_session, encode
 
-PARAMETERS = ("sales", "events", "lists", "rounds", "trees", "leaves")
+PARAMETERS = ("sales", "events", "lists", "rounds", "trees", "leaves", "moments")
 
 
 def main() -> None:

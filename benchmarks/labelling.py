@@ -31,7 +31,7 @@ from benchmarks import networks
 from benchmarks.click_to_list import percentile
 from benchmarks.image_shop import Site, decoded, jpegs, labeller
 from benchmarks.installation import cpu_seconds, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, machine, parser, publish
+from benchmarks.machine import Figure, Report, machine, parser, publish, to_write
 from models.labelling.backbones import Backbone
 from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.networks import RANDOM
@@ -241,7 +241,7 @@ def main() -> None:
     reads = parser(__doc__, sales=48, images=4, rounds=5, rate=4, seconds=25)
     networks.add_arguments(reads, backbone="MobileNet", weights=RANDOM)
     reads.add_argument("--labeller", type=Path, help="folder of a labeller, instead of one on these networks")
-    reads.add_argument("--labels", type=Path, help="file to write what was recognised to, as JSON Lines")
+    reads.add_argument("--labels", type=to_write, help="file to write what was recognised to, as JSON Lines")
     given = reads.parse_args()
     with TemporaryDirectory(prefix="tenfold-labeller-") as folder, installation(0) as bare:
         place = given.labeller or labeller(Path(folder), networks.load(given), given.views)

@@ -14,7 +14,7 @@ import msgspec
 
 from models.evaluation.commit import commit
 
-PACKAGES = ("numpy", "numba", "msgspec", "faust-streaming", "aiokafka")
+PACKAGES = ("numpy", "numba", "msgspec", "lightgbm", "tensorflow", "faust-streaming", "aiokafka")
 """Packages whose versions speed depends on."""
 
 
@@ -69,12 +69,38 @@ def arguments(description: str, **defaults: int) -> argparse.Namespace:
 
 
 def parser(description: str, **defaults: int) -> argparse.ArgumentParser:
-    """What reads the `arguments`, for a benchmark that adds some of its own."""
+    """What reads the `arguments`, for a benchmark that adds some of its own.
+
+    Numbers are from 1 up, or from 0 up where that is the default.
+    """
     reads = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     for name, default in defaults.items():
-        reads.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
-    reads.add_argument("--json", type=Path, help="file to write the report to")
+        reads.add_argument(
+            f"--{name}", type=_from(min(default, 1)), default=default, help=f"default {default}"
+        )
+    reads.add_argument("--json", type=to_write, help="file to write the report to")
     return reads
+
+
+def _from(least: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} up")
+        return int(text)
+
+    return whole_number
+
+
+def to_write(text: str) -> Path:
+    """A file to be written, once it is known that it can be: before anything is measured.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no folder for it, or it is a folder itself.
+    """
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that is there")
+    return path
 
 
 def publish(report: Report, file: Path | None) -> None:
@@ -86,16 +112,18 @@ def publish(report: Report, file: Path | None) -> None:
 
 def table(report: Report) -> str:
     """The report for a reader: parameters, machine, and median, minimum and maximum of each figure."""
-    lines = [
-        f"{report.benchmark}: " + ", ".join(f"{name} {value}" for name, value in report.parameters.items())
-    ]
-    lines.append("  " + ", ".join(f"{name} {value}" for name, value in report.machine.items()))
+    lines = [f"{report.benchmark}: {in_words(report.parameters)}", f"  {in_words(report.machine)}"]
     width = max(len(figure.name) for figure in report.figures)
     lines.append(f"  {'':{width}}  {'median':>12} {'min':>12} {'max':>12}")
     for figure in report.figures:
         values = f"{figure.median:12,.1f} {min(figure.rounds):12,.1f} {max(figure.rounds):12,.1f}"
         lines.append(f"  {figure.name:{width}}  {values}  {figure.unit}")
     return "\n".join(lines) + "\n"
+
+
+def in_words(facts: Mapping[str, object]) -> str:
+    """Facts for a reader, such as parameters or the machine, in one line."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _cpu() -> str:

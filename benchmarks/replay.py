@@ -51,8 +51,8 @@ def main() -> None:
         ),
         Figure("memory of the second half of the history", "MB", (halves[1] - halves[0],)),
     )
-    parameters = {"sales": given.sales, "sessions": given.sessions, "events": len(history)}
-    publish(Report("replay", machine(), parameters | {"rounds": given.rounds}, figures), given.json)
+    parameters = {name: getattr(given, name) for name in ("sales", "sessions", "lists", "rounds")}
+    publish(Report("replay", machine(), parameters | {"events": len(history)}, figures), given.json)
 
 
 def replay(history: EventTable, knowledge: Knowledge) -> int:

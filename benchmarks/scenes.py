@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import networks
-from benchmarks.machine import machine
+from benchmarks.machine import in_words, machine
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.image_index import FlatIndex
 from models.labelling.feature_cache import Looks
@@ -147,9 +147,7 @@ def main() -> None:
     how = f"{given.views} views, {given.copies} copies"
     console.print(f"networks: {', '.join(networks.names(given))}; {how}", soft_wrap=True)
     measure(split, given, console)
-    console.print(
-        f"{time.perf_counter() - began:.0f} s; " + ", ".join(f"{k} {v}" for k, v in machine().items())
-    )
+    console.print(f"{time.perf_counter() - began:.0f} s; {in_words(machine())}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import adjusted_mutual_info_score
 
-from benchmarks.machine import machine
+from benchmarks.machine import in_words, machine
 from models.labelling.networks import builder
 from models.labelling.pictures import decode
 from models.labelling.scenes import Scenes, read_scenes
@@ -109,7 +109,8 @@ def main() -> None:
     again = fit_topics(unseen, labels, TopicOptions((number,))).matched(topics)
     kept = len(set(again.ids) & set(topics.ids))
     console.print(f"Fitted to other photographs, {kept} of {len(topics.ids)} topics are the same.")
-    console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    photographs = {"photographs": given.scenes, "fitted to": len(train.paths), "judged on": len(test.paths)}
+    console.print(in_words(photographs | {"network": given.network} | machine()))
 
 
 if __name__ == "__main__":

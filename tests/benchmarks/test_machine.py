@@ -1,0 +1,43 @@
+"""What every benchmark asks for and reports: mistakes are told before anything is measured."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.agency_offline import data
+from benchmarks.machine import parser
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--rounds", "0"], "argument --rounds: '0' is no whole number from 1 up"),
+        (["--rounds", "-1"], "argument --rounds: '-1' is no whole number from 1 up"),
+        (["--rounds", "many"], "argument --rounds: 'many' is no whole number from 1 up"),
+        (["--shared", "-1"], "argument --shared: '-1' is no whole number from 0 up"),
+        (["--json", "nowhere/report.json"], "argument --json: 'nowhere/report.json' is no file in a folder"),
+        (["--json", "."], "argument --json: '.' is no file in a folder"),
+        (["nowhere"], "argument folder: 'nowhere' has no histories.csv.gz, items.csv.gz"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_at_once(
+    given: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reads = parser("Of speed.", rounds=3, shared=0)
+    reads.add_argument("folder", type=data, nargs="?")
+    with pytest.raises(SystemExit):
+        reads.parse_args(given)
+    assert said in capsys.readouterr().err
+
+
+def test_numbers_and_a_file_in_a_folder_that_is_there_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = parser("Of speed.", rounds=3, shared=0).parse_args(["--rounds=1", "--shared=0", "--json=r.json"])
+    assert (given.rounds, given.shared, given.json) == (1, 0, Path("r.json"))

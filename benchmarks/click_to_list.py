@@ -8,13 +8,14 @@ baseline is one hop through the same broker: the same click until a consumer of 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.installation import click, installation, producing, reading, workers
+from benchmarks.installation import clicks, installation, producing, reading, workers
 from benchmarks.machine import Figure, Report, arguments, machine, publish
+from reco.events import Click
 from streams.codecs import decode_list, encode
 from streams.settings import Settings
 from streams.topics import topic_set
@@ -28,11 +29,10 @@ def main() -> None:
     hops: list[Latencies] = []
     lists: list[Latencies] = []
     with installation(given.sales) as settings, workers(settings, [("sessions",), ("scoring",)]):
-        asyncio.run(measure(settings, given.rate, 5, given.visitors, given.sales))
+        fresh = clicks(given.visitors, given.sales)
+        asyncio.run(measure(settings, given.rate, 5, fresh))
         for _ in range(given.rounds):
-            hop, answered = asyncio.run(
-                measure(settings, given.rate, given.seconds, given.visitors, given.sales)
-            )
+            hop, answered = asyncio.run(measure(settings, given.rate, given.seconds, fresh))
             hops.append(hop)
             lists.append(answered)
     figures = (
@@ -51,9 +51,12 @@ def percentile(values: Latencies, share: float) -> float:
 
 
 async def measure(
-    settings: Settings, rate: int, seconds: int, visitors: int, sales: int
+    settings: Settings, rate: int, seconds: int, fresh: Iterator[Click]
 ) -> tuple[Latencies, Latencies]:
-    """Clicks at `rate` per second for `seconds`; ms of each from the send to `events`, and to its list."""
+    """`fresh` clicks at `rate` per second for `seconds`; ms of each from the send to `events`, to its list.
+
+    One that was sent before would be a retry, which changes nothing.
+    """
     topics = topic_set(settings.topics)
     sent: dict[tuple[int, int], float] = {}
     hops: Latencies = []
@@ -70,7 +73,7 @@ async def measure(
         started = time.perf_counter()
         for number in range(rate * seconds):
             await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-            event = click(number, number % visitors, sales)
+            event = next(fresh)
             before = time.perf_counter()
             future = await producer.send(topics.events.name, encode(event), event.visitor_id.encode())
             future.add_done_callback(_noting(sent, before))

@@ -82,10 +82,10 @@ async def _lists_of(consumer: AIOKafkaConsumer, waiting: set[str]) -> None:
 async def relay(settings: Settings, records: int) -> float:
     """Sessions read, decoded, encoded and written by the bare clients: records per second."""
     topics = topic_set(settings.topics)
-    done, started = 0, time.perf_counter()
     reader = clients.started(clients.consumer(settings.kafka))
     async with reader as consumer, producing(settings) as producer:
         consumer.subscribe([topics.sessions.name])
+        done, started = 0, time.perf_counter()
         while done < records:
             for fetched in (await consumer.getmany(timeout_ms=1000, max_records=64)).values():
                 for record in fetched:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from itertools import count
 from tempfile import TemporaryDirectory
 
 import psutil
@@ -84,6 +85,11 @@ async def reading(settings: Settings, topic: Topic) -> AsyncIterator[AIOKafkaCon
         consumer.assign(partitions)
         await consumer.seek_to_end(*partitions)
         yield consumer
+
+
+def clicks(visitors: int, sales: int) -> Iterator[Click]:
+    """Clicks without end, each of the moment it is taken, of visitors in turn; no two are the same event."""
+    return (click(number, number % visitors, sales) for number in count())
 
 
 def click(number: int, visitor: int, sales: int, ts: int | None = None) -> Click:

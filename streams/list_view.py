@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from rich.table import Table
-from rich.text import Text
 
 from reco.lists import Recommendation, TopTen
 from reco.policy import MAX_EXPLORATION
 from reco.reasons import EVERYTHING_ELSE, sentence
+from streams.terminal import plain_text
 
 DRAWN = "drawn by lot, to find out whether it sells"
 """Why a sale is in a list that was not ranked into it."""
@@ -27,8 +27,8 @@ def table_of(newest: TopTen, titles: Mapping[str, str], *, whole: bool = False) 
     if explained:
         table.add_column(no_wrap=not whole, overflow="ellipsis", ratio=1, style="italic dim")
     for position, one in enumerate(newest.sales, start=1):
-        title = Text(titles.get(one.sale_id, one.sale_id))
-        why = [Text(main_reason(one, titles))] if explained else []
+        title = plain_text(titles.get(one.sale_id, one.sale_id))
+        why = [plain_text(main_reason(one, titles))] if explained else []
         table.add_row(str(position), title, f"{one.score:.3g}", *why)
     return table
 

@@ -27,6 +27,7 @@ from streams.commands.logs import (
     progress,
     read_parameters,
     sale_file,
+    say,
 )
 from streams.commands.options import HTML_REPORT, in_a_folder
 
@@ -98,7 +99,7 @@ def _show(results: "Results", report: Path | None, json: Path | None, console: C
     console.print(terminal_table(results.summary))
     if report is not None:
         write_report(results, report)
-        console.print(f"report: {report}", highlight=False)
+        say(console, f"report: {report}")
     if json is not None:
         write_json(results, json)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.clock import now
-from streams.commands.logs import progress
+from streams.commands.logs import progress, say
 from streams.commands.options import BACKBONE, HTML_REPORT, WEIGHTS
 from streams.settings import load
 
@@ -92,7 +92,7 @@ def train_command(
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
     provenance = Provenance(now(), trained_on, trained.judgement.metrics())
     folder = write_labeller(output or load().data_dir() / "labellers", trained.recognition, provenance)
-    console.print(f"labeller: {folder}", highlight=False, soft_wrap=True)
+    say(console, f"labeller: {folder}")
     _show(trained.judgement, load_labeller(folder), split.test.paths, report, console)
 
 
@@ -160,7 +160,7 @@ def _show(
 
         command = shlex.join(["tenfold", *sys.argv[1:]])
         write_label_report(judgement, pictures, _facts(labeller), command, report)
-        console.print(f"report: {report}", highlight=False, soft_wrap=True)
+        say(console, f"report: {report}")
 
 
 def _facts(labeller: "Labeller") -> dict[str, str]:

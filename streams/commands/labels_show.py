@@ -15,10 +15,11 @@ from reco.events import Sale
 from reco.labels import SaleLabels, Scored
 from streams.clock import in_utc, now
 from streams.commands.loading import loading
-from streams.commands.logs import progress
+from streams.commands.logs import progress, say
 from streams.commands.options import in_a_folder
 from streams.embedded import reachable
 from streams.settings import load
+from streams.terminal import plain_text
 
 if TYPE_CHECKING:
     from streams.label_gallery import LabelledCatalogue
@@ -66,7 +67,7 @@ def show(
     if page is not None:
         with progress(_console, f"{len(sales.live.ids):,} live sales") as told:
             asyncio.run(write_label_gallery(sales, settings.images, page, told))
-        _console.print(f"page: {page}", soft_wrap=True)
+        say(_console, f"page: {page}")
 
 
 def _show(sales: "LabelledCatalogue", sale_id: str) -> None:
@@ -75,11 +76,11 @@ def _show(sales: "LabelledCatalogue", sale_id: str) -> None:
         raise typer.BadParameter(f"no sale {sale_id} is published", param_hint="SALE")
     labels = sales.labels.get(sale_id)
     live = "live" if sale_id in sales.live.position else "not live now"
-    _console.print(Text.assemble((sale.title, "bold"), f"\n{sale_id}, {live}"), soft_wrap=True)
+    _console.print(plain_text(sale.title, "bold"), plain_text(f"{sale_id}, {live}"), sep="\n", soft_wrap=True)
     if labels is not None:
-        _console.print(_about(sale, labels), soft_wrap=True)
+        _console.print(plain_text(_about(sale, labels)), soft_wrap=True)
     if remark := sales.remark(sale):
-        _console.print(Text(remark, style="yellow"), soft_wrap=True)
+        _console.print(plain_text(remark, "yellow"), soft_wrap=True)
     if labels is not None:
         bars(_console, "labels", labels.labels, "blue")
         bars(_console, "topics", labels.topics, "green")
@@ -103,7 +104,7 @@ def bars(console: Console, kind: str, shares: Iterable[Scored], colour: str) -> 
         return
     table = _grid(kind)
     for name, share in _first(found):
-        table.add_row(Text(name), Bar(1.0, 0.0, share, width=BAR, color=colour), f"{100 * share:.1f} %")
+        table.add_row(plain_text(name), Bar(1.0, 0.0, share, width=BAR, color=colour), f"{100 * share:.1f} %")
     console.print(table)
 
 
@@ -119,16 +120,15 @@ def _nearest(sales: "LabelledCatalogue", sale_id: str) -> None:
     nearest = sales.nearest(sale_id, SHOWN)
     for one, cosine in nearest:
         sale = sales.catalogue.sale(one)
-        table.add_row(Text(sale.title if sale else one), Text(one, style="dim"), f"{cosine:.3f}")
+        table.add_row(plain_text(sale.title if sale else one), plain_text(one, "dim"), f"{cosine:.3f}")
     if nearest:
         _console.print(table)
 
 
 def _grid(title: str) -> Table:
     table = Table(
-        title=f"\n{title}",
+        title=Text.assemble("\n", plain_text(title, "dim")),
         title_justify="left",
-        title_style="dim",
         box=None,
         show_header=False,
         padding=(0, 1),

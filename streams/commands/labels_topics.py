@@ -12,6 +12,7 @@ from rich.text import Text
 
 from streams.clock import now
 from streams.commands.labels import Output, Seed
+from streams.commands.logs import say
 from streams.embedded import reachable
 from streams.settings import load
 
@@ -57,7 +58,7 @@ def topics(
     recognition = replace(load_labeller(labeller).recognition, topics=refit.topics)
     provenance = Provenance(now(), trained_on, manifest.metrics)
     folder = write_labeller(output or settings.data_dir() / "labellers", recognition, provenance)
-    console.print(f"labeller: {folder}", soft_wrap=True)
+    say(console, f"labeller: {folder}")
 
 
 def _show(console: Console, refit: "Refit") -> None:

@@ -249,7 +249,7 @@ def progress(console: Console, what: str) -> Iterator["Report"]:
     """A bar for work that tells which fraction of it is done; a plain line if this is no terminal."""
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
@@ -258,7 +258,7 @@ def progress(console: Console, what: str) -> Iterator["Report"]:
         disable=not console.is_terminal,
     )
     if not console.is_terminal:
-        console.print(f"{what} ...", highlight=False)
+        say(console, f"{what} ...")
     with bar:
         task = bar.add_task(what, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

@@ -21,6 +21,7 @@ from streams.dead_letters import Letter, letter_of
 from streams.embedded import reachable
 from streams.reading import read_whole
 from streams.settings import Settings, load
+from streams.terminal import plain, plain_text
 from streams.topics import topic_set
 
 EXCERPT = 200
@@ -83,23 +84,18 @@ def _counted(found: Found) -> Table:
     table.add_column("the last one")
     for (topic, reason), count in found.counts.most_common():
         at = in_utc(found.latest[topic, reason], "seconds")
-        table.add_row(Text(_plain(topic)), Text(_plain(reason)), f"{count:,}", at)
+        table.add_row(plain_text(topic), plain_text(reason), f"{count:,}", at)
     return table
 
 
 def _title(letter: Letter) -> Text:
-    place = f"{_plain(letter.topic)} {_plain(letter.partition)}@{_plain(letter.offset)}"
-    why = f"{_plain(letter.reason)}: {_plain(letter.detail)}"
+    place = f"{plain(letter.topic)} {plain(letter.partition)}@{plain(letter.offset)}"
+    why = f"{plain(letter.reason)}: {plain(letter.detail)}"
     when, key = in_utc(letter.at, "seconds"), _excerpt(letter.key, letter.key_bytes)
     return Text.assemble("\n", (place, "bold"), f"  {when}  key {key}\n  {why}")
 
 
 def _excerpt(raw: bytes, length: int) -> str:
     """The beginning of what had so many bytes; a character that is cut there is left out."""
-    text = _plain(UTF_8("backslashreplace").decode(raw[:EXCERPT], final=length <= EXCERPT))
+    text = plain(UTF_8("backslashreplace").decode(raw[:EXCERPT], final=length <= EXCERPT))
     return f"{text} ... ({length:,} bytes)" if length > EXCERPT else text
-
-
-def _plain(text: str) -> str:
-    """What a terminal may show: whoever sent it could have it do other things."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -21,6 +21,7 @@ from streams.commands.logs import (
     progress,
     read_parameters,
     sale_file,
+    say,
     write_parameters,
 )
 from streams.commands.options import in_a_folder
@@ -72,7 +73,7 @@ def tune(
     with progress(console, f"{len(table):,} events: learning, then growing forests") as told:
         grown = tune_forest(asked, found, boosting, content, tell=tell, progress=told)
     write_parameters(output, Tuned(found, {name: getattr(grown, name) for name in FOREST}))
-    console.print(f"parameters: {output}", highlight=False)
+    say(console, f"parameters: {output}")
 
 
 def _tell(console: Console, trial: "Trial") -> None:

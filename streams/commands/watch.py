@@ -19,6 +19,7 @@ from streams.embedded import reachable
 from streams.list_view import gives_reasons, table_of
 from streams.reading import newest_of, partitions_of, read_between, reader
 from streams.settings import Settings, load
+from streams.terminal import plain_text
 from streams.topics import topic_set
 
 WIDTH, WIDTH_WITH_REASONS = 80, 120
@@ -44,7 +45,7 @@ async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: 
     titles: dict[str, str] = {}
     shown = 0
     async with aclosing(lists(settings, visitor, titles)) as newest:
-        with Console(stderr=True).status(f"Waiting for a list of {name}") as waiting:
+        with Console(stderr=True).status(plain_text(f"Waiting for a list of {name}")) as waiting:
             async for one in newest:
                 waiting.stop()
                 if json:
@@ -115,4 +116,5 @@ def _panel(one: TopTen, titles: dict[str, str]) -> Panel:
     at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
     width = WIDTH_WITH_REASONS if gives_reasons(one) else WIDTH
     table = table_of(one, titles, whole=True)
-    return Panel(table, title=f"{one.visitor_id}   {at}", title_align="left", width=width)
+    title = plain_text(f"{one.visitor_id}   {at}")
+    return Panel(table, title=title, title_align="left", width=width)

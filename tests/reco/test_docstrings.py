@@ -9,7 +9,7 @@ import pytest
 import reco
 
 HEART = [found.name for found in pkgutil.walk_packages(reco.__path__, "reco.")]
-MODULES = [*HEART, "models.file_values", "streams.clock", "streams.delivery.books"]
+MODULES = [*HEART, "models.file_values", "streams.clock", "streams.delivery.books", "streams.terminal"]
 
 
 def test_there_are_examples() -> None:

@@ -119,6 +119,25 @@ async def test_it_says_why_a_sale_cannot_be_compared(world: World, command: Comm
         assert "look alike" not in result.output
 
 
+async def test_texts_of_others_are_shown_as_they_are_but_for_what_commands_the_terminal(
+    world: World, command: Command
+) -> None:
+    await world.publish(Sale("odd", "[/b]\x1b[2JOdd", now() - HOUR, image_urls=("odd.jpg",)))
+    found = labels("odd", (1.0, 0.0), labeller="v[/1]")
+    await world.label(msgspec.structs.replace(found, labels=(Scored("\x1b[8m[red]", 0.5),)))
+    result = await command("odd")
+    assert result.exit_code == 0, result.output
+    assert "[/b]\\x1b[2JOdd\nodd, live\nlabelled by v[/1], " in result.output
+    assert "\\x1b[8m[red] " in result.output
+    assert "\x1b" not in result.output
+
+
+async def test_the_page_is_named_as_it_is(world: World, tmp_path: Path, command: Command) -> None:
+    await world.publish(Sale("bare", "Nothing to see", now() - HOUR))
+    assert "page: page[b].html" in (await command("--page", "page[b].html")).output
+    assert (tmp_path / "page[b].html").is_file()
+
+
 async def test_what_cannot_be_shown_is_refused(command: Command) -> None:
     for arguments, reason in (
         (["rom"], "no sale rom is published"),

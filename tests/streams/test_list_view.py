@@ -38,6 +38,13 @@ def test_sales_are_listed_by_title_or_else_by_id() -> None:
     assert second.split() == ["2", "lima", "0.1"]
 
 
+def test_a_title_is_shown_as_it_is_but_for_what_commands_the_terminal() -> None:
+    title = "Été à [/Rome],\xa0👩\u200d🚀"
+    first, second = printed(table_of(UNEXPLAINED, {"rome": title, "lima": "\x1b]0;mine\x07\x1b[2J\x9bHLima"}))
+    assert title in first
+    assert "\\x1b]0;mine\\x07\\x1b[2J\\x9bHLima" in second
+
+
 def test_beside_a_sale_stands_what_speaks_most_for_it() -> None:
     first, second = printed(table_of(NEWEST, TITLES))
     assert first.endswith("looks like A weekend in Oslo, which you looked at")

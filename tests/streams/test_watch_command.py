@@ -98,11 +98,11 @@ async def test_records_that_are_no_lists_and_erased_visitors_are_passed_over(wor
 
 async def test_the_command_prints_titles(world: World, tmp_path: Path) -> None:
     await world.publish(*open_sales(2))
-    await emit(world, "ann", "a list", "sale-1", "sale-0", "unknown")
-    watch = tenfold_watch(world, tmp_path, "ann", "--count", "1")
+    await emit(world, "[/ann]", "a list", "sale-1", "sale-0", "unknown")
+    watch = tenfold_watch(world, tmp_path, "[/ann]", "--count", "1")
     output = await output_of(watch)
     assert watch.returncode == 0
-    assert "ann" in output
+    assert " [/ann] " in output
     assert output.index("Sale 1") < output.index("Sale 0") < output.index("unknown")
 
 

@@ -22,11 +22,13 @@ class Refit:
         topics: with the numbers of the topics before that they continue.
         shares: float64[n_topics], the mean share of each over the sales.
         before: the names of the topics before, by their numbers.
+        sales: how many sales they were fitted to, those in whose images something was recognised.
     """
 
     topics: Topics
     shares: NDArray[np.float64]
     before: dict[int, str]
+    sales: int
 
     @property
     def gone(self) -> list[str]:
@@ -60,7 +62,7 @@ def refit_topics(
     fitted = fit_topics(scores, classes, options)
     topics = fitted if before is None else fitted.matched(before)
     names = {} if before is None else dict(zip(before.ids, before.names, strict=True))
-    return Refit(topics, topics.shares(scores).mean(axis=0, dtype=np.float64), names)
+    return Refit(topics, topics.shares(scores).mean(axis=0, dtype=np.float64), names, len(seen))
 
 
 def _scores(sales: Sequence[SaleLabels], classes: Sequence[str]) -> NDArray[np.float32]:

@@ -35,10 +35,12 @@ Images = Annotated[
 ]
 Report = Annotated[Path | None, HTML_REPORT]
 Cache = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where features are kept; else in the data folder.")
+    Path | None,
+    typer.Option(metavar="FOLDER", file_okay=False, help="Where features are kept; else in the data folder."),
 ]
 Output = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where labellers are; else in the data folder.")
+    Path | None,
+    typer.Option(metavar="FOLDER", file_okay=False, help="Where labellers are; else in the data folder."),
 ]
 Views = Annotated[
     int,

@@ -52,9 +52,10 @@ def topics(
     if continued is not None:
         _, _, before = verify_labeller(continued)
     sales = [one for one in asyncio.run(read_labels(settings)) if one.labeller == manifest.id]
-    refit = refit_topics(sales, manifest.classes, before, TopicOptions(seed=seed))
+    with console.status(f"Fitting topics to {len(sales):,} sales"):
+        refit = refit_topics(sales, manifest.classes, before, TopicOptions(seed=seed))
     _show(console, refit)
-    trained_on = manifest.trained_on | {"topics": {"sales": len(sales), "labelled_by": manifest.id}}
+    trained_on = manifest.trained_on | {"topics": {"sales": refit.sales, "labelled_by": manifest.id}}
     recognition = replace(load_labeller(labeller).recognition, topics=refit.topics)
     provenance = Provenance(now(), trained_on, manifest.metrics)
     folder = write_labeller(output or settings.data_dir() / "labellers", recognition, provenance)

@@ -161,6 +161,17 @@ def test_weights_belong_to_the_networks_that_are_named(
         labels("train", draw(tmp_path / "scenes"), "--backbone", backbone, "--weights", "imagenet")
 
 
+@pytest.mark.parametrize("option", ["--output", "--cache"])
+def test_a_file_where_a_folder_is_to_be_is_refused_before_work_begins(
+    labels: Callable[..., Result], tmp_path: Path, option: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    refused = labels("train", tmp_path, "--backbone", "no.keras", option, file)
+    assert refused.exit_code == 2
+    assert "is a file" in refused.output
+
+
 def test_pictures_that_are_none_are_named(
     labels: Callable[..., Result], backbone: Path, tmp_path: Path
 ) -> None:

@@ -46,7 +46,8 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
     monkeypatch.setenv("COLUMNS", "160")
     before = load_labeller(write(tmp_path / "labellers"))
     odd = structs.replace(labels("odd", labeller="another"), labels=(Scored("volcano", 1.0),))
-    await world.label(odd, *(sale(number, before.version) for number in range(40)))
+    unseen = labels("unseen", (), labeller=before.version)
+    await world.label(odd, unseen, *(sale(number, before.version) for number in range(40)))
 
     after, output = await fitted_again(tmp_path, before.version)
 

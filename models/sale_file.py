@@ -6,6 +6,7 @@ ms since the epoch or ISO 8601 (UTC if it has no offset).
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeAlias
@@ -75,7 +76,7 @@ def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[S
         elif values and len(values) != len(names):
             yield SaleRow(file, line, {}, fault=f"{len(values)} values, the header has {len(names)}")
         elif values:
-            given = {name: value for name, value in zip(names, values, strict=True) if value}
+            given = [(name, value) for name, value in zip(names, values, strict=True) if value]
             yield _sale_row(file, line, given, renames, _csv_list)
         line = reader.line_num + 1
 
@@ -98,7 +99,7 @@ def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> It
         if not source or source.isspace():
             continue
         try:
-            given = {name: value for name, value in decode(source).items() if value is not None}
+            given = [(name, value) for name, value in decode(source).items() if value is not None]
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             yield SaleRow(file, line, {}, fault=f"no JSON object: {error}")
         else:
@@ -108,17 +109,16 @@ def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> It
 def _sale_row(
     file: str,
     line: int,
-    given: Mapping[str, Any],
+    given: Iterable[tuple[str, Any]],
     renames: Mapping[str, str],
     as_list: ListReader,
 ) -> SaleRow:
-    renamed = (renames.get(name, name) for name in given)
-    ours = [ALIASES.get(name, name) for name in renamed]
-    twice = {name for name in ours if name and ours.count(name) > 1}
-    if twice:
-        return SaleRow(file, line, {}, fault=f"two fields for {', '.join(sorted(twice))}")
-    named = dict(zip(ours, given.values(), strict=True))
-    named.pop("", None)
+    renamed = ((renames.get(name, name), value) for name, value in given)
+    ours = [(ALIASES.get(name, name), value) for name, value in renamed if name]
+    often = Counter(name for name, _ in ours)
+    if twice := sorted(name for name in FIELDS if often[name] > 1):
+        return SaleRow(file, line, {}, fault=f"two fields for {', '.join(twice)}")
+    named = dict(ours)
     ignored = tuple(name for name in named if name not in FIELDS)
     document = {name: _value(name, value, as_list) for name, value in named.items() if name in FIELDS}
     return SaleRow(file, line, document, ignored)

@@ -7,6 +7,7 @@ imports it, and the same text has the same vector, bit for bit, on every machine
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +143,12 @@ class TextModel:
 
 
 def text_of(sale: Sale) -> str:
-    """All that a sale says in words: title, description, country and tags."""
-    return "\n".join((sale.title, sale.description, sale.country or "", *sale.tags))
+    """All that a sale says in words: title, description, country and tags.
+
+    An accented letter is one character in it: written as two, as some systems do, it would end a word.
+    """
+    said = "\n".join((sale.title, sale.description, sale.country or "", *sale.tags))
+    return unicodedata.normalize("NFC", said)
 
 
 def _terms(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 import numpy as np
@@ -155,3 +156,8 @@ def test_the_text_of_a_sale_is_all_that_it_says() -> None:
     sale = Sale("rome", "Rome", 1, description="Three days", country="IT", tags=("old town", "museum"))
     assert text_of(sale).split("\n") == ["Rome", "Three days", "IT", "old town", "museum"]
     assert text_of(Sale("rome", "Rome", 1)).strip() == "Rome"
+
+
+def test_the_same_letters_are_the_same_words_however_they_are_written() -> None:
+    title = "Séjour élégant au château"
+    assert text_of(Sale("a", normalize("NFD", title), 0)) == text_of(Sale("a", normalize("NFC", title), 0))

@@ -10,6 +10,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec.structs import replace
 
+from demo.run import remove_topics
 from reco.events import Click, Sale
 from reco.parameters import HOUR
 from streams import clients
@@ -28,7 +29,7 @@ READY_TIMEOUT = 600.0
 def installation(sales: int) -> Iterator[Settings]:
     """Settings of a new installation with `sales` open sales, in a folder that goes with it.
 
-    A broker that is configured is used, below a prefix of its own.
+    A broker that is configured is used, below a prefix of its own, and left without what was there.
     """
     with TemporaryDirectory(prefix="tenfold-benchmark-") as folder:
         base = load()
@@ -39,8 +40,11 @@ def installation(sales: int) -> Iterator[Settings]:
             worker=replace(base.worker, application=name, data_dir=folder),
         )
         with broker_for(settings) as ready:
-            asyncio.run(_prepare(ready, sales))
-            yield ready
+            try:
+                asyncio.run(_prepare(ready, sales))
+                yield ready
+            finally:
+                remove_topics(base, ready)
 
 
 async def _prepare(settings: Settings, sales: int) -> None:

@@ -1,7 +1,9 @@
 """One demo from beginning to end: names of its own on a broker, its workers, its site, and the screen."""
 
 import asyncio
+import secrets
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ from demo.screen import drawn_on, summary, told_on
 from streams import clients
 from streams.commands.loading import FIRST_START
 from streams.embedded import broker_for
-from streams.settings import Kafka, Settings
+from streams.settings import Kafka, Releases, Settings
 from streams.supervisor import Supervisor
 from streams.topics import topic_set
 
@@ -35,6 +37,8 @@ WORKERS = (("sessions",), ("scoring",))
 """The worker processes of a demo."""
 IMAGES = images_of_a_kind(len(KINDS))
 """Postcards of each kind."""
+ENDS = (signal.SIGINT, signal.SIGTERM)
+"""What ends a demo from outside."""
 GETTING_READY = 300.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
 
@@ -46,12 +50,12 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
         TenfoldError: the broker or a worker does not start, or an event could not be delivered.
     """
     photographs = _photographs(plan, console)
-    with ExitStack() as world:
+    with ended_once() as world:
         server = world.enter_context(ImageProcess(IMAGES, photographs)) if plan.images else None
         with console.status("Starting the broker"):
             own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
-            asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
             world.callback(remove_topics, settings, own)
+            asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
         with console.status(f"Starting the workers ({FIRST_START})"):
             workers = world.enter_context(Supervisor(own, WORKERS))
             workers.ready(GETTING_READY)
@@ -64,8 +68,24 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
             backstage = Backstage(workers, ranking, server.urls(), labelling, kinds)
         draw = told_on(console) if headless else drawn_on(console)
         figures = asyncio.run(perform(own, plan, backstage, draw))
-    console.print(summary(figures))
+        world.callback(console.print, summary(figures))  # before all that is still to end
     return report(figures, parameters(settings, plan) | {"kinds": [kind.name for kind in backstage.kinds]})
+
+
+@contextmanager
+def ended_once() -> Iterator[ExitStack]:
+    """What ends with the block, which SIGINT or SIGTERM may end; others that come then cut nothing short."""
+    handlers = [(one, signal.getsignal(one)) for one in ENDS]
+    try:
+        with ExitStack() as world:
+            try:
+                yield world
+            finally:
+                for one in ENDS:
+                    signal.signal(one, lambda *_: None)  # not SIG_IGN, which processes inherit
+    finally:
+        for one, handler in handlers:
+            signal.signal(one, handler)
 
 
 def _photographs(plan: Plan, console: Console) -> Photographs | None:
@@ -86,8 +106,8 @@ def _photographs(plan: Plan, console: Console) -> Photographs | None:
 
 @contextmanager
 def own_names(settings: Settings) -> Iterator[Settings]:
-    """Settings with topics, groups, ports and a data folder of this demo's own: it touches nothing else."""
-    name = f"demo.{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    """Settings with topics, groups, ports and folders of this demo's own: it touches nothing else."""
+    name = f"demo.{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = settings.data_dir() / "demo" / name
     try:
         yield replace(
@@ -99,6 +119,7 @@ def own_names(settings: Settings) -> Iterator[Settings]:
                 data_dir=str(folder),
                 health_port=0,
             ),
+            releases=Releases(),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from demo.plan import Plan
-from demo.run import own_names, run
+from demo.run import ENDS, ended_once, own_names, run
 from streams import clients
 from streams.cli import tenfold
-from streams.settings import Settings, Worker
+from streams.settings import Releases, Settings, Worker
 from streams.supervisor import environment_of
 
 pytestmark = pytest.mark.broker
@@ -30,10 +31,34 @@ async def topic_names(settings: Settings) -> list[str]:
 
 
 def test_a_demo_takes_no_port_and_no_folder_of_workers_that_run_already(tmp_path: Path) -> None:
-    installed = Settings(worker=Worker(data_dir=str(tmp_path), health_port=9100))
+    installed = Settings(
+        worker=Worker(data_dir=str(tmp_path), health_port=9100),
+        releases=Releases(folder=str(tmp_path / "releases")),
+    )
     with own_names(installed) as own:
         assert own.worker.health_port == 0
         assert own.data_dir().is_relative_to(tmp_path / "demo")
+        assert own.releases_dir().is_relative_to(own.data_dir())
+
+
+def test_two_demos_that_start_at_once_have_nothing_in_common(tmp_path: Path) -> None:
+    installed = Settings(worker=Worker(data_dir=str(tmp_path)))
+    with own_names(installed) as one, own_names(installed) as other:
+        assert one.topics.prefix != other.topics.prefix
+        assert one.group("scoring") != other.group("scoring")
+        assert one.data_dir() != other.data_dir()
+
+
+def test_what_a_demo_ends_with_is_not_cut_short_by_another_ctrl_c() -> None:
+    handlers = [signal.getsignal(one) for one in ENDS]
+    left: list[str] = []
+    with suppress(KeyboardInterrupt), ended_once() as world:
+        world.callback(left.append, "the broker is stopped")
+        for one in ENDS:
+            world.callback(signal.raise_signal, one)
+        signal.raise_signal(signal.SIGINT)
+    assert left == ["the broker is stopped"]
+    assert [signal.getsignal(one) for one in ENDS] == handlers
 
 
 def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:
@@ -108,8 +133,9 @@ def test_an_interrupted_demo_on_a_broker_of_its_own_ends_with_a_summary_and_its_
         assert demo.stdout is not None
         assert any("Ctrl-C ends it" in line for line in demo.stdout)
         demo.send_signal(how)
-        output, _ = demo.communicate(timeout=60)
+        assert any("click to list" in line for line in demo.stdout)
+        demo.send_signal(how)
+        demo.communicate(timeout=60)
     assert demo.returncode == 0
-    assert "click to list" in output
     assert json.loads(report.read_text())["parameters"]["broker"] == "embedded"
     assert list((own.data_dir() / "demo").iterdir()) == []

@@ -31,15 +31,15 @@ class ImageServer:
     """A server on a free port of this machine, from entering its context until leaving it.
 
     It answers `/postcards/<kind>/<seed>.jpg` for every kind and every seed of up to 15 digits; with
-    photographs, `/photographs/<kind>/<number>` for each that is shown; else 404. No file is asked for by its
-    name, and none is read that is outside the folder of the photographs by then.
+    photographs, `/photographs/<number of the kind>/<number>` for each that is shown; else 404. No file is
+    asked for by its name, and none is read that is outside the folder of the photographs by then.
     """
 
     def __init__(self, photographs: Photographs | None = None) -> None:
         self._photographs = photographs
         app = web.Application()
         app.router.add_get(r"/postcards/{kind}/{seed:\d{1,15}}.jpg", _postcard)
-        app.router.add_get(r"/photographs/{kind}/{number:\d{1,15}}", self._photograph)
+        app.router.add_get(r"/photographs/{kind:\d{1,15}}/{number:\d{1,15}}", self._photograph)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
@@ -61,8 +61,8 @@ class ImageServer:
         if self._photographs is None:
             return {kind: [self.url(kind, seed) for seed in range(per_kind)] for kind in KINDS}
         return {
-            kind: [self._url(f"photographs/{quote(kind)}/{number}") for number in range(len(files))]
-            for kind, files in self._photographs.shown.items()
+            kind: [self._url(f"photographs/{place}/{number}") for number in range(len(files))]
+            for place, (kind, files) in enumerate(self._photographs.shown.items())
         }
 
     def _url(self, path: str) -> str:
@@ -70,11 +70,13 @@ class ImageServer:
         return f"http://{HOST}:{port}/{path}"
 
     async def _photograph(self, request: web.Request) -> web.Response:
-        kind, number = request.match_info["kind"], int(request.match_info["number"])
-        files = self._photographs.shown.get(kind, ()) if self._photographs else ()
-        if self._photographs is None or number >= len(files):
+        if self._photographs is None:
             raise web.HTTPNotFound
-        folder, file = Path(self._photographs.folder), files[number]
+        folder, shown = Path(self._photographs.folder), [*self._photographs.shown.values()]
+        try:
+            file = shown[int(request.match_info["kind"])][int(request.match_info["number"])]
+        except IndexError:
+            raise web.HTTPNotFound from None
         try:
             picture = await asyncio.to_thread(read_below, folder, file, Images().max_bytes)
         except ImageRefusedError as refusal:

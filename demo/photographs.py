@@ -4,6 +4,7 @@ No photograph that a sale shows is one that the labeller was trained on: where t
 `train` and `test`, half of each class is kept apart.
 """
 
+import os
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
@@ -77,6 +78,8 @@ def choose(scenes: Path, seed: int) -> Photographs:
     """
     split = train_and_test(scenes, seed, HELD_OUT)
     folder = (scenes if scenes.is_dir() else scenes.parent).resolve()
+    if not _is_named_in_utf8(folder):
+        raise LabellingError(f"{os.fsencode(folder)!r} has a name that is not UTF-8; rename it")
     taught = _by_class(folder, split.train, but=frozenset())
     shown = _by_class(folder, split.test, but=frozenset(chain.from_iterable(taught.values())))
     enough = [name for name in split.train.classes if _is_enough(name, taught[name], shown[name])]
@@ -96,13 +99,21 @@ def choose(scenes: Path, seed: int) -> Photographs:
 
 
 def _by_class(folder: Path, scenes: Scenes, but: AbstractSet[str]) -> dict[str, list[str]]:
-    """The files of each class, links followed, without those outside the folder, and those of `but`."""
+    """The files of each class, links followed, without those outside the folder, and those of `but`.
+
+    What is no file is left out, and so is what has a name that no other process can be told.
+    """
     files: dict[str, dict[str, None]] = {name: {} for name in scenes.classes}
     for path, label in zip(scenes.paths, scenes.labels.tolist(), strict=True):
-        file = path.resolve()
-        if file.is_relative_to(folder) and str(file) not in but:
+        file = Path(os.path.realpath(path))  # Path.resolve raises an error for links in a circle
+        usable = file.is_relative_to(folder) and file.is_file() and _is_named_in_utf8(file)
+        if usable and str(file) not in but:
             files[scenes.classes[label]][str(file)] = None
     return {name: list(some) for name, some in files.items()}
+
+
+def _is_named_in_utf8(path: Path) -> bool:
+    return os.fsencode(path).decode(errors="replace") == str(path)
 
 
 def _is_enough(name: str, taught: Sequence[str], shown: Sequence[str]) -> bool:

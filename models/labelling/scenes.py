@@ -139,8 +139,13 @@ def _folders(path: Path) -> list[Path]:
     """The folders in a folder; not those that are hidden, nor links to where they lie themselves."""
     here = path.resolve()
     with os.scandir(path) as entries:  # which knows folders without looking at each of many files
-        found = [Path(one) for one in entries if one.is_dir() and not one.name.startswith(".")]
+        found = [Path(one) for one in entries if _is_folder(one) and not one.name.startswith(".")]
     return sorted(one for one in found if not here.is_relative_to(one.resolve()))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; `entry.is_dir` raises an error for links in a circle."""
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
 
 
 def _rows_of_csv(path: Path) -> Iterator[_Row]:

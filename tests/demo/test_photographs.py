@@ -1,10 +1,12 @@
 """Photographs of a folder in place of postcards: which of them teach, which are shown, and what is seen."""
 
+import os
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -122,6 +124,34 @@ def test_what_a_link_leads_to_is_not_used_outside_the_folder_and_used_once_withi
     assert {Path(file).parent.parent for file in used} == {folder}
 
 
+def test_what_is_no_file_or_has_no_name_to_be_told_is_left_out(tmp_path: Path) -> None:
+    folder = empty_files(tmp_path / "scenes", [20] * 4) / "class-00"
+    (folder / "circle.jpg").symlink_to("circle.jpg")
+    (folder / "nowhere.jpg").symlink_to("gone.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.jpg")).touch()
+    photographs = msgspec.json.decode(msgspec.json.encode(choose(tmp_path / "scenes", 1)), type=Photographs)
+    used = photographs.taught["class-00"] + photographs.shown["class-00"]
+    assert sorted(used) == [str(folder / f"{number:03}.jpg") for number in range(20)]
+
+
+def test_a_folder_whose_name_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    folder = empty_files(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), [20] * 4)
+    with pytest.raises(LabellingError, match=r"caf\\xe9' has a name that is not UTF-8"):
+        choose(folder, 1)
+
+
+async def test_photographs_of_any_class_are_served(tmp_path: Path) -> None:
+    file = tmp_path / "1.jpg"
+    file.write_bytes(b"picture")
+    kinds = ("abbey/outdoor", "..", "a{b}", "50%", "who?", "b\nc")
+    photographs = Photographs(str(tmp_path), {}, dict.fromkeys(kinds, (str(file),)))
+    async with ImageServer(photographs) as server, aiohttp.ClientSession() as client:
+        for (url,) in server.urls(0).values():
+            async with client.get(url) as answer:
+                assert (answer.status, await answer.read()) == (200, b"picture")
+
+
 async def test_photographs_are_served_as_they_are_and_no_other_file_is(tmp_path: Path) -> None:
     photographs = choose(coloured(tmp_path / "scenes", 20), seed=1)
     (tmp_path / "secret.jpg").write_bytes(b"secret")
@@ -139,7 +169,7 @@ async def test_photographs_are_served_as_they_are_and_no_other_file_is(tmp_path:
             f"{base}/{len(urls['lake'])}",
             f"{base}/../../secret.jpg",
             f"{base}/..%2f..%2f..%2fsecret.jpg",
-            base.replace("lake", "moon") + "/0",
+            f"{base.rpartition('/')[0]}/{len(urls)}/0",
         ):
             async with client.get(gone) as answer:
                 assert answer.status == 404

@@ -17,6 +17,7 @@ import msgspec
 from demo.image_server import ImageServer
 from demo.photographs import Photographs
 from reco.errors import TenfoldError
+from streams.supervisor import MODULE
 
 Urls = Mapping[str, tuple[str, ...]]
 """The URLs of images, by kind."""
@@ -31,7 +32,7 @@ class ImageProcess:
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "demo.image_process", str(self._per_kind)]
+        command = [*MODULE, "demo.image_process", str(self._per_kind)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603
         if self._process.stdin:

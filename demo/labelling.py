@@ -2,7 +2,6 @@
 
 import logging
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import suppress
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 
 from demo.labeller import Said, Task
 from streams.settings import Settings
-from streams.supervisor import Supervisor
+from streams.supervisor import MODULE, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Labelling:
         return self._worker.restarts if self._worker else 0
 
     def __enter__(self) -> Self:
-        command, pipe = [sys.executable, "-m", "demo.labeller"], subprocess.PIPE
+        command, pipe = [*MODULE, "demo.labeller"], subprocess.PIPE
         # Not a pipe: TensorFlow says much, and nobody reads it meanwhile.
         self._errors = tempfile.TemporaryFile()
         self._training = subprocess.Popen(  # noqa: S603

@@ -14,7 +14,7 @@ from demo.giving_way import give_way
 from demo.labelling import LAST_WORDS
 from reco.errors import TenfoldError
 from streams.settings import Settings
-from streams.supervisor import environment_of
+from streams.supervisor import MODULE, environment_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class Ranking:
         """Train, and make live what was trained; whoever cancels this ends the training."""
         self.state = "training"
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "demo.ranking"),
+            *MODULE,
+            "demo.ranking",
             env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -33,6 +33,8 @@ EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is
 """Where something is found that listens at all addresses of the machine."""
 TICK = 0.05
 """Seconds between two looks at the processes."""
+MODULE = (sys.executable, "-P", "-m")
+"""Runs a module of ours, not one of the same name that happens to be in the working folder."""
 WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks a worker itself, whatever proxy the environment names."""
 
@@ -94,7 +96,7 @@ class WorkerProcess:
         if self.process is not None and self.process.poll() is not None:
             self._ended(self.process.returncode, now)
         if self.process is None and now >= self._start_at:
-            command = [sys.executable, "-m", "streams.worker", "--supervised", *self.agents]
+            command = [*MODULE, "streams.worker", "--supervised", *self.agents]
             # A process group of its own, so that Ctrl-C reaches the restart loop alone, which then stops it.
             self._started_at = now
             try:

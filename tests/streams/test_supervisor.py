@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from streams.settings import Settings, load
 from streams.supervisor import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
+    MODULE,
     STEADY,
     Supervisor,
     WorkerProcess,
@@ -35,6 +37,12 @@ def test_a_child_process_gets_exactly_the_settings(
     rules = Rules(excluded_tags=("for the few",), caps={"brand:": 2}, exploration=0.05)
     secret = replace(settings, kafka=replace(settings.kafka, ca_file=""), rules=rules)
     assert load(environment_of(secret)) == secret
+
+
+def test_a_module_of_the_working_folder_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "demo.py").touch()
+    ran = subprocess.run([*MODULE, "demo.plan"], cwd=tmp_path, capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 def test_health_is_served_at_the_port_that_is_set_and_those_after_it(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 from rich.console import Console
+from rich.text import Text
 
 from demo.backstage import Backstage
 from demo.catalogue import images_of_a_kind
@@ -66,7 +67,7 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
             labelling = world.enter_context(Labelling(own, task))
             kinds = kinds_of(photographs.kinds) if photographs else KINDS
             backstage = Backstage(workers, ranking, server.urls(), labelling, kinds)
-        draw = told_on(console) if headless else drawn_on(console)
+        draw = told_on(console) if headless or not console.is_terminal else drawn_on(console)
         figures = asyncio.run(perform(own, plan, backstage, draw))
         world.callback(console.print, summary(figures))  # before all that is still to end
     return report(figures, parameters(settings, plan) | {"kinds": [kind.name for kind in backstage.kinds]})
@@ -98,9 +99,9 @@ def _photographs(plan: Plan, console: Console) -> Photographs | None:
         return None
     with console.status("Choosing photographs"):
         photographs = choose(Path(plan.photographs), plan.seed)
-    console.print(f"Sales are about {', '.join(photographs.kinds)}.", highlight=False)
-    for remark in photographs.remarks:
-        console.print(remark, highlight=False)
+    console.print(
+        Text(f"Sales are about {', '.join(photographs.kinds)}."), *map(Text, photographs.remarks), sep="\n"
+    )
     return photographs
 
 

@@ -1,10 +1,13 @@
 """The live screen of the demo: the figures, and the newest lists with their titles."""
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from logging.handlers import MemoryHandler
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
@@ -37,6 +40,10 @@ FRAMES_A_LIST = 3
 """One of the lists on the screen gives way to a newer one so many pictures later."""
 
 
+MOST_KEPT = 1_000
+"""So many log messages wait for the screen to be given back."""
+
+
 @dataclass(frozen=True)
 class ShownList:
     """A list on the screen, and the title of the sale that its visitor clicked just before."""
@@ -66,7 +73,7 @@ def drawn_on(console: Console) -> Draw:
 
     async def draw(performance: Performance) -> None:
         rates, shown = Rates(), deque[ShownList](maxlen=PANELS)
-        with Live(console=console, screen=True, auto_refresh=False) as live:
+        with _said_afterwards(), Live(console=console, screen=True, auto_refresh=False) as live:
             for frame in count():
                 if frame % FRAMES_A_LIST == 0:
                     shown.extend(_just_answered(performance))
@@ -77,6 +84,18 @@ def drawn_on(console: Console) -> Draw:
                 await asyncio.sleep(FRAME)
 
     return draw
+
+
+@contextmanager
+def _said_afterwards() -> Iterator[None]:
+    """What is logged meanwhile is said afterwards: it would be lost with the screen that is given back."""
+    kept = MemoryHandler(MOST_KEPT, flushLevel=logging.CRITICAL + 1, target=logging.lastResort)
+    logging.root.addHandler(kept)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(kept)
+        kept.close()
 
 
 def fitting(shown: Sequence[ShownList], width: int) -> list[ShownList]:
@@ -189,9 +208,9 @@ def summary(figures: Figures) -> RenderableType:
     }
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), value)
+        table.add_row(Text(name, style="dim"), Text(value))
     for seen in figures.labels.examples:
-        table.add_row(Text("seen on a sale", style="dim"), _found(seen))
+        table.add_row(Text("seen on a sale", style="dim"), Text(_found(seen)))
     for example in figures.invalid_examples:
         table.add_row(Text("wrong list", style="red"), Text(example))
     return table

@@ -64,7 +64,7 @@ def test_what_a_demo_ends_with_is_not_cut_short_by_another_ctrl_c() -> None:
 def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settings: Settings) -> None:
     plan = Plan(seconds=10, visitors=200, rate=50, seed=3)
     told = io.StringIO()
-    figures = run(settings, plan, Console(file=told), headless=True)
+    figures = run(settings, plan, Console(file=told), headless=False)  # told nevertheless: it is no terminal
     assert "Labeller: training" in told.getvalue()
     assert figures["lists_invalid"] == 0, figures["invalid_examples"]
     assert figures["lists_unjudged"] == 0

@@ -1,14 +1,20 @@
 """The screen of a demo shows the figures, and lists with titles, on any terminal."""
 
+import asyncio
 import io
+import logging
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from msgspec import structs
 from rich.console import Console, RenderableType
 
-from demo.labels_seen import LabelsSeen
-from demo.screen import RATE_WINDOW, Rates, ShownList, fitting, screen, summary
+from demo.labels_seen import Example, LabelsSeen
+from demo.performance import Performance
+from demo.screen import RATE_WINDOW, Rates, ShownList, drawn_on, fitting, screen, summary
+from reco.labels import Scored
 from reco.lists import Reason
 from tests.demo.lists import SALES, right_list
 from tests.demo.test_report import FIGURES
@@ -90,6 +96,28 @@ def test_the_summary_says_how_it_went_and_quotes_wrong_lists() -> None:
     assert "list-7: past is not open" in text
     assert "190 sales by labeller 2026-11-24-1a2b3c4d, 181 as their kind" in text
     assert "beach (2 images): beach 75%" in text
+
+
+@pytest.mark.parametrize("kind", ["beach [summer]", "[/beach]", ":sun:"])
+def test_a_kind_of_any_name_is_quoted_as_it_is(kind: str) -> None:
+    seen = Example("sale-1", kind, is_right=True, images=2, labels=(Scored(kind, 0.75),), topics=())
+    shown = printed(summary(replace(FIGURES, labels=replace(FIGURES.labels, examples=(seen,)))))
+    assert f"{kind} (2 images): {kind} 75%" in shown
+
+
+async def test_what_is_logged_while_the_screen_is_drawn_is_said_when_it_is_given_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    observer = SimpleNamespace(latest=None, sales=SimpleNamespace(titles={}))
+    performance = cast("Performance", SimpleNamespace(figures=lambda: FIGURES, observer=observer))
+    console = Console(file=io.StringIO(), force_terminal=True)
+    drawing = asyncio.create_task(drawn_on(console)(performance))
+    await asyncio.sleep(0)
+    logging.getLogger("demo.labelling").warning("The labeller could not be trained")
+    assert capsys.readouterr().err == ""
+    drawing.cancel()
+    await asyncio.gather(drawing, return_exceptions=True)
+    assert capsys.readouterr().err == "The labeller could not be trained\n"
 
 
 def test_a_labeller_that_is_not_there_yet_is_waited_for_aloud() -> None:

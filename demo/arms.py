@@ -71,7 +71,7 @@ class Known:
 
 
 def arms(trained: Ranker, sales: Sequence[DemoSale], seed: int) -> Mapping[str, RankerFor]:
-    """All arms by name, the floor first and the ceiling last."""
+    """All arms by name: first lists drawn by lot, last those of what each visitor is likeliest to buy."""
     by_id = {one.sale.sale_id: one for one in sales}
     random = np.random.default_rng(seed)
 

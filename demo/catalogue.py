@@ -62,7 +62,8 @@ def travel_catalogue(
     """The sales of a demo that starts at `start`; the same for the same `seed`, `start` and `kinds`.
 
     `TURNOVERS` sales close after the start, as many open, and `WITHDRAWALS` of the others are withdrawn;
-    the rest stays open for days. All of this happens `slower` times as slowly as while somebody watches.
+    the rest stays open for days, and until that is over. All of this happens `slower` times as slowly as
+    while somebody watches.
     """
     random = Random(seed)  # noqa: S311 - a repeatable world, not a secret
     sales = [_sale(number, offer, start, random) for number, offer in enumerate(_offers(random, kinds))]
@@ -123,6 +124,8 @@ def _scheduled(number: int, one: DemoSale, start: Millis, slower: int) -> DemoSa
     turn = start + slower * TURNOVER_EVERY * (number % TURNOVERS + 1)
     if number < TURNOVERS:
         return changed(one, sale=replace(one.sale, closes_at=turn))
+    over = start + slower * TURNOVER_EVERY * (TURNOVERS + 1)
+    one = changed(one, sale=replace(one.sale, closes_at=max(one.sale.closes_at or over, over)))
     if number < 2 * TURNOVERS:
         return changed(one, sale=replace(one.sale, opens_at=turn + slower * TURNOVER_EVERY // 2))
     if number < 2 * TURNOVERS + WITHDRAWALS:

@@ -84,12 +84,13 @@ def _arm(name: str, tally: Tally, members: Sequence[str], per_list: Estimate) ->
 
 def sentence(verdict: Verdict) -> str:
     """The outcome in words, for a person."""
-    single, missing = verdict.over_best_single, verdict.over_oracle.mean
+    single, trained = verdict.over_best_single, verdict.over_oracle
+    oracle = Estimate(*(100 / (1 + one / 100) - 100 for one in (trained.mean, trained.high, trained.low)))
     aim = "" if single.mean >= AIM else f", less than the {AIM:.0f} % aimed at"
     return (
         f"In this simulation the {TRAINED} sells {_more(verdict.over_blend, f'the {BLEND}')}, and "
         f"{_more(single, f'{verdict.best_single}, the best single recommender')}{aim}; an oracle that knows "
-        f"every taste sells {100 / (1 + missing / 100) - 100:.0f} % more than it. "
+        f"every taste sells {_more(oracle, 'it')}. "
         "Simulated visitors, not real ones: it shows that learning works, not what a shop would gain."
     )
 
@@ -107,9 +108,9 @@ def shown(verdict: Verdict) -> RenderableType:
     visitors, lists = sum(arm.visitors for arm in verdict.arms), sum(arm.lists for arm in verdict.arms)
     title = f"Simulation: {visitors:,} simulated visitors, split at random, with {lists:,} lists"
     table = Table(title=title, title_justify="left")
-    table.add_column("ranker", no_wrap=True)
+    table.add_column("ranker", overflow="fold")
     for name in ("purchases", "per 100 lists", "95 % interval"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for arm in verdict.arms:
         rate = arm.purchases_per_list
         table.add_row(

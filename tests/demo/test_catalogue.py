@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from demo.catalogue import (
     MOST_IMAGES,
     SALES,
+    TURNOVER_EVERY,
     TURNOVERS,
     WITHDRAWALS,
     DemoSale,
@@ -83,6 +84,12 @@ def test_a_slower_catalogue_has_the_same_sales_and_changes_so_many_times_as_late
             assert other.sale.opens_at - START == 60 * (one.sale.opens_at - START)
         if one.withdrawn_at is not None:
             assert (other.withdrawn_at or 0) - START == 60 * (one.withdrawn_at - START)
+
+
+def test_however_slowly_it_changes_there_are_sales_to_its_end() -> None:
+    slow = travel_catalogue(seed=1, start=START, slower=10_000)
+    assert sum(one.open_at(START + 10_000 * TURNOVERS * TURNOVER_EVERY) for one in slow) > 100
+    assert all(one.sale.opens_at < (one.sale.closes_at or 0) for one in slow)
 
 
 @pytest.mark.parametrize("minutes", [0, 1, 10, 24 * 60])

@@ -75,6 +75,25 @@ def test_a_loss_is_called_a_loss() -> None:
     assert "% less per list than the fixed blend (95 % interval -" in sentence(verdict_of({TRAINED: 1}))
 
 
+def test_an_oracle_that_sold_less_by_chance_is_said_to_have_sold_less_and_how_sure_that_is() -> None:
+    worse = verdict_of({TRAINED: 8, ORACLE: 6})
+    said = sentence(worse).partition("an oracle that knows every taste sells ")[2]
+    assert said.startswith(
+        f"{100 - 100 / (1 + worse.over_oracle.mean / 100):.1f} % less per list than it (95 %"
+    )
+    low, high = map(float, said.partition("interval ")[2].partition(" %")[0].split(" to "))
+    assert low < high < 0
+
+
+def test_a_narrow_terminal_still_shows_every_figure() -> None:
+    console = Console(file=io.StringIO(), width=60, record=True)
+    console.print(shown(CLEAR))
+    table = console.export_text()
+    for arm in CLEAR.arms:
+        rate = arm.purchases_per_list
+        assert f"{100 * rate.low:.2f} to {100 * rate.high:.2f} " in table
+
+
 def test_what_is_shown_and_said_calls_itself_a_simulation() -> None:
     console = Console(file=io.StringIO(), width=80, record=True)
     console.print(shown(CLEAR))

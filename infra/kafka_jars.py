@@ -51,9 +51,16 @@ def _listed(folder: Path) -> list[Path]:
 
 def _fetch_once(folder: Path) -> list[Path]:
     """Fetch, unless another process has done it meanwhile."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_name(f"{folder.name}.lock"), wait=True):
-        return _listed(folder) or _fetch(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder.with_name(f"{folder.name}.lock"), wait=True):
+            return _listed(folder) or _fetch(folder)
+    except OSError as error:
+        raise BrokerError(
+            f"Apache Kafka {KAFKA_VERSION} for the embedded broker cannot be kept in {folder}: {error}. "
+            "Name a folder that can be written as XDG_CACHE_HOME, or set kafka.bootstrap_servers "
+            "(TENFOLD_KAFKA_BOOTSTRAP_SERVERS) to a broker that runs already."
+        ) from error
 
 
 def _fetch(folder: Path) -> list[Path]:

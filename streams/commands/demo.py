@@ -3,13 +3,14 @@
 import json
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from infra.data_folder import writing_to
 from streams.commands.loading import loading
 from streams.commands.options import BACKBONE, WEIGHTS, in_a_folder
 from streams.settings import load
@@ -89,10 +90,9 @@ def demo(
     plan = Plan(seconds, visitors or VISITORS, rate or RATE, seed, not no_images, folder, networks)
     # While it starts, too, an end from outside must end the workers; later the demo has handlers of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
-        figures = _experiment(visitors, seed) if experiment else _performance(plan, headless=headless)
-        if report is not None:
-            report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    figures = _experiment(visitors, seed) if experiment else _performance(plan, headless=headless)
+    if report is not None:
+        report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:
@@ -130,10 +130,13 @@ def _experiment(visitors: int | None, seed: int) -> dict[str, Any]:
     if visitors is not None and visitors < FEWEST:
         why = f"an experiment needs {FEWEST} or more, since all rankers that it compares share them"
         raise typer.BadParameter(why, param_hint="--visitors")
-    console = Console()
+    console, releases = Console(), load().data_dir() / "demo" / "releases"
+    with writing_to(releases):  # before minutes of work that would be lost
+        releases.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=releases).close()
     with loading(console):
         from demo.experiment import experiment
         from demo.trial import Trial
 
     trial = Trial(seed=seed) if visitors is None else Trial(seed=seed, visitors=visitors)
-    return experiment(trial, load().data_dir() / "demo" / "releases", console)
+    return experiment(trial, releases, console)

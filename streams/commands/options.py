@@ -21,13 +21,25 @@ def in_a_folder(path: Path | None) -> Path | None:
     """A file to be written, once it is known that it can be: work of hours must not be lost for its name.
 
     Raises:
-        typer.BadParameter: there is no folder for it, or it is a folder itself.
+        typer.BadParameter: there is no folder for it, it is a folder itself, or it cannot be written.
     """
     if path is not None and not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
     if path is not None and path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file")
+    if path is not None and (path.is_file() or not path.exists()):  # a pipe waits for who reads it
+        _try_to_write(path.resolve())
     return path
+
+
+def _try_to_write(path: Path) -> None:
+    is_new = not path.exists()
+    try:
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}") from error
 
 
 HTML_REPORT = typer.Option("--report", metavar="FILE", callback=in_a_folder, help="Write an HTML report.")

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from demo.plan import Plan
 from demo.run import ENDS, ended_once, own_names, run
+from reco.errors import SettingsError
 from streams import clients
 from streams.cli import tenfold
 from streams.settings import Releases, Settings, Worker
@@ -120,6 +122,48 @@ def test_an_option_that_would_change_nothing_is_refused_before_anything_runs(
     assert refused.exit_code == 2
     assert f"Invalid value for {given[1]}: " in refused.output
     assert why in refused.output
+
+
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    """Gives SIGTERM back what it did before the command."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_an_interrupted_experiment_does_not_end_as_if_it_had_a_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("TENFOLD_WORKER_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("demo.experiment.experiment", interrupted)
+    assert CliRunner().invoke(tenfold, ["demo", "--experiment"]).exit_code == 130
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_an_experiment_whose_release_cannot_be_written_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "demo").touch()
+    monkeypatch.setenv("TENFOLD_WORKER_DATA_DIR", str(tmp_path))
+    ended = CliRunner().invoke(tenfold, ["demo", "--experiment"])
+    assert isinstance(ended.exception, SettingsError)
+    assert f"{tmp_path}/demo/releases cannot be written" in str(ended.exception)
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    report = tmp_path / "report.json"
+    report.symlink_to(tmp_path / "gone" / "report.json")
+    refused = CliRunner().invoke(tenfold, ["demo", "--report", str(report)])
+    assert refused.exit_code == 2
+    assert "gone/report.json cannot be written" in refused.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

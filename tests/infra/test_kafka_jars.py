@@ -53,6 +53,16 @@ def test_a_failed_fetch_leaves_nothing_that_could_pass_for_jars() -> None:
 
 
 @pytest.mark.usefixtures("offline")
+def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(BrokerError, match=r"cannot be kept in .*/file/.* as XDG_CACHE_HOME"):
+        classpath()
+
+
+@pytest.mark.usefixtures("offline")
 def test_cached_jars_need_no_network() -> None:
     jars = cached("org/kafka.jar", "org/scala.jar")
     assert classpath() == jars

@@ -20,6 +20,8 @@ from streams.reading import reader
 from streams.settings import Settings
 from streams.topics import topic_set
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a demo from outside: Ctrl-C, a supervisor, and a terminal that is closed."""
 SETTLING = 15.0
 """Longest time that the last clicks are given to be answered, s."""
 
@@ -92,7 +94,7 @@ Draw = Callable[[Performance], Coroutine[Any, Any, None]]
 
 
 async def perform(settings: Settings, plan: Plan, backstage: Backstage, draw: Draw) -> Figures:
-    """Play `plan` until its time is over, or SIGINT or SIGTERM comes; then wait for the last lists.
+    """Play `plan` until its time is over, or one of `ENDS` comes; then wait for the last lists.
 
     Raises:
         BrokerError: the broker cannot be reached, or an event could not be delivered.
@@ -116,10 +118,11 @@ async def perform(settings: Settings, plan: Plan, backstage: Backstage, draw: Dr
 
 
 def send_home(site: Site, seconds: float | None) -> None:
-    """Have the visitors go after `seconds`, or at SIGINT or SIGTERM."""
+    """Have the visitors go after `seconds`, or at one of `ENDS`; after `nohup`, SIGHUP stays ignored."""
     loop = asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, site.stop.set)
+    for one in ENDS:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            loop.add_signal_handler(one, site.stop.set)
     if seconds is not None:
         loop.call_later(seconds, site.stop.set)
 

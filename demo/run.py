@@ -21,7 +21,7 @@ from demo.image_process import ImageProcess
 from demo.kinds import KINDS, kinds_of
 from demo.labeller import Task
 from demo.labelling import Labelling
-from demo.performance import perform
+from demo.performance import ENDS, perform
 from demo.photographs import Photographs, choose
 from demo.plan import Plan
 from demo.ranking import Ranking
@@ -38,8 +38,6 @@ WORKERS = (("sessions",), ("scoring",))
 """The worker processes of a demo."""
 IMAGES = images_of_a_kind(len(KINDS))
 """Postcards of each kind."""
-ENDS = (signal.SIGINT, signal.SIGTERM)
-"""What ends a demo from outside."""
 GETTING_READY = 300.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
 
@@ -75,7 +73,7 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
 
 @contextmanager
 def ended_once() -> Iterator[ExitStack]:
-    """What ends with the block, which SIGINT or SIGTERM may end; others that come then cut nothing short."""
+    """What ends with the block, which one of `ENDS` may end; others that come then cut nothing short."""
     handlers = [(one, signal.getsignal(one)) for one in ENDS]
     try:
         with ExitStack() as world:

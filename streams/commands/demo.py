@@ -89,7 +89,9 @@ def demo(
     folder = str(images) if images else None
     plan = Plan(seconds, visitors or VISITORS, rate or RATE, seed, not no_images, folder, networks)
     # While it starts, too, an end from outside must end the workers; later the demo has handlers of its own.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(end) is not signal.SIG_IGN:
+            signal.signal(end, signal.default_int_handler)
     figures = _experiment(visitors, seed) if experiment else _performance(plan, headless=headless)
     if report is not None:
         report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from demo.performance import ENDS
 from demo.plan import Plan
-from demo.run import ENDS, ended_once, own_names, run
+from demo.run import ended_once, own_names, run
 from reco.errors import SettingsError
 from streams import clients
 from streams.cli import tenfold
@@ -125,14 +126,15 @@ def test_an_option_that_would_change_nothing_is_refused_before_anything_runs(
 
 
 @pytest.fixture
-def sigterm() -> Iterator[None]:
-    """Gives SIGTERM back what it did before the command."""
-    before = signal.getsignal(signal.SIGTERM)
+def ends() -> Iterator[None]:
+    """Gives signals back what they did before the command."""
+    before = [(one, signal.getsignal(one)) for one in ENDS]
     yield
-    signal.signal(signal.SIGTERM, before)
+    for one, handler in before:
+        signal.signal(one, handler)
 
 
-@pytest.mark.usefixtures("sigterm")
+@pytest.mark.usefixtures("ends")
 def test_an_interrupted_experiment_does_not_end_as_if_it_had_a_result(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -144,7 +146,7 @@ def test_an_interrupted_experiment_does_not_end_as_if_it_had_a_result(
     assert CliRunner().invoke(tenfold, ["demo", "--experiment"]).exit_code == 130
 
 
-@pytest.mark.usefixtures("sigterm")
+@pytest.mark.usefixtures("ends")
 def test_an_experiment_whose_release_cannot_be_written_does_not_begin(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -178,7 +180,7 @@ def test_an_interrupted_demo_on_a_broker_of_its_own_ends_with_a_summary_and_its_
         assert any("Ctrl-C ends it" in line for line in demo.stdout)
         demo.send_signal(how)
         assert any("click to list" in line for line in demo.stdout)
-        demo.send_signal(how)
+        demo.send_signal(signal.SIGHUP)
         demo.communicate(timeout=60)
     assert demo.returncode == 0
     assert json.loads(report.read_text())["parameters"]["broker"] == "embedded"

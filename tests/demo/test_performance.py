@@ -1,6 +1,7 @@
 """What goes on beside the visitors ends with them, and its errors end them; when rankers are trained."""
 
 import asyncio
+import signal
 from collections import Counter
 from types import SimpleNamespace
 from typing import cast
@@ -9,7 +10,7 @@ import pytest
 
 from demo.backstage import Backstage
 from demo.observer import Observer
-from demo.performance import Performance, background
+from demo.performance import ENDS, Performance, background, send_home
 from demo.ranking import ENOUGH
 from demo.site import Site
 from reco.errors import BrokerError
@@ -35,6 +36,22 @@ async def test_what_goes_on_beside_the_visitors_ends_with_them() -> None:
     async with background(for_ever(ended), for_ever(ended)):
         await asyncio.sleep(0)
     assert ended == ["ended", "ended"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_visitors_go_when_the_demo_is_ended_from_outside_unless_that_is_ignored(
+    end: signal.Signals,
+) -> None:
+    before = signal.signal(end, signal.SIG_IGN)
+    stays, goes = (cast("Site", SimpleNamespace(stop=asyncio.Event())) for _ in range(2))
+    send_home(stays, None)
+    signal.signal(end, signal.default_int_handler)
+    send_home(goes, None)
+    signal.raise_signal(end)
+    await asyncio.wait_for(goes.stop.wait(), 10)
+    asyncio.get_running_loop().remove_signal_handler(end)
+    signal.signal(end, before)
+    assert not stays.stop.is_set()
 
 
 async def test_an_error_beside_the_visitors_ends_the_demo_with_that_error() -> None:

@@ -7,7 +7,7 @@ else wants the processor, for nobody waits for it.
 
 import signal
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import msgspec
@@ -88,7 +88,8 @@ def _new(labellers: Path, lesson: Lesson, progress: Progress) -> Path:
 
 
 def _say(done: float, labeller: str | None = None) -> None:
-    print(msgspec.json.encode(Said(done, labeller)).decode(), flush=True)  # noqa: T201 - the demo reads it
+    said = msgspec.json.encode(Said(done, labeller)).decode()
+    print(said, file=sys.__stdout__, flush=True)
 
 
 def _main() -> None:
@@ -102,5 +103,6 @@ def _main() -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing half-written is left
     give_way()
-    with suppress(KeyboardInterrupt):
+    # Keras prints that it downloads weights, and a network of one's own may print anything.
+    with suppress(KeyboardInterrupt), redirect_stdout(sys.stderr):
         _main()

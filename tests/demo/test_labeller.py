@@ -91,6 +91,16 @@ def test_a_training_that_fails_says_so_and_starts_no_worker(
     assert "Traceback" not in caplog.text
 
 
+def test_what_a_network_prints_while_it_is_loaded_does_not_end_the_training_unsaid(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "networks.py").write_text("print('Downloading data')\nload = None\n")
+    with Labelling(settings, Task(str(tmp_path), (Network(f"{tmp_path}/networks.py:any"),))) as labelling:
+        labelling.wait()
+        assert labelling.state == "failed"
+    assert "load('any') fails" in caplog.text
+
+
 def test_a_training_that_is_broken_off_leaves_nothing(settings: Settings, tmp_path: Path) -> None:
     with Labelling(settings, Task(str(tmp_path))) as labelling:
         assert labelling.state == "training"

@@ -33,6 +33,8 @@ LEAST_KNOWN = 0.01
 """The part of a text, by length, that must lie in the dimensions of the model; less of it is noise."""
 LEAST_SPREAD = 1e-5
 """How far texts must spread along a dimension, relative to the first one, for it to be one."""
+SEEDS = 2**32
+"""So many seeds scikit-learn knows; a larger one is taken modulo them."""
 LARGEST = 1e6
 """No weight of a model that was fitted comes near; keeps sums finite."""
 
@@ -82,7 +84,7 @@ class TextModel:
         )
         try:
             weights = tfidf.fit_transform(texts)
-            svd = TruncatedSVD(min(components, *weights.shape), random_state=seed).fit(weights)
+            svd = TruncatedSVD(min(components, *weights.shape), random_state=seed % SEEDS).fit(weights)
         except ValueError as error:
             message = (
                 f"too few words occur in {MIN_TEXTS} of {len(texts)} texts; fit on more of them: {error}"

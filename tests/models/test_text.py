@@ -47,6 +47,10 @@ def pipeline() -> Pipeline:
     return Pipeline([("tfidf", tfidf), ("svd", svd), ("normalizer", Normalizer())]).fit(TEXTS)
 
 
+def test_a_seed_may_be_larger_than_scikit_learn_knows(model: TextModel) -> None:
+    assert TextModel.fit(TEXTS, DIMENSIONS, seed=2**32 + 1).to_bytes() == model.to_bytes()
+
+
 @given(text=texts)
 def test_it_gives_what_the_pipeline_of_scikit_learn_gives(model: TextModel, pipeline: Any, text: str) -> None:
     vector, expected = model.vector(text), pipeline.transform([text])[0]

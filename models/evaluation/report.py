@@ -37,7 +37,7 @@ def terminal_table(summary: Summary) -> Table:
     """
     about = summary.about
     title = Text(f"{about.data_set}, {about.protocol}: {summary.questions:,} questions")
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("scorer", overflow="fold")
     for metric in about.metrics:
         table.add_column(metric.name, justify="right", no_wrap=True)

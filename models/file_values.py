@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 LONGEST_NUMBER = 24
 """A longer run of digits is no time; refusing it here keeps `int` from working on a megabyte of them."""
@@ -36,11 +37,17 @@ def _iso(text: str) -> int | None:
 
 
 def _decimal(text: str, *, seconds: bool) -> int | None:
-    """Whole milliseconds written with a point: `1506826828020.0`, or `1506826828.02` for seconds."""
+    """Whole milliseconds written with a point: `1506826828020.0`, or `1506826828.02` for seconds.
+
+    None also where digits are missing: of large numbers, spreadsheets save what they show, `1.50683E+12`.
+    """
     try:
+        last_digit = Decimal(text).as_tuple().exponent
         value = float(text) * (1000 if seconds else 1)
         whole = round(value)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, InvalidOperation):
+        return None
+    if not isinstance(last_digit, int) or last_digit > 0:
         return None
     return whole if seconds or whole == value else None
 

@@ -77,6 +77,7 @@ def test_a_given_event_type_wins_over_the_common_one(tmp_path: Path) -> None:
     [
         str(T),
         f"{T}.0",
+        "1.506826828020000000e+12",
         "2017-10-01T03:00:28.020Z",
         "2017-10-01 03:00:28.020",
         "2017-10-01T05:00:28.020+02:00",
@@ -91,7 +92,20 @@ def test_times_are_seconds_if_told(tmp_path: Path, text: str) -> None:
     assert plain(tmp_path, Meaning(seconds=True)).event(1, {**WHO, "ts": text})["ts"] == T
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "1506826828020.5", "1" * 5000, "inf", "nan"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "",
+        "1506826828020.5",
+        "1" * 5000,
+        "1" * 400 + ".0",
+        "inf",
+        "nan",
+        "1.50683E+12",
+        "1e999999999",
+    ],
+)
 def test_a_time_that_is_none_is_left_to_be_refused(tmp_path: Path, text: str) -> None:
     assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == text
 

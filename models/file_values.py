@@ -13,7 +13,8 @@ HOW_TO_WRITE_TIMES = "write ms since the epoch or ISO 8601, such as 2025-06-01T0
 def millis(text: str, *, seconds: bool = False) -> int | None:
     """The time that `text` writes, in ms since the epoch, UTC; None if it writes none.
 
-    A number counts ms, or s (decimals allowed) if `seconds`; ISO 8601 without an offset is UTC.
+    A number counts ms, or s (decimals allowed) if `seconds`; ISO 8601 without an offset is UTC, and may
+    say so as exports of databases do: `2017-10-01 03:00:28 UTC`.
 
     >>> millis("1506826828020"), millis("1506826828.02", seconds=True), millis("2017-10-01T03:00:28.020Z")
     (1506826828020, 1506826828020, 1506826828020)
@@ -28,7 +29,7 @@ def millis(text: str, *, seconds: bool = False) -> int | None:
 
 def _iso(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         return None
     if moment.tzinfo is None:

@@ -110,7 +110,7 @@ class EventReader:
         return wire
 
     def _type(self, text: str | None) -> str | None:
-        if text is None:
+        if text is None or (text in MISSING and text not in self._types):
             return None if self._typed else "click"
         return self._types.get(text) or self._types.get(text.lower(), text)
 

@@ -64,12 +64,9 @@ def test_event_types_of_common_logs_are_known(tmp_path: Path, theirs: str, ours:
 
 
 def test_a_given_event_type_wins_over_the_common_one(tmp_path: Path) -> None:
-    given = plain(tmp_path, Meaning(types={"liked": "click", "buy": "cart"}))
-    assert [given.event(1, {**WHO, "event_type": name})["type"] for name in ("liked", "buy", "view")] == [
-        "click",
-        "cart",
-        "click",
-    ]
+    given = plain(tmp_path, Meaning(types={"liked": "click", "buy": "cart", "None": "click"}))
+    types = [given.event(1, {**WHO, "event_type": name})["type"] for name in ("liked", "buy", "None", "view")]
+    assert types == ["click", "cart", "click", "click"]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +77,7 @@ def test_a_given_event_type_wins_over_the_common_one(tmp_path: Path) -> None:
         "1.506826828020000000e+12",
         "2017-10-01T03:00:28.020Z",
         "2017-10-01 03:00:28.020",
+        "2017-10-01 03:00:28.020 UTC",
         "2017-10-01T05:00:28.020+02:00",
     ],
 )
@@ -110,13 +108,23 @@ def test_a_time_that_is_none_is_left_to_be_refused(tmp_path: Path, text: str) ->
     assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == text
 
 
-@pytest.mark.parametrize("missing", [None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "null", r"\N"])
+MISSING = pytest.mark.parametrize(
+    "missing", [None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "null", r"\N"]
+)
+
+
+@MISSING
 def test_a_missing_value_is_no_visitor_no_session_and_no_context(tmp_path: Path, missing: str | None) -> None:
     row: Row = {**WHO, "visitor_id": missing, "session_id": missing, "device": missing, "country": "NA"}
     event = plain(tmp_path).event(1, row)
     assert event["visitor_id"] is None
     assert "session_id" not in event
     assert event["context"] == {"country": "NA"}
+
+
+@MISSING
+def test_a_missing_type_is_left_to_be_refused_as_missing(tmp_path: Path, missing: str | None) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "event_type": missing})["type"] is None
 
 
 def test_a_purchase_takes_quantity_price_and_currency_and_others_keep_them_as_context(tmp_path: Path) -> None:

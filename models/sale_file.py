@@ -61,7 +61,7 @@ def read_sales(path: Path, renames: Mapping[str, str]) -> Iterator[SaleRow]:
 
 
 def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:
-    """The sales of CSV with a header; empty values count as missing.
+    """The sales of CSV with a header; empty values count as missing, rows of nothing else are none.
 
     Raises:
         EventLogError: its values are not separated by commas, or a column to rename is not there.
@@ -73,9 +73,9 @@ def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[S
     for values in _rows(reader):
         if isinstance(values, str):
             yield SaleRow(file, line, {}, fault=values)
-        elif values and len(values) != len(names):
+        elif any(values) and len(values) != len(names):
             yield SaleRow(file, line, {}, fault=f"{len(values)} values, the header has {len(names)}")
-        elif values:
+        elif any(values):
             given = [(name, value) for name, value in zip(names, values, strict=True) if value]
             yield _sale_row(file, line, given, renames, _csv_list)
         line = reader.line_num + 1

@@ -37,6 +37,14 @@ def test_csv_gives_documents_with_the_names_of_the_wire(tmp_path: Path, name: st
     assert second.document == {"sale_id": "b", "title": "Hills", "opens_at": T, "closes_at": T}
 
 
+@pytest.mark.parametrize("empty", ["", ",,", ",,,,"])
+def test_rows_in_which_a_spreadsheet_has_nothing_are_no_sales(tmp_path: Path, empty: str) -> None:
+    found = rows(tmp_path / "sales.csv", f"id,title,price\r\n{empty}\r\na,Sea,\r\n{empty}\r\n{empty}\r\n")
+    assert [(row.line, row.document, row.fault) for row in found] == [
+        (3, {"sale_id": "a", "title": "Sea"}, "")
+    ]
+
+
 def test_json_lines_give_documents_with_the_names_of_the_wire(tmp_path: Path) -> None:
     content = (
         '{"id": 7, "title": "Sea", "image_url": "u|1", "opens_at": "2025-06-01", "closes_at": null}\n\n'

@@ -41,8 +41,14 @@ LONGEST_ROW = 100
 """Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
 SEPARATORS: Mapping[str, str] = {";": "';'", "\t": "tabs"}
 """What other programs write between values instead of commas, and what it is called."""
-UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""The first two bytes of UTF-16 text."""
+NO_TEXT: Mapping[bytes, str] = {
+    codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
+    b"\x1f\x8b": "is compressed; have its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "is compressed; have its name end in .zst",
+    b"PK\x03\x04": "is a spreadsheet or a ZIP file; save it as CSV, or unpack it",
+}
+"""How files begin that are no UTF-8 text, and what to say of them."""
 BUFFER_BYTES = 1 << 20
 """Bytes that are decompressed at a time."""
 
@@ -96,13 +102,14 @@ def open_text(path: Path) -> Iterator[tuple[TextIO, Callable[[], float]]]:
     Bytes that are not UTF-8 become lone surrogates, so that only their row is refused.
 
     Raises:
-        EventLogError: it cannot be opened, its compressed data are broken or cut short, or it is UTF-16.
+        EventLogError: it cannot be opened, its compressed data are broken or cut short, or it is no UTF-8.
     """
     with _readable(path), path.open("rb") as raw:
         size = max(1, path.stat().st_size)
         content = _decompressed(raw, path)
-        if content.peek(2).startswith(UTF_16_MARKS):
-            raise EventLogError(f"{path}: is UTF-16 text; save it as UTF-8")
+        for beginning, what in NO_TEXT.items():
+            if content.peek(len(beginning)).startswith(beginning):
+                raise EventLogError(f"{path}: {what}")
         with io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="") as text:
             yield text, lambda: 1.0 if raw.closed else raw.tell() / size
 

@@ -156,6 +156,25 @@ def test_text_in_utf_16_is_refused_with_what_to_save_it_as(
     assert str(error.value) == f"{path}: is UTF-16 text; save it as UTF-8"
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"user,product,ts\n"), "is compressed; have its name end in .gz"),
+        (zstandard.compress(b"user,product,ts\n"), "is compressed; have its name end in .zst"),
+        (b"PK\x03\x04", "is a spreadsheet or a ZIP file; save it as CSV, or unpack it"),
+    ],
+)
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
+def test_a_file_that_is_no_text_is_refused_by_what_it_is(
+    tmp_path: Path, name: str, content: bytes, what: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(EventLogError) as error:
+        EventLog(path)
+    assert str(error.value) == f"{path}: {what}"
+
+
 def test_a_csv_value_may_have_several_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text('a,b\n1,"2\n3"\n')

@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Literal, NamedTuple
 
-from infra.data_folder import writing_to
+from infra.data_folder import nearest, try_writing
 from reco.errors import BrokerError, LabellingError, SettingsError
 from streams import clients
 from streams.embedded import reachable
-from streams.settings import Kafka, Labelling, Settings, load, nearest
+from streams.settings import Kafka, Labelling, Settings, load
 from streams.topic_check import differences, inspect, unequal
 from streams.topics import topic_set
 
@@ -94,14 +93,13 @@ def check_rocksdb() -> Finding:
 
 def check_data_folder(folder: Path) -> Iterator[Finding]:
     """Whether the data folder can be written and has room."""
-    existing = nearest(folder)
     try:
-        with writing_to(folder), TemporaryFile(dir=existing):
-            pass
+        try_writing(folder)
     except SettingsError as error:
         yield from (Finding("fail", mistake) for mistake in error.mistakes)
         return
     yield Finding("ok", f"{folder} can be written")
+    existing = nearest(folder)
     free = shutil.disk_usage(existing).free
     left = f"{free / GIGABYTE:.1f} GiB free in {existing}"
     if free < NO_DISK:

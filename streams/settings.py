@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from infra.data_folder import nearest
 from reco.errors import SettingsError
 from reco.lists import LIST_LENGTH
 from reco.policy import COUNTRY, Rules
@@ -260,11 +261,6 @@ def _no_folders(settings: Settings) -> Iterator[str]:
     for name, folder in folders.items():
         if not (there := nearest(folder)).is_dir():
             yield f"{name} = {str(folder)!r}: {there} is no folder; name one, which need not exist yet"
-
-
-def nearest(folder: Path) -> Path:
-    """The absolute `folder`, or the nearest above it that is there."""
-    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - no error where it may not look
 
 
 def late_images(settings: Settings) -> Iterator[str]:

@@ -4,13 +4,12 @@ import json
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from infra.data_folder import writing_to
+from infra.data_folder import try_writing
 from streams.commands.loading import loading
 from streams.commands.options import BACKBONE, WEIGHTS, in_a_folder
 from streams.settings import load
@@ -133,9 +132,7 @@ def _experiment(visitors: int | None, seed: int) -> dict[str, Any]:
         why = f"an experiment needs {FEWEST} or more, since all rankers that it compares share them"
         raise typer.BadParameter(why, param_hint="--visitors")
     console, releases = Console(), load().data_dir() / "demo" / "releases"
-    with writing_to(releases):  # before minutes of work that would be lost
-        releases.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=releases).close()
+    try_writing(releases)  # before minutes of work that would be lost
     with loading(console):
         from demo.experiment import experiment
         from demo.trial import Trial

@@ -23,11 +23,13 @@ def in_a_folder(path: Path | None) -> Path | None:
     Raises:
         typer.BadParameter: there is no folder for it, it is a folder itself, or it cannot be written.
     """
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return None
+    if not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
-    if path is not None and path.is_dir():
+    if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file")
-    if path is not None and (path.is_file() or not path.exists()):  # a pipe waits for who reads it
+    if path.is_file() or not path.exists():  # a pipe waits for who reads it
         _try_to_write(path.resolve())
     return path
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from infra.data_folder import try_writing
 from reco.errors import TrainingError
 from streams.clock import now
 from streams.commands.history import LogOrTopics, name_of, read_history
@@ -67,6 +68,7 @@ def train(
     given = read_parameters(parameters)
     boosting = boosting_of(sets, given.boosting)
     meaning, folder = meaning_of(renames, types, seconds, times_from), load().releases_dir()
+    try_writing(folder, "releases.folder")
     with progress(console, f"reading {name_of(path)}") as told:
         table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
     plan = Plan(target, window, boosting.seed)

@@ -36,6 +36,10 @@ KINDS = ("view", "cart", "purchase")
 PARTS = ("test=0.2", "train=0.5")
 QUICK = ("trees=30", "num_leaves=15", "min_data_in_leaf=20", "threads=1")
 
+PROC = pytest.mark.skipif(
+    not Path("/proc/version").exists(), reason="needs a folder that even root cannot write"
+)
+
 
 @pytest.fixture
 def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
@@ -257,6 +261,15 @@ def test_settings_that_cannot_work_are_told_before_a_log_is_trained_on(
         command("train", tmp_path / "no log is looked for.csv")
 
 
+@PROC
+def test_where_no_release_can_be_written_none_is_trained(
+    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENFOLD_RELEASES_FOLDER", "/proc/tenfold")
+    with pytest.raises(SettingsError, match=r"/proc/tenfold cannot be written: .* set releases\.folder"):
+        command("train", tmp_path / "no log is looked for.csv")
+
+
 def test_what_was_tuned_is_kept_if_there_is_too_little_to_grow_forests_on(
     command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +303,10 @@ def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_pat
         (("evaluate", "--protocol", "purchase", "--json", "no/r.json"), "there is no folder no"),
         (("tune", "--protocol", "purchase", "-o", "no/p.json"), "there is no folder no"),
         (("tune", "--protocol", "purchase", "-o", "."), ". is a folder; name a file"),
+        pytest.param(("tune", "--protocol", "hourly", "-o", "/proc/p.json"), "cannot be written", marks=PROC),
+        pytest.param(
+            ("evaluate", "--protocol", "hourly", "--json", "/proc/version"), "cannot be written", marks=PROC
+        ),
         (("evaluate", "--protocol", "purchase", "--report", "."), ". is a folder; name a file"),
         (("evaluate", "--protocol", "purchase", "--set", "trees=0"), "Expected `int` >= 1"),
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),

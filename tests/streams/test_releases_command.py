@@ -117,6 +117,17 @@ def test_releases_of_one_day_are_listed_by_the_time_at_which_they_were_trained(
     assert [row[2] for row in rows[-6:]] == ["16:05", "16:04", "16:03", "16:02", "16:01", "16:00"]
 
 
+def test_names_of_releases_stay_whole_on_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    trained_on = {"source": "logs/of/the/shop.parquet", "first_event": TRAINED_AT, "last_event": TRAINED_AT}
+    made = release(tmp_path / ".tenfold" / "releases", 1, trained_on=trained_on)
+
+    assert made.name in CliRunner().invoke(tenfold, ["releases", "list"]).output.split()
+
+
 def test_without_a_broker_the_list_still_shows_the_releases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """What the topics are like at the broker, and how that differs from what the settings want."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -56,8 +56,8 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     ]
 
 
-async def require(kafka: Kafka, topics: TopicSet) -> None:
-    """Check that `topics` are as no worker can do without.
+async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ()) -> None:
+    """Check that `topics` are as no worker can do without; those just `created`, not every broker knows yet.
 
     They are there with the partitions that the settings want, and the broker says when an event came, unless
     it does not tell: what a producer dates into the future would keep all after it from being learned.
@@ -68,7 +68,8 @@ async def require(kafka: Kafka, topics: TopicSet) -> None:
     async with clients.admin(kafka) as client:
         partitions = await _partitions(client, topics)
         configs = await _configs(client, [topics.events])
-    wrong = [text for topic in topics for text in _shape(TopicState(topic, partitions[topic.name]))]
+    others = (topic for topic in topics if topic.name not in created)
+    wrong = [text for topic in others for text in _shape(TopicState(topic, partitions[topic.name]))]
     told = configs[topics.events.name]
     if told:
         wrong += _otherwise(TopicState(topics.events, config=told), APPEND_TIME)

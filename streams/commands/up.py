@@ -15,6 +15,7 @@ from streams.commands.promoting import live_of
 from streams.embedded import BrokerKeeper, broker_for
 from streams.settings import Settings, load
 from streams.supervisor import TICK, Supervisor
+from streams.topic_check import require
 from streams.topics import topic_set
 
 TELL_EVERY = 30.0
@@ -36,7 +37,7 @@ def up(
         signal.signal(number, lambda *_: told_to_stop.set())
     asked = load()
     with broker_for(asked) as settings:
-        created = asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
+        created = asyncio.run(_topics(settings))
         console.print(f"broker  {settings.kafka.bootstrap_servers}")
         console.print(f"topics  {', '.join(created) + ' created' if created else 'all there'}")
         labellers = _labelling_workers(settings, labelling)
@@ -50,6 +51,18 @@ def up(
                 console.print("ready; Ctrl-C stops everything")
             told_to_stop.wait()
             console.print("stopping")
+
+
+async def _topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; their names.
+
+    Raises:
+        BrokerError: one of the others is as no worker can do without.
+    """
+    topics = topic_set(settings.topics)
+    created = await create_topics(settings.kafka, topics)
+    await require(settings.kafka, topics, created)
+    return created
 
 
 def _ready(supervisor: Supervisor, told_to_stop: threading.Event, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from asyncio.subprocess import PIPE
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from streams import clients
 from streams.cli import tenfold
 from streams.commands.topics import table
 from streams.settings import Kafka, Settings, Topics
+from streams.supervisor import environment_of
 from streams.topic_check import TopicState, differences, inspect, unequal
 from streams.topics import Topic, topic_set
-from tests.streams.command_line import use
+from tests.streams.command_line import TENFOLD, use
 
 WANTED = Topic("acme.events", 4, 1, {"retention.ms": "-1", "cleanup.policy": "compact,delete"})
 
@@ -124,6 +126,16 @@ async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Set
     assert "has 2 partitions, the settings want 4" in told[0]
     assert any("cleanup.policy=compact, not delete" in one for one in told)
     assert any("message.timestamp.type=CreateTime, not LogAppendTime" in one for one in told)
+
+
+@pytest.mark.broker
+async def test_up_says_once_what_no_worker_can_do_without_and_starts_none(settings: Settings) -> None:
+    await clients.create_topics(settings.kafka, [replace(topic_set(settings.topics).events, partitions=2)])
+    up = await asyncio.create_subprocess_exec(*TENFOLD, "up", env=environment_of(settings), stderr=PIPE)
+    _, said = await asyncio.wait_for(up.communicate(), timeout=60)
+    assert up.returncode == 1
+    assert said.count(b"has 2 partitions, the settings want 4") == 1
+    assert b"worker" not in said
 
 
 async def test_a_broker_that_does_not_answer_is_named() -> None:

@@ -43,7 +43,7 @@ def all_settings(environment: Mapping[str, str] | None = None) -> Iterator[Setti
 
 def _file_content(path: Path) -> dict[str, Any]:
     with suppress(OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     return {}
 
 

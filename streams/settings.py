@@ -164,7 +164,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
 
 def _from_file(path: Path, mistakes: list[str]) -> dict[str, dict[str, Any]]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         mistakes.append(f"{path}: {error}; correct the TOML")
         return {}

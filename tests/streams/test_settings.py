@@ -10,6 +10,7 @@ from rich.pretty import pretty_repr
 
 from reco.errors import SettingsError
 from reco.policy import Rules
+from streams.setting_list import Setting, all_settings
 from streams.settings import GROUPS, Kafka, Settings, Topics, Worker, load, written
 
 SECRET = "open sesame"  # noqa: S105  no door opens to it
@@ -50,6 +51,12 @@ def test_the_file_in_the_working_folder_is_read() -> None:
     assert load({}) == Settings(
         topics=Topics(partitions=8), worker=Worker(application="shadow", stall_seconds=5.5)
     )
+
+
+def test_the_file_may_begin_with_a_byte_order_mark() -> None:
+    write("\ufeff[topics]\npartitions = 8\n")
+    assert load({}).topics.partitions == 8
+    assert Setting("topics", "partitions", "8", "file") in all_settings({})
 
 
 def test_the_environment_wins_over_the_file_field_by_field() -> None:

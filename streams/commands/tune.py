@@ -72,7 +72,8 @@ def tune(
     write_parameters(output, Tuned(found, start.boosting))
     with progress(console, f"{len(table):,} events: learning, then growing forests") as told:
         grown = tune_forest(asked, found, boosting, content, tell=tell, progress=told)
-    write_parameters(output, Tuned(found, {name: getattr(grown, name) for name in FOREST}))
+    forest = {name: getattr(grown, name) for name in FOREST}
+    write_parameters(output, Tuned(found, {**start.boosting, **forest}))
     say(console, f"parameters: {output}")
 
 

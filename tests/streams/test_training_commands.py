@@ -100,13 +100,14 @@ def test_parameters_are_tuned_and_then_used(
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
     log = written(tmp_path / "log.csv", shop_log(500))
-    found, tables = tmp_path / "found.json", tmp_path / "tables.json"
-    tuned = command("tune", log, "--protocol", "next-click", "-o", found)
+    start, found, tables = (tmp_path / f"{name}.json" for name in ("start", "found", "tables"))
+    start.write_text('{"boosting": {"lambda_l2": 3.0, "trees": 5}}')
+    tuned = command("tune", log, "--protocol", "next-click", "--parameters", start, "-o", found)
     assert f"parameters: {found}" in tuned.output
     assert "session_knn.landing = " in tuned.output
     assert "num_leaves = 63: " in tuned.output
     assert read_parameters(found).recommenders != Parameters()
-    assert read_parameters(found).boosting.keys() == {"trees", "num_leaves", "learning_rate"}
+    assert read_parameters(found).boosting.keys() == {"trees", "num_leaves", "learning_rate", "lambda_l2"}
     given = ("--protocol", "next-click", "--parameters", found, "--json", tables)
     command("evaluate", log, *given, sets=("trees=30", "min_data_in_leaf=20", "threads=1", *PARTS))
     assert figures(tables)["mix"] > figures(tables)["popularity.clicks_lasting"]

@@ -5,7 +5,7 @@ import shlex
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from models.event_log import EventLog, Row, Unreadable
 from models.file_values import HOW_TO_WRITE_TIMES
 from models.log_columns import EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Erasure, Event, Impression
+from reco.events import Context, Erasure, Event, Impression
 from streams.codecs import decode_event
 
 CHUNK = 5_000
@@ -83,8 +83,7 @@ def event_of(
         key = (wire["visitor_id"] or "").encode()
         event = _event(key, value, now)
     except RefusedRecordError as error:
-        remedy = TIME_REMEDIES.get(error.reason, "") if error.detail.startswith("ts: ") else ""
-        reason, detail = error.reason, error.detail + remedy
+        reason, detail = error.reason, error.detail + _remedy(error, wire)
     except UnknownTypeError as error:
         reason, detail = (
             "unknown-type",
@@ -95,6 +94,25 @@ def event_of(
     else:
         return key, value, event
     return Refusal(number, reason, detail, _printable(row))
+
+
+def _remedy(error: RefusedRecordError, wire: dict[str, Any]) -> str:
+    """What to do about a row that is refused for this, if the error does not say it."""
+    if error.detail.startswith("ts: "):
+        return TIME_REMEDIES.get(error.reason, "")
+    if error.detail.startswith("context"):
+        columns = [name for name, value in wire["context"].items() if not _is_context(name, value)]
+        left_out = " ".join(f"--map {shlex.quote(name)}=" for name in columns or ["COLUMN"])
+        return f"; leave out what is no context with {left_out}"
+    return ""
+
+
+def _is_context(name: str, value: str) -> bool:
+    try:
+        msgspec.convert({name: value}, Context)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _event(key: bytes, value: bytes, now: int) -> Event:

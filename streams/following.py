@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from streams import clients, reading
 from streams.bulk import Bulk, bulk
 from streams.settings import Settings
-from streams.topics import Topic, topic_set
+from streams.topics import topic_set
 
 PIECE = 500
 """Records that are sent before running workers are looked at again."""
@@ -42,12 +42,12 @@ class Followed:
     def __init__(
         self,
         events: Bulk,
-        groups: dict[str, Topic],
+        groups: dict[str, list[TopicPartition]],
         admin: AIOKafkaAdminClient,
         consumer: AIOKafkaConsumer,
         found: Callable[[], None],
     ) -> None:
-        """`groups` are those of the workers with the topic that each reads.
+        """`groups` are those of the workers with the partitions that each reads.
 
         `found` is called when the first running worker is.
         """
@@ -81,10 +81,10 @@ class Followed:
     async def _behind(self) -> list[int]:
         """How many records wait for each group that has a member, as far as the broker tells."""
         behind = []
-        for group, topic in self._groups.items():
+        for group, partitions in self._groups.items():
             with suppress(*UNTOLD):
                 if await self._has_members(group):
-                    behind.append(await self._waiting(group, topic))
+                    behind.append(await self._waiting(group, partitions))
         return behind
 
     async def _has_members(self, group: str) -> bool:
@@ -93,18 +93,19 @@ class Followed:
         _, _, _, _, _, members, *_ = answer.groups[0]
         return bool(members)
 
-    async def _waiting(self, group: str, topic: Topic) -> int:
+    async def _waiting(self, group: str, partitions: list[TopicPartition]) -> int:
         committed = await self._admin.list_consumer_group_offsets(group)
-        ends = await self._consumer.end_offsets(clients.partitions(topic))
+        ends = await self._consumer.end_offsets(partitions)
         return sum(max(0, end - committed[tp].offset) if tp in committed else end for tp, end in ends.items())
 
 
 @asynccontextmanager
 async def followed(settings: Settings, found: Callable[[], None]) -> AsyncIterator[Followed]:
     """A sender to `events`, connected for the length of the block."""
-    topics = topic_set(settings.topics)
-    group = settings.group
-    groups = {group("sessions"): topics.events, group("scoring"): topics.sessions}
+    topics, group = topic_set(settings.topics), settings.group
+    # Who imports may have other settings than the workers: the topics say what is there.
+    there = await reading.partitions_of(settings.kafka, topics.events.name, topics.sessions.name)
+    groups = {group("sessions"): there[topics.events.name], group("scoring"): there[topics.sessions.name]}
     async with (
         bulk(settings.kafka, topics.events.name) as events,
         reading.reader(settings.kafka) as consumer,

@@ -37,11 +37,13 @@ async def commit_all(member: AIOKafkaConsumer) -> int:
     return sum(ends.values())
 
 
-async def test_no_more_is_sent_than_running_workers_follow(world: World) -> None:
+@pytest.mark.parametrize("partitions", [4, 8], ids=["as there are", "other settings"])
+async def test_no_more_is_sent_than_running_workers_follow(world: World, partitions: int) -> None:
+    settings = replace(world.settings, topics=replace(world.settings.topics, partitions=partitions))
     found: list[str] = []
     member = await joined(world)
     done, most_behind = 0, 0
-    async with followed(world.settings, lambda: found.append("workers")) as sender:
+    async with followed(settings, lambda: found.append("workers")) as sender:
         sending = asyncio.create_task(sender.deliver((b"v%d" % n, b"{}") for n in range(RECORDS)))
         while not sending.done():
             before, done = done, await commit_all(member)

@@ -16,7 +16,7 @@ from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
 from streams.codecs import decode_event, decode_labels, decode_sale
-from streams.reading import read_whole
+from streams.reading import partitions_of, read_whole
 from streams.settings import Settings
 from streams.topics import topic_set
 
@@ -48,9 +48,11 @@ async def read_sales(settings: Settings, *, withdrawn: bool = False) -> Catalogu
     Raises:
         BrokerError: the broker cannot be reached, or the topic is not there.
     """
-    topic = topic_set(settings.topics).sales
-    catalogue = Catalogue(topic.partitions)
-    async for record in read_whole(settings.kafka, topic.name):
+    topic = topic_set(settings.topics).sales.name
+    # The settings of who only reads may say another number of them.
+    partitions = (await partitions_of(settings.kafka, topic))[topic]
+    catalogue = Catalogue(len(partitions))
+    async for record in read_whole(settings.kafka, topic):
         try:
             fact = decode_sale(record.key, record.value)
         except RefusedRecordError:

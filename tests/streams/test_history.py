@@ -121,6 +121,13 @@ async def test_a_sale_that_was_withdrawn_could_be_listed_before_but_not_afterwar
     assert [one.sale_id for one in (await read_sales(world.settings)).sales()] == [rome.sale_id]
 
 
+async def test_sales_of_all_partitions_are_read_if_the_settings_say_another_number(world: World) -> None:
+    await world.publish(*(sales := open_sales(20)))
+    settings = replace(world.settings, topics=replace(world.settings.topics, partitions=1))
+    read = await read_sales(settings)
+    assert {sale.sale_id for sale in read.sales()} == {sale.sale_id for sale in sales}
+
+
 async def test_labels_are_the_newest_of_each_sale_without_those_taken_back(world: World) -> None:
     await world.label(labels("rome", [1.0]), labels("oslo"), labels("bari"), labels("rome", [0.6, 0.8]))
     await world.send_raw(world.topics.sale_labels, b"oslo", None)

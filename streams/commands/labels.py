@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from infra.data_folder import try_writing
 from streams.clock import now
 from streams.commands.logs import progress, say
 from streams.commands.options import BACKBONE, HTML_REPORT, WEIGHTS
@@ -79,7 +80,7 @@ def train_command(
     tenfold labels train scenes.csv --backbone VGG16 --weights vgg16_places365_notop.h5
     tenfold labels train scenes.csv --backbone places.keras --backbone imagenet.keras
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    console = Console()
+    console, labellers = Console(), _labellers(output)
     with console.status("Loading TensorFlow"):
         from models.labelling.head import HeadOptions
         from models.labelling.labeller import Provenance, load_labeller, write_labeller
@@ -93,7 +94,7 @@ def train_command(
     trained_on = {"images": _utf_8(images), "pictures": many, "copies": copies, "options": options}
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
     provenance = Provenance(now(), trained_on, trained.judgement.metrics())
-    folder = write_labeller(output or load().data_dir() / "labellers", trained.recognition, provenance)
+    folder = write_labeller(labellers, trained.recognition, provenance)
     say(console, f"labeller: {folder}")
     _show(trained.judgement, load_labeller(folder), split.test.paths, report, console)
 
@@ -136,6 +137,17 @@ def _loaded(backbones: Sequence[str], weights: Sequence[str]) -> "list[Backbone]
 def _utf_8(path: Path) -> str:
     """A path as a manifest may name it: names of files may be any bytes."""
     return os.fsencode(path).decode(errors="replace")
+
+
+def _labellers(output: Path | None) -> Path:
+    """Where labellers are, once it is known that one can be written there: the work takes hours.
+
+    Raises:
+        SettingsError: none can.
+    """
+    folder = (output or load().data_dir() / "labellers").absolute()
+    try_writing(folder, "--output")
+    return folder
 
 
 def _features() -> Path:

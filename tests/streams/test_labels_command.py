@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from models.labelling.backbones import Backbone, small_network
 from models.labelling.labeller import Labeller, load_labeller
-from reco.errors import LabellingError
+from reco.errors import LabellingError, SettingsError
 from streams.commands.labels import app
 
 COLOURS = {"forest": (30, 160, 40), "lake": (20, 60, 200), "lava": (220, 40, 10)}
@@ -179,3 +179,9 @@ def test_pictures_that_are_none_are_named(
     (scenes / "lake" / "3.png").write_bytes(b"no picture")
     with pytest.raises(LabellingError, match=r"lake/3\.png: not-an-image"):
         labels("train", scenes, "--backbone", backbone)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that even root cannot write")
+def test_where_no_labeller_can_be_written_none_is_trained(labels: Callable[..., Result]) -> None:
+    with pytest.raises(SettingsError, match=r"/proc/tenfold cannot be written: .*; .* or set --output"):
+        labels("train", "no picture is looked for", "--backbone", "any", "--output", "/proc/tenfold")

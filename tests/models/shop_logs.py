@@ -10,11 +10,24 @@ MINUTE = 60_000
 SALES = 24
 STAYS = 0.8
 """How often a visitor goes from a sale to the one that follows it, and not to any other."""
+SOMEWHERE = {"country": "FR", "device": "phone"}
 
 
 def shop_log(sessions: int, seed: int = 0, days: float = 4.0, *, buys: bool = True) -> EventTable:
     """So many sessions spread over some days; most buy the sale that follows their last one."""
     return table_of(sorted(_actions(sessions, seed, days, buys=buys), key=lambda one: one.ts))
+
+
+def turned_log() -> EventTable:
+    """A log in which sale 0 is only looked at alone, until all of the newest visitors go on to it."""
+    random, made = Random(0), list[Action]()
+    for visit in range(700):
+        others = random.sample(range(1, 31), 3)
+        sales = [others[0], 0] if visit >= 640 else others if visit % 2 else [0]
+        for step, sale in enumerate(sales):
+            ts = START + visit * MINUTE + step * 1000
+            made.append(_act(Click, f"{visit}.{step}", f"v{visit}", sale, ts, f"s{visit}", SOMEWHERE))
+    return table_of(made)
 
 
 def _actions(sessions: int, seed: int, days: float, *, buys: bool) -> list[Action]:

@@ -15,7 +15,7 @@ from models.event_table import EventTable
 from models.releases import load_release
 from reco.errors import EventLogError, SettingsError, TrainingError
 from reco.features import FEATURES
-from reco.parameters import HOUR, SECOND, Parameters
+from reco.parameters import HOUR, Parameters
 from streams.cli import tenfold
 from streams.commands.log_options import in_words
 from streams.commands.logs import read_parameters
@@ -25,7 +25,7 @@ from streams.promotions import live_promotion
 from streams.releases import RANKERS
 from streams.settings import Settings
 from streams.topics import TopicSet
-from tests.models.shop_logs import SALES, START, shop_log
+from tests.models.shop_logs import SALES, START, shop_log, turned_log
 from tests.reco.labelled import labels
 from tests.streams.command_line import use
 from tests.streams.imports import run_import
@@ -344,24 +344,10 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
     }
 
 
-def what_nobody_went_on_to_until_all_did(path: Path) -> Path:
-    """A log in which a star is looked at alone, and then, in the newest visits, after anything else."""
-    random = np.random.default_rng(0)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("visitor_id", "item_id", "event_type", "ts"))
-        for visit in range(700):
-            others = random.permutation(30)[:3].tolist()
-            sales = [others[0], "star"] if visit >= 640 else others if visit % 2 else ["star"]
-            for step, sale in enumerate(sales):
-                writer.writerow((f"visitor{visit}", sale, "view", START + (60 * visit + step) * SECOND))
-    return path
-
-
 def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
     command: Callable[..., Result], settings: Settings, tmp_path: Path
 ) -> None:
-    log = what_nobody_went_on_to_until_all_did(tmp_path / "log.csv")
+    log = written(tmp_path / "log.csv", turned_log())
     with pytest.raises(
         TrainingError, match=r"is not promoted: .* worse than the fixed blend .*promote \S+` mak"
     ):

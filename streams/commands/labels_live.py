@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from streams.commands.promoting import go_back, make_live
+from streams.commands.promoting import go_back, make_live, say
+from streams.settings import load
 
 
 def promote(
@@ -29,4 +30,5 @@ def rollback() -> None:
     """
     from streams.labellers import LABELLERS
 
-    go_back(LABELLERS)
+    if go_back(LABELLERS) is None and not load().labelling.labeller:
+        say("These settings name none: with them, no labelling worker starts any more.", "yellow")

@@ -30,14 +30,14 @@ def make_live(kind: Kind[P], chosen: P) -> None:
     say(f"{chosen.name} is live; before, it was {kind.name(before)}. `{kind.command} rollback` goes back.")
 
 
-def go_back(kind: Kind[P]) -> None:
-    """Go back to what was live before, and say what is left out and what is live.
+def go_back(kind: Kind[P]) -> Live[P] | None:
+    """Go back to what was live before, and say what is left out and what is live; None is no promotion.
 
     Raises:
         BrokerError: no broker runs.
         ReleaseError: nothing is promoted.
     """
-    asyncio.run(_roll_back(reachable(load()), kind))
+    return asyncio.run(_roll_back(reachable(load()), kind))
 
 
 def live_of(settings: Settings, kind: Kind[P]) -> Live[P] | None:
@@ -58,7 +58,7 @@ async def _promote(settings: Settings, kind: Kind[P], chosen: P) -> Live[P] | No
     return live
 
 
-async def _roll_back(settings: Settings, kind: Kind[P]) -> None:
+async def _roll_back(settings: Settings, kind: Kind[P]) -> Live[P] | None:
     topic = topic_set(settings.topics).releases.name
     live = await live_promotion(settings.kafka, topic, kind)
     if live is None:
@@ -70,3 +70,4 @@ async def _roll_back(settings: Settings, kind: Kind[P]) -> None:
         say(f"- {earlier.name} is left out: {error}", "yellow")
     await announce(settings.kafka, topic, kind, back.promotion)
     say(f"{kind.name(back.promotion)} is live again; before, it was {live.name}.")
+    return back.promotion

@@ -50,7 +50,9 @@ def test_promote_makes_a_labeller_live_beside_the_ranker_and_rollback_goes_back_
     assert lines[1].startswith(f"Live labeller: {second}, since 20")
 
     assert f"{first} is live again; before, it was {second}." in command("labels", "rollback").output
-    assert f"{settings_own} is live again; before, it was {first}." in command("labels", "rollback").output
+    back = command("labels", "rollback").output
+    assert f"{settings_own} is live again; before, it was {first}." in back
+    assert "These settings name none: with them, no labelling worker starts any more." in back
     nothing = command("labels", "rollback")
     assert nothing.exit_code == 1
     assert "The labeller of the settings is live; there is nothing before it" in str(nothing.exception)

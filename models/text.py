@@ -38,11 +38,18 @@ SEEDS = 2**32
 LARGEST = 1e6
 """No weight of a model that was fitted comes near; keeps sums finite."""
 
-_WORD = re.compile(r"\b\w\w+\b")
+_INDIC = "\u0900-\u0963\u0966-\u0dff"
+"""Scripts whose vowel signs are no letters to `re`, without their full stops."""
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai and Lao, Burmese, Khmer
+    "\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Japanese and Chinese
+)
+"""Scripts that put no space between words."""
+_WORD = re.compile(rf"(?:(?![{_UNSPACED}])[\w{_INDIC}]){{2,}}|(?=([{_UNSPACED}]{{2}}))")
 _AGAIN = "train the release again"
 
 
-class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="text-1"):
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag="text-2"):
     """A text model as it stands in its file; arrays are little-endian, row by row."""
 
     terms: tuple[str, ...]
@@ -80,7 +87,12 @@ class TextModel:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         tfidf = TfidfVectorizer(
-            sublinear_tf=True, ngram_range=(1, 2), min_df=MIN_TEXTS, max_features=MAX_TERMS
+            tokenizer=words_of,
+            token_pattern=None,
+            sublinear_tf=True,
+            ngram_range=(1, 2),
+            min_df=MIN_TEXTS,
+            max_features=MAX_TERMS,
         )
         try:
             weights = tfidf.fit_transform(texts)
@@ -153,9 +165,18 @@ def text_of(sale: Sale) -> str:
     return unicodedata.normalize("NFC", said)
 
 
+def words_of(text: str) -> list[str]:
+    """The words of two letters or more in a lower-case text.
+
+    Where a script puts no space between words, they are all pairs of letters that follow each other, as in
+    Lucene's CJKBigramFilter: a clause as a whole would never occur again.
+    """
+    return [word[1] or word[0] for word in _WORD.finditer(text)]
+
+
 def _terms(text: str) -> list[str]:
-    """The words of two letters or more, and the pairs of words that follow each other."""
-    words = _WORD.findall(text.lower())
+    """The words of a text, and the pairs of words that follow each other."""
+    words = words_of(text.lower())
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 

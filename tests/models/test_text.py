@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
-from models.text import LEAST_KNOWN, TextModel, text_of
+from models.text import LEAST_KNOWN, TextModel, text_of, words_of
 from reco.errors import ReleaseError
 from reco.events import Sale
 from tests.source_tree import ROOT
@@ -49,6 +49,40 @@ def pipeline() -> Pipeline:
 
 def test_a_seed_may_be_larger_than_scikit_learn_knows(model: TextModel) -> None:
     assert TextModel.fit(TEXTS, DIMENSIONS, seed=2**32 + 1).to_bytes() == model.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hotel_1, a 4* one (b)", ["hotel_1", "one"]),
+        ("समुद्र तट, होटल।", ["समुद्र", "तट", "होटल"]),
+        ("海边酒店。Spa七晚", ["海边", "边酒", "酒店", "spa", "七晚"]),
+        ("プールつきspa", ["プー", "ール", "ルつ", "つき", "spa"]),
+        ("สระ ว่าย", ["สร", "ระ", "ว่", "่า", "าย"]),
+    ],
+)
+def test_a_word_is_a_run_of_letters_or_where_no_space_parts_words_each_pair_of_them(
+    text: str, words: list[str]
+) -> None:
+    assert words_of(text.lower()) == words
+
+
+@pytest.mark.parametrize(
+    ("beach", "skiing"),
+    [
+        (("海边酒店带游泳池七晚", "海滩上的海边酒店"), ("阿尔卑斯滑雪一周", "滑雪与阿尔卑斯桑拿")),
+        (("ビーチのホテルとプール", "海辺のビーチホテル"), ("アルプスでスキー旅行", "アルプスのスキー場")),
+        (("โรงแรมริมทะเล", "ชายหาดริมทะเล"), ("เล่นสกีบนภูเขาแอลป์", "สกีแอลป์")),
+    ],
+)
+def test_texts_without_spaces_resemble_those_about_the_same(
+    beach: tuple[str, str], skiing: tuple[str, str]
+) -> None:
+    model = TextModel.fit([*beach, *skiing], 2)
+    sea, seaside, *snow = (model.vector(text) for text in (*beach, *skiing))
+    assert sea is not None
+    assert seaside is not None
+    assert sea @ seaside > max(sea @ one for one in snow if one is not None)
 
 
 @given(text=texts)

@@ -135,7 +135,8 @@ async def test_rows_found_ahead_are_remembered_through_a_second_interruption(
 async def test_what_the_broker_does_not_take_is_not_noted_as_done(settings: Settings, tmp_path: Path) -> None:
     topics = topic_set(settings.topics)
     narrow = {**topics.events.config, "max.message.bytes": "100"}
-    await create_topics(settings.kafka, [dataclasses.replace(topics.events, config=narrow)])
+    narrow_events = dataclasses.replace(topics.events, config=narrow)
+    await create_topics(settings.kafka, [narrow_events, topics.sessions])
     with pytest.raises(BrokerError, match="run the same command again"):
         await run_import(settings, write_log(tmp_path / "log.csv", 30))
     noted = msgspec.json.decode(note_file(settings).read_bytes(), type=Progress)

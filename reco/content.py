@@ -13,6 +13,7 @@ from reco.candidates import NOWHERE
 from reco.catalogue import LiveSales
 from reco.events import Sale
 from reco.kernels import (
+    BOOLS,
     FLOAT32_ROWS,
     FLOAT64S,
     INT32_ROWS,
@@ -33,6 +34,8 @@ TASTE_HALF_LIFE = 3 * DAY
 """Half-life of what a touch says about the visitor's taste, ms; tastes last longer than wishes."""
 NOTHING_SAID: Final = 0
 """Number of a currency, country or tag that is not given."""
+MAX_COMPARED = 1024
+"""Live sales with which cosines are kept, at most; those of one touched sale take 4 kB then."""
 _FIRST_ROWS = 256
 
 
@@ -66,6 +69,24 @@ class LiveContent(NamedTuple):
 
     rows: NDArray[np.int32]
     price_ranks: NDArray[np.float32]
+
+
+class SideBySide(NamedTuple):
+    """Vectors of candidates in a space, laid out to be compared with others.
+
+    Attributes:
+        axes: float32[d, n], the vector of each; NaN where it is not known.
+        cosines: float32[n_rows, n], those of the vector in each row with each of them, where they are `kept`;
+            without rows if none are, as for some of the live sales, of which the next visitor has others.
+        kept: bool[n_rows], whether they were worked out.
+    """
+
+    axes: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+
+
+SIDE_BY_SIDE: Final = columns(SideBySide, FLOAT32_ROWS, FLOAT32_ROWS, BOOLS)
 
 
 class Index(Protocol):
@@ -118,7 +139,7 @@ class Content:
         self._live: tuple[LiveSales, LiveContent] | None = None
         self._index_of = index_of
         self._indexed: dict[str, tuple[LiveSales, Indexed | None]] = {}
-        self._by_axis: dict[str, tuple[NDArray[np.int32], NDArray[np.float32]]] = {}
+        self._side_by_side: dict[str, tuple[NDArray[np.int32], SideBySide]] = {}
 
     def __contains__(self, sale_id: str) -> bool:
         """Whether anything is known about a sale."""
@@ -172,7 +193,7 @@ class Content:
         """Forget all vectors of a space; the next one may have another dimension."""
         self._vectors.pop(space, None)
         self._indexed.pop(space, None)
-        self._by_axis.pop(space, None)
+        self._side_by_side.pop(space, None)
 
     def remove(self, sale_id: str) -> None:
         """Forget a sale, with its vectors; one that is not known changes nothing."""
@@ -203,20 +224,21 @@ class Content:
             self._live = live, LiveContent(rows, _price_ranks(self.attributes, rows))
         return self._live[1]
 
-    def by_axis(self, space: str, live: LiveSales, places: NDArray[np.int32]) -> NDArray[np.float32]:
-        """float32[d, n]: the vectors of those of `live` at `places` (int32[n], distinct), side by side.
+    def side_by_side(self, space: str, live: LiveSales, places: NDArray[np.int32]) -> SideBySide:
+        """The vectors of those of `live` at `places` (int32[n], distinct).
 
-        NaN where it is not known. Those of all are kept until one, or the live sales, change.
+        Those of all are kept until one, or the live sales, change; and with them the cosines worked out.
 
         Raises:
             KeyError: the space is empty.
         """
         rows, vectors = self.live(live).rows, self._vectors[space]
         if len(places) < len(rows):
-            return by_axis(vectors, rows[places])
-        known = self._by_axis.get(space)
+            return _side_by_side(vectors, rows[places], 0)
+        known = self._side_by_side.get(space)
         if known is None or known[0] is not rows:
-            self._by_axis[space] = known = rows, by_axis(vectors, rows)
+            n_kept = len(vectors) if len(rows) <= MAX_COMPARED else 0
+            self._side_by_side[space] = known = rows, _side_by_side(vectors, rows, n_kept)
         return known[1]
 
     def indexed(self, space: str, live: LiveSales) -> Indexed | None:
@@ -240,7 +262,7 @@ class Content:
 
     def _drop_kept(self, space: str, sale_id: str) -> None:
         """Have what is kept of a space made anew if this sale, which has changed, is or should be in it."""
-        self._by_axis.pop(space, None)
+        self._side_by_side.pop(space, None)
         known = self._indexed.get(space)
         if known is not None and sale_id in known[0].position:
             del self._indexed[space]
@@ -265,6 +287,12 @@ class Content:
         for space, vectors in self._vectors.items():
             self._vectors[space] = np.pad(vectors, ((0, n_rows), (0, 0)), constant_values=math.nan)
         self._free.extend(range(2 * n_rows - 1, n_rows - 1, -1))
+
+
+def _side_by_side(vectors: NDArray[np.float32], rows: NDArray[np.int32], n_kept: int) -> SideBySide:
+    """The vectors in these rows (int32[n]), with room for the cosines of `n_kept` others."""
+    cosines = np.empty((n_kept, len(rows)), np.float32)  # takes memory only where it is written
+    return SideBySide(by_axis(vectors, rows), cosines, np.zeros(n_kept, np.bool_))
 
 
 @compiled(FLOAT32_ROWS(FLOAT32_ROWS, INT32S))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.content import Content
-from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, INT64, NOTHING, compiled
+from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, INT64, INT64S, NOTHING, compiled
 from reco.parameters import Parameters
 from reco.recommenders.attributes import Attributes
 from reco.recommenders.covisitation import CoVisitation
@@ -126,17 +126,6 @@ def split(features: tuple[str, ...]) -> Split:
     return Split(own=parts.pop(""), shared=parts)
 
 
-def compare(rows: NDArray[np.float32], jobs: NDArray[np.int32]) -> NDArray[np.float32]:
-    """float32[n_features, n_sales] from the scores float32[n_rows, n_sales] and `Plan.jobs`.
-
-    Evidence that is 0 or less for all has share 0. A rank counts the candidates with more evidence, among
-    those with any: 0 is the best. What is NaN stays NaN.
-    """
-    features = np.empty((len(jobs), rows.shape[1]), np.float32)
-    _compare(rows, jobs, features)
-    return features
-
-
 @compiled(NOTHING(FLOAT32S, FLOAT32S))
 def _share(row: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
     total = 0.0
@@ -190,14 +179,26 @@ def _rank(
         feature[places[0, rank]] = feature[places[0, rank - 1]] if tied else rank
 
 
-@compiled(NOTHING(FLOAT32_ROWS, INT32_ROWS, FLOAT32_ROWS))
-def _compare(rows: NDArray[np.float32], jobs: NDArray[np.int32], features: NDArray[np.float32]) -> None:
+@compiled(NOTHING(FLOAT32_ROWS, INT32_ROWS, INT64S, FLOAT32_ROWS))
+def compare(
+    rows: NDArray[np.float32],
+    jobs: NDArray[np.int32],
+    into: NDArray[np.int64],
+    features: NDArray[np.float32],
+) -> None:
+    """Write `features[into]`, float32[n_features, n_sales], from scores float32[n_rows, n_sales].
+
+    By `Plan.jobs`, of which `into` (int64[n_features]) says where each goes. Evidence that is 0 or less for
+    all has share 0. A rank counts the candidates with more evidence, among those with any: 0 is the best.
+    What is NaN stays NaN.
+    """
     places, counts = np.empty((2, rows.shape[1]), np.int32), np.empty((BYTES, 256), np.int32)
     for number in range(len(jobs)):
         row, form = jobs[number]
+        feature = features[into[number]]
         if form == SHARE:
-            _share(rows[row], features[number])
+            _share(rows[row], feature)
         elif form == RANK:
-            _rank(rows[row], features[number], places, counts)
+            _rank(rows[row], feature, places, counts)
         else:
-            features[number] = rows[row]
+            feature[:] = rows[row]

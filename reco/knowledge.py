@@ -10,7 +10,7 @@ from reco.candidates import Candidates, Query, candidates_in, candidates_of, que
 from reco.catalogue import LiveSales
 from reco.content import Content
 from reco.events import Action, Event, Impression
-from reco.features import compare, plan, recommenders, split
+from reco.features import Part, compare, plan, recommenders, split
 from reco.parameters import Parameters
 from reco.recommenders.protocol import Actions, FromTouches, Recommender, SaysToMany
 from reco.recommenders.similarity import nearest_to_touched
@@ -134,14 +134,14 @@ class Knowledge:
         Raises:
             KeyError: a feature is not known.
         """
+        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
         parts = split(features)
         if self._candidates is None or query.candidates is not self._candidates[1] or not parts.shared:
-            return self._describe(query, features)
-        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
+            self._describe(query, Part(features, np.arange(len(features))), described)
+            return described
         for family, part in parts.shared.items():
             described[part.places] = self._said_to_many(query, family, part.features)
-        if parts.own.features:
-            described[parts.own.places] = self._describe(query, parts.own.features)
+        self._describe(query, parts.own, described)
         return described
 
     def _said_to_many(self, query: Query, family: str, features: tuple[str, ...]) -> NDArray[np.float32]:
@@ -151,16 +151,17 @@ class Knowledge:
         if rows is None:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            rows = self._kept[key] = self._describe(query, features)
+            rows = self._kept[key] = np.empty((len(features), len(query.candidates.slots)), np.float32)
+            self._describe(query, Part(features, np.arange(len(features))), rows)
         return rows
 
-    def _describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
-        steps = plan(features)
+    def _describe(self, query: Query, part: Part, described: NDArray[np.float32]) -> None:
+        steps = plan(part.features)
         rows = np.empty((steps.n_rows, len(query.candidates.slots)), np.float32)
         for name, start in zip(steps.families, steps.starts, strict=True):
             recommender = self._recommenders[name]
             recommender.score(query, rows[start : start + len(recommender.features)])
-        return compare(rows, steps.jobs)
+        compare(rows, steps.jobs, part.places, described)
 
     def sources(
         self, query: Query, positions: NDArray[np.int32], features: tuple[str, ...]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from reco.candidates import Query
 from reco.catalogue import LiveSales
-from reco.content import SPACES, TASTE_HALF_LIFE, Content, by_axis, taste
-from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, NOTHING, compiled
+from reco.content import SIDE_BY_SIDE, SPACES, TASTE_HALF_LIFE, Content, SideBySide, taste
+from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, INT64S, NOTHING, compiled
 from reco.recommenders.protocol import Actions
 
 RECENCY = 0.8
@@ -56,7 +56,9 @@ class Similarity:
         for place, vectors in spaces:
             if vectors is not None:
                 own = rows[place * len(KINDS) : (place + 1) * len(KINDS)]
-                sales = self._content.by_axis(SPACES[place], query.candidates.live, query.candidates.places)
+                sales = self._content.side_by_side(
+                    SPACES[place], query.candidates.live, query.candidates.places
+                )
                 _score(vectors, sales, touched, query.visit_length, weights, own)
 
     def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
@@ -64,13 +66,17 @@ class Similarity:
 
         Of another sale, that is, with a cosine above 0; of equally similar ones the newest.
         """
-        sales = self._content.live(query.candidates.live).rows[query.candidates.places[positions]]
+        live, places = query.candidates.live, query.candidates.places
+        if len(places) < len(live.ids):  # nothing is kept of some of them: compare with these alone
+            places, positions = places[positions], np.arange(len(positions), dtype=np.int32)
+        own = self._content.live(live).rows[places[positions]]
         touched, found = self._content.rows_of(query.touched), {}
         for space in SPACES:
             found[space] = np.full(len(positions), -1, np.int32)
             vectors = self._content.vectors(space)
             if vectors is not None:
-                _nearest(vectors, sales, touched, found[space])
+                sales = self._content.side_by_side(space, live, places)
+                _nearest(vectors, sales, touched, own, positions, found[space])
         return found
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
@@ -92,7 +98,7 @@ def nearest(
     if indexed is None or vectors is None:
         return np.empty(0, np.int32), np.empty(0, np.float32)
     proposed = indexed.positions[np.sort(indexed.vectors.near(direction, k))]
-    cosines = _cosines(content.by_axis(space, live, proposed), direction[np.newaxis])[0]
+    cosines = _cosines(content.side_by_side(space, live, proposed).axes, direction[np.newaxis])[0]
     best = np.argsort(-cosines, kind="stable")[:k]
     return proposed[best], cosines[best]
 
@@ -106,9 +112,8 @@ def nearest_to_touched(content: Content, space: str, query: Query, k: int) -> ND
     vectors = content.vectors(space)
     if vectors is None:
         return np.empty(0, np.int32)
-    newest, direction = np.empty((MAX_VISITED, vectors.shape[1]), np.float32), np.empty_like(vectors[0])
-    found = _newest(vectors, content.rows_of(query.touched), MAX_VISITED, newest)
-    if not _centre(newest[:found], direction):
+    touched, direction = content.rows_of(query.touched), np.empty_like(vectors[0])
+    if not _centre(vectors, touched[_newest(vectors, touched, MAX_VISITED)], direction):
         return np.empty(0, np.int32)
     return nearest(content, space, query.candidates.live, direction, k)[0]
 
@@ -136,29 +141,27 @@ def _direction(total: NDArray[np.float64], weight: float, direction: NDArray[np.
     return True
 
 
-@compiled(INT64(FLOAT32_ROWS, INT32S, INT64, FLOAT32_ROWS))
-def _newest(
-    vectors: NDArray[np.float32], touched: NDArray[np.int32], most: int, found: NDArray[np.float32]
-) -> int:
-    """Write the vectors of the newest distinct touched sales, `most` at most; how many they are."""
-    seen = 0
+@compiled(INT64S(FLOAT32_ROWS, INT32S, INT64))
+def _newest(vectors: NDArray[np.float32], touched: NDArray[np.int32], most: int) -> NDArray[np.int64]:
+    """int64[n]: the touches of the newest distinct sales that have a vector, `most` at most."""
+    found, n = np.empty(min(most, len(touched)), np.int64), 0
     for touch in range(len(touched)):
-        if seen < most and _is_new(vectors, touched, touch):
-            found[seen] = vectors[touched[touch]]
-            seen += 1
-    return seen
+        if n < len(found) and _is_new(vectors, touched, touch):
+            found[n] = touch
+            n += 1
+    return found[:n]
 
 
-@compiled(BOOL(FLOAT32_ROWS, FLOAT32S))
-def _centre(newest: NDArray[np.float32], direction: NDArray[np.float32]) -> bool:
-    """Write the direction of what `_newest` found, each weighing less than the one touched after it.
+@compiled(BOOL(FLOAT32_ROWS, INT32S, FLOAT32S))
+def _centre(vectors: NDArray[np.float32], newest: NDArray[np.int32], direction: NDArray[np.float32]) -> bool:
+    """Write the direction of the sales in these rows, each weighing less than the one touched after it.
 
     False if it has none.
     """
-    total, weight, importance = np.zeros(newest.shape[1]), 0.0, 1.0
-    for vector in newest:
+    total, weight, importance = np.zeros(vectors.shape[1]), 0.0, 1.0
+    for row in newest:
         for axis in range(len(total)):
-            total[axis] += importance * vector[axis]
+            total[axis] += importance * vectors[row, axis]
         weight += importance
         importance *= RECENCY
     return _direction(total, weight, direction)
@@ -214,52 +217,66 @@ def _cosines(sales: NDArray[np.float32], directions: NDArray[np.float32]) -> NDA
     return cosines
 
 
-@compiled(NOTHING(FLOAT32_ROWS, FLOAT32_ROWS, INT32S, INT64, FLOAT64S, FLOAT32_ROWS))
+@compiled(FLOAT32_ROWS(FLOAT32_ROWS, SIDE_BY_SIDE, INT32S))
+def _compared(
+    vectors: NDArray[np.float32], sales: SideBySide, rows: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """float32[k, n_sales]: the cosines of the vectors in k rows with each sale."""
+    if len(sales.kept) == 0:
+        return _cosines(sales.axes, vectors[rows])
+    for row in rows:
+        if not sales.kept[row]:
+            sales.cosines[row] = _cosines(sales.axes, vectors[row : row + 1])[0]
+            sales.kept[row] = True
+    return sales.cosines[rows]
+
+
+@compiled(NOTHING(FLOAT32_ROWS, SIDE_BY_SIDE, INT32S, INT64, FLOAT64S, FLOAT32_ROWS))
 def _score(
     vectors: NDArray[np.float32],
-    sales: NDArray[np.float32],
+    sales: SideBySide,
     touched: NDArray[np.int32],
     visit_length: int,
     weights: NDArray[np.float64],
     rows: NDArray[np.float32],
 ) -> None:
     """Write the rows of one space, in the order of `KINDS`, where they are known."""
-    directions = np.zeros((MAX_VISITED + 2, vectors.shape[1]), np.float32)
-    seen = _newest(vectors, touched[:visit_length], MAX_VISITED, directions)
+    visited = touched[_newest(vectors, touched[:visit_length], MAX_VISITED)]
     # What was touched last is the first of these, if the newest visit has any.
-    n = seen if seen > 0 else _newest(vectors, touched, 1, directions)
-    centred = _centre(directions[:seen], directions[n])
-    profiled = _profile(vectors, touched, weights, directions[n + 1])
-    cosines = _cosines(sales, directions[: n + 2])
+    newest = visited if len(visited) > 0 else touched[_newest(vectors, touched, 1)]
+    directions = np.zeros((2, vectors.shape[1]), np.float32)
+    centred = _centre(vectors, visited, directions[0])
+    profiled = _profile(vectors, touched, weights, directions[1])
+    overall, cosines = _cosines(sales.axes, directions), _compared(vectors, sales, newest)
     if centred:
-        rows[0] = cosines[n]
-    if n > 0:
+        rows[0] = overall[0]
+    if len(newest) > 0:
         rows[1] = cosines[0]
-    if seen > 0:
+    if len(visited) > 0:
         rows[2] = cosines[0]
-        for k in range(1, seen):
+        for k in range(1, len(visited)):
             for place in range(rows.shape[1]):
                 rows[2, place] = max(rows[2, place], cosines[k, place])
     if profiled:
-        rows[3] = cosines[n + 1]
+        rows[3] = overall[1]
 
 
-@compiled(NOTHING(FLOAT32_ROWS, INT32S, INT32S, INT32S))
+@compiled(NOTHING(FLOAT32_ROWS, SIDE_BY_SIDE, INT32S, INT32S, INT32S, INT32S))
 def _nearest(
     vectors: NDArray[np.float32],
-    sales: NDArray[np.int32],
+    sales: SideBySide,
     touched: NDArray[np.int32],
+    own: NDArray[np.int32],
+    positions: NDArray[np.int32],
     touches: NDArray[np.int32],
 ) -> None:
-    """Write the touches of the sales most similar to those in the rows `sales`, where there are any."""
-    sales_by_axis = by_axis(vectors, sales)
-    best = np.zeros(len(sales), np.float32)
-    for touch in range(len(touched)):
-        if not _is_new(vectors, touched, touch):
-            continue
-        row = touched[touch]
-        cosines = _cosines(sales_by_axis, vectors[row : row + 1])[0]
-        for position in range(len(sales)):
-            if cosines[position] > best[position] and sales[position] != row:
-                best[position] = cosines[position]
-                touches[position] = touch
+    """Write the touches of the sales most similar to those at `positions`, whose rows are `own`, if any."""
+    best = np.zeros(len(positions), np.float32)
+    newest = _newest(vectors, touched, len(touched))
+    cosines = _compared(vectors, sales, touched[newest])
+    for k in range(len(newest)):
+        for number in range(len(positions)):
+            cosine = cosines[k, positions[number]]
+            if cosine > best[number] and own[number] != touched[newest[k]]:
+                best[number] = cosine
+                touches[number] = newest[k]

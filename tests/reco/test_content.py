@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.image_index import FlatIndex
 from reco.candidates import NOWHERE
-from reco.content import MAX_PRICE, Content
+from reco.content import MAX_COMPARED, MAX_PRICE, Content
 from reco.events import Sale
 from tests import facts
 from tests.reco.worlds import NOON, open_sales
@@ -279,11 +279,24 @@ def test_vectors_side_by_side_are_kept_and_are_what_is_known_after_every_kind_of
         vectors, rows = content.vectors("image"), content.rows_of(live.ids)
         if vectors is not None:
             expected = np.where(rows == NOWHERE, math.nan, vectors[rows].T)
-            found = content.by_axis("image", live, everywhere)
-            np.testing.assert_array_equal(found, expected, str(number))
-            assert content.by_axis("image", live, everywhere) is found
-            np.testing.assert_array_equal(content.by_axis("image", live, everywhere[1:3]), expected[:, 1:3])
-    assert content.by_axis("image", open_sales(["c"]), everywhere[:1]).shape == (3, 1)
+            found = content.side_by_side("image", live, everywhere)
+            np.testing.assert_array_equal(found.axes, expected, str(number))
+            assert not found.kept.any()
+            found.kept[:] = True
+            assert content.side_by_side("image", live, everywhere) is found
+            some = content.side_by_side("image", live, everywhere[1:3])
+            np.testing.assert_array_equal(some.axes, expected[:, 1:3])
+            assert not len(some.kept)
+    assert content.side_by_side("image", open_sales(["c"]), everywhere[:1]).axes.shape == (3, 1)
+
+
+def test_cosines_with_very_many_live_sales_are_not_kept() -> None:
+    content = Content()
+    content.put_vector("image", "a", VECTOR)
+    for n_live, rows in ((MAX_COMPARED, len(content.vectors("image"))), (MAX_COMPARED + 1, 0)):  # type: ignore[arg-type]
+        live = open_sales([f"sale {number}" for number in range(n_live)])
+        kept = content.side_by_side("image", live, np.arange(n_live, dtype=np.int32)).kept
+        assert len(kept) == rows
 
 
 @given(

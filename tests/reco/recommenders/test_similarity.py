@@ -102,6 +102,22 @@ def test_some_candidates_score_as_among_all(
     alone = scores(recommender, query.only(positions))
     for name, row in scores(recommender, query).items():
         assert alone[name].tobytes() == row[positions].tobytes()
+    among = np.arange(len(positions), dtype=np.int32)
+    of_some, of_all = recommender.sources(query.only(positions), among), recommender.sources(query, positions)
+    assert all(of_some[space].tolist() == of_all[space].tolist() for space in SPACES)
+
+
+@given(visitors=st.lists(sessions, max_size=3), known=vectors)
+def test_what_others_looked_at_before_changes_nothing(
+    visitors: list[Session | None], known: dict[str, Vector]
+) -> None:
+    recommender, everywhere = Similarity(content_of(known)), np.arange(len(IDS), dtype=np.int32)
+    for query in map(query_of, visitors):
+        afresh = Similarity(content_of(known))
+        for name, row in scores(afresh, query).items():
+            assert scores(recommender, query)[name].tobytes() == row.tobytes()
+        found, expected = (one.sources(query, everywhere) for one in (recommender, afresh))
+        assert all(found[space].tolist() == expected[space].tolist() for space in SPACES)
 
 
 @given(session=sessions, known=vectors)
@@ -173,7 +189,9 @@ def test_the_source_is_the_touch_of_the_most_similar_other_sale(
 def test_a_share_or_a_rank_of_what_is_unknown_is_unknown_and_what_is_unlike_has_none() -> None:
     cosines = np.array([[0.5, math.nan, -0.5, 0.25, 0.0]], np.float32)
     jobs = np.array([(0, ALONE), (0, SHARE), (0, RANK)], np.int32)
-    alone, share, rank = compare(cosines, jobs)
+    features = np.empty((3, 5), np.float32)
+    compare(cosines, jobs, np.arange(3), features)
+    alone, share, rank = features
     np.testing.assert_array_equal(alone, cosines[0])
     np.testing.assert_allclose(share, [2 / 3, math.nan, 0, 1 / 3, 0], rtol=1e-6)
     np.testing.assert_array_equal(rank, [0, math.nan, 2, 1, 2])

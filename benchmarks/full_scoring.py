@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
 from benchmarks.scoring_compute import BUSY, learn, seconds
@@ -29,7 +30,8 @@ from reco.knowledge import Knowledge
 from reco.labels import SaleLabels
 from reco.parameters import Parameters
 from reco.policy import Rules
-from reco.rules import rules_in_force
+from reco.reasons import explain
+from reco.rules import RulesInForce, choose, rules_in_force
 from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_session, encode
 
@@ -71,7 +73,7 @@ def main() -> None:
     candidates = knowledge.candidates(catalogue.live(NOON))
     queries = [knowledge.query(decode_session(one), candidates, NOON) for one in raw]
     parameters = {name: getattr(given, name) for name in PARAMETERS} | {"features": len(mix.features)}
-    figures += profile(knowledge, mix, queries, given.rounds)
+    figures += profile(knowledge, mix, queries, in_force, given.rounds)
     publish(Report("full_scoring", machine(), parameters, tuple(figures)), given.json)
 
 
@@ -101,9 +103,19 @@ def trained(
     return mix
 
 
-def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: int) -> list[Figure]:
-    """Microseconds per list of each part: each family of features, all features, forest, reasons."""
+def profile(
+    knowledge: Knowledge, mix: MetaModel, queries: list[Query], in_force: RulesInForce, rounds: int
+) -> list[Figure]:
+    """Microseconds per list of each part: features of each family and of all, forest, rules, reasons.
+
+    Each is repeated by itself, with all that it needs in the processor's caches; so a list takes longer than
+    its parts.
+    """
     rows = [knowledge.describe(query, mix.features) for query in queries]
+    scores = [mix.score(one) for one in rows]
+    listed = [chosen(one, query, in_force) for one, query in zip(scores, queries, strict=True)]
+    of_ten = [np.ascontiguousarray(one[:, ten]) for one, ten in zip(rows, listed, strict=True)]
+    worth = [mix.contributions(one) for one in of_ten]
     parts: dict[str, Callable[[int], object]] = {
         f"part: features of {family.name}": partial(
             _described, knowledge, queries, features_of_family(family.name)
@@ -113,9 +125,21 @@ def profile(knowledge: Knowledge, mix: MetaModel, queries: list[Query], rounds: 
     parts |= {
         "part: all features": lambda n: knowledge.describe(queries[n], mix.features),
         "part: probabilities": lambda n: mix.score(rows[n]),
-        "part: contributions of ten": lambda n: mix.contributions(np.ascontiguousarray(rows[n][:, :10])),
+        "part: the ten by the rules": lambda n: chosen(scores[n], queries[n], in_force),
+        "part: contributions of ten": lambda n: mix.contributions(of_ten[n]),
+        "part: reasons from contributions": lambda n: explain(worth[n], mix.features, {}),
+        "part: all features, and sources of ten": lambda n: (
+            knowledge.describe(queries[n], mix.features),
+            knowledge.sources(queries[n], listed[n], mix.features),
+        ),
     }
     return [Figure(name, "us/list", microseconds(part, len(queries), rounds)) for name, part in parts.items()]
+
+
+def chosen(scores: NDArray[np.float32], query: Query, in_force: RulesInForce) -> NDArray[np.int32]:
+    """int32[10]: the positions of the sales that are listed."""
+    ten = choose(scores, query.candidates.places, query.touches, in_force, "benchmark")
+    return np.array([one.position for one in ten], np.int32)
 
 
 def _described(knowledge: Knowledge, queries: list[Query], own: tuple[str, ...], n: int) -> object:

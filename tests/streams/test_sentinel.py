@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Queue
 
 import aiohttp
@@ -79,9 +80,8 @@ def test_time_in_which_the_watchdog_itself_was_paused_does_not_count() -> None:
 async def test_work_that_waits_for_too_long_ends_the_process(world: World, has_partitions: bool) -> None:  # noqa: FBT001
     await world.send(*clicks(4, 20))
     ended = threading.Event()
-    start_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions)
-
-    assert await asyncio.to_thread(ended.wait, 30)
+    with started_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions):
+        assert await asyncio.to_thread(ended.wait, 30)
 
 
 @pytest.mark.broker
@@ -103,9 +103,8 @@ async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_
     await world.send(*clicks(4, 20))
     await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 4)
     group = world.settings.group("sessions")
-    start_sentinel(world.settings, world.topics, ended.set, has_partitions=False, group=group)
-
-    assert not await asyncio.to_thread(ended.wait, 6)
+    with started_sentinel(world.settings, world.topics, ended.set, has_partitions=False, group=group):
+        assert not await asyncio.to_thread(ended.wait, 6)
 
 
 def test_a_watchdog_that_fails_ends_the_process(settings: Settings) -> None:
@@ -150,19 +149,18 @@ def test_it_has_ended_once_it_was_told_to_stop_also_while_no_broker_answers(sett
 @pytest.mark.broker
 async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
     await world.send(*clicks(4, 20))
-    port = start_sentinel(world.settings, world.topics, lambda: None)
-
-    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
-        lag = -1
-        while lag != 20:
-            try:
-                async with http.get(f"http://127.0.0.1:{port}/health") as answer:
-                    body = await answer.json()
-                    lag = body["works"]["work"]["lag"]
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-        async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
-            metrics = await answer.text()
+    with started_sentinel(world.settings, world.topics, lambda: None) as port:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+            lag = -1
+            while lag != 20:
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}/health") as answer:
+                        body = await answer.json()
+                        lag = body["works"]["work"]["lag"]
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.05)
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                metrics = await answer.text()
 
     assert body["broker_seconds_ago"] is not None
     assert (answer.status, body["status"], body["counts"]) == (200, "ok", {"lists": 7})
@@ -170,15 +168,16 @@ async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
     assert 'tenfold_lag{work="work"} 20' in metrics
 
 
-def start_sentinel(
+@contextmanager
+def started_sentinel(
     settings: Settings,
     topics: TopicSet,
     end: Callable[[], None],
     *,
     has_partitions: bool = True,
     group: str = "nobody",
-) -> int:
-    """A sentinel over work on `events` that never moves; the port of its health."""
+) -> Iterator[int]:
+    """A sentinel over work on `events` that never moves, stopped with the block; the port of its health."""
     port = free_port()
     worker = replace(settings.worker, stall_seconds=2.0, health_port=port)
     reached = {(topics.events.name, n): 0 for n in range(topics.events.partitions)} if has_partitions else {}
@@ -190,5 +189,7 @@ def start_sentinel(
         if status == STALLED:
             end()
 
-    Sentinel(replace(settings, worker=worker), vitals, end=ended).start()
-    return port
+    sentinel = Sentinel(replace(settings, worker=worker), vitals, end=ended)
+    sentinel.start()
+    yield port
+    sentinel.stop()

@@ -166,7 +166,8 @@ def fit_topics(scores: NDArray[np.float32], classes: Sequence[str], options: Top
         options: how.
 
     Raises:
-        LabellingError: the scores are not such numbers, or all 0; or the options ask for no number of topics.
+        LabellingError: the scores are not such numbers, or as good as 0; or the options ask for no number of
+            topics.
     """
     _check(scores, classes, options)
     numbers = _possible(scores, options)
@@ -174,6 +175,10 @@ def fit_topics(scores: NDArray[np.float32], classes: Sequence[str], options: Top
         stable = stabilities(scores, options)
         numbers = [max(numbers, key=lambda number: (stable[number], number))]
     weights = _factorised(scores, numbers[0], options.seed)
+    if not len(weights):
+        raise LabellingError(
+            f"scores are so small, {scores.max():g} at most, that they have no topics; give probabilities"
+        )
     topics = Topics(tuple(classes), weights, tuple(range(len(weights))), len(weights))
     largest_first = np.argsort(-topics.shares(scores).sum(axis=0), kind="stable")
     return Topics(topics.classes, weights[largest_first], topics.ids, topics.issued)
@@ -270,7 +275,7 @@ def _agreement(first: NDArray[np.intp], second: NDArray[np.intp]) -> float:
         common = these @ those.T
         similarity += common / (these.sum(axis=1)[:, np.newaxis] + those.sum(axis=1) - common)
     agreed = sum(float(similarity[pair]) for pair in _paired(similarity))
-    return agreed / COMPARED_LABELS / max(similarity.shape)
+    return agreed / COMPARED_LABELS / max(1, *similarity.shape)
 
 
 def _paired(similarity: NDArray[np.float64]) -> list[tuple[int, int]]:

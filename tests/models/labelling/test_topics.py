@@ -302,6 +302,8 @@ def test_topics_without_any_topic_are_refused() -> None:
         (np.array([[1, np.nan]]), ("a", "b"), OPTIONS, "not all finite"),
         (np.array([[1, -1]]), ("a", "b"), OPTIONS, "from 0 up"),
         (np.zeros((2, 2)), ("a", "b"), OPTIONS, "all are 0"),
+        (np.full((2, 2), 1e-30), ("a", "b"), OPTIONS, "so small, 1e-30 at most, that they have no topics"),
+        (np.full((8, 6), 1e-30), tuple("abcdef"), OPTIONS, "so small, 1e-30 at most"),
         (np.ones((2, 2)), ("a", "b"), TopicOptions(numbers=()), "no number of topics"),
         (np.ones((2, 2)), ("a", "b"), TopicOptions(numbers=(0,)), "ask for 1 or more"),
         (np.ones((2, 2)), ("a", "b"), TopicOptions(samples=0), "ask for 1 or more"),

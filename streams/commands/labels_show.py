@@ -88,11 +88,15 @@ def _show(sales: "LabelledCatalogue", sale_id: str) -> None:
 
 
 def _about(sale: Sale, labels: SaleLabels) -> str:
-    """The version, when, and how many images; and whether the sale has others by now."""
+    """The version, when, and how many images; whether others are to be looked at, or more."""
     at = in_utc(labels.labelled_at)
-    images = f"{labels.images} of {len(labels.image_urls)} images"
-    others = "" if labels.image_urls == sale.image_urls else "; it has others by now"
-    return f"labelled by {labels.labeller}, {at}, {images}{others}"
+    settled, wanted = set(labels.image_urls), set(sale.image_urls)
+    said = [f"labelled by {labels.labeller}, {at}, {labels.images} of {len(settled)} images"]
+    if settled - wanted:
+        said.append("it has others by now")
+    elif left := len(wanted - settled):
+        said.append(f"{left} more to be fetched")
+    return "; ".join(said)
 
 
 def bars(console: Console, kind: str, shares: Iterable[Scored], colour: str) -> None:

@@ -94,6 +94,14 @@ async def test_a_sale_is_shown_with_labels_topics_and_live_sales_that_look_alike
     assert near == [("bari", "bari", "0.800"), ("nice", "nice", "0.600"), ("oslo", "oslo", "0.000")]
 
 
+async def test_images_of_a_sale_that_are_still_to_be_fetched_are_counted(
+    world: World, command: Command
+) -> None:
+    await labelled_world(world)
+    await world.publish(sale("rome", "late.jpg", "gone.jpg", "rome.jpg", "later.jpg"))
+    assert "UTC, 1 of 2 images; 2 more to be fetched\n" in (await command("rome")).output
+
+
 async def test_a_sale_that_is_over_is_compared_with_live_ones(world: World, command: Command) -> None:
     await labelled_world(world)
     output = (await command("past")).output

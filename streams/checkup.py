@@ -167,7 +167,7 @@ async def check_topics(settings: Settings) -> AsyncIterator[Finding]:
         for difference in wrong:
             yield Finding("fail", difference)
         if not wrong:
-            yield Finding("ok", f"{state.wanted.name}: {state.partitions} partitions, kept as it should be")
+            yield Finding("ok", f"{state.wanted.name}: {state.size}, kept as it should be")
     unequal_partitions = unequal(states, topics)
     if unequal_partitions:
         yield Finding("fail", unequal_partitions)

@@ -38,6 +38,11 @@ class TopicState:
         """Whether the broker does not have the topic."""
         return self.partitions == 0
 
+    @property
+    def size(self) -> str:
+        """The number of its partitions, in words."""
+        return f"{self.partitions} partition{'s' if self.partitions > 1 else ''}"
+
 
 async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     """The state of each of `topics`, in their order.
@@ -104,7 +109,7 @@ def _shape(state: TopicState) -> Iterator[str]:
         yield f"{wanted.name} is missing; create it with `tenfold topics --create`"
     elif state.partitions != wanted.partitions:
         yield (
-            f"{wanted.name} has {state.partitions} partitions, the settings want {wanted.partitions}; "
+            f"{wanted.name} has {state.size}, the settings want {wanted.partitions}; "
             "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
             "adding partitions would move visitors away from their sessions"
         )

@@ -152,6 +152,7 @@ def test_with_broker_and_topics_in_order_nothing_fails(
     assert lines(result, "fail") == []
     assert any(f"{settings.kafka.bootstrap_servers} answers in" in line for line in lines(result, "ok"))
     assert sum("4 partitions, kept as it should be" in line for line in lines(result, "ok")) == 6
+    assert sum("releases: 1 partition, kept as it should be" in line for line in lines(result, "ok")) == 1
 
 
 @pytest.mark.broker

@@ -1,10 +1,12 @@
-"""How sure a mean over questions is: bootstrap intervals, the same draws for all scorers, so paired.
+"""How sure a figure is: bootstrap intervals of means over questions, and Wilson's of a share.
 
-Questions of one visitor (or session, or hour) resemble each other, so whole groups of them are drawn, with
-replacement (the cluster bootstrap: Field and Welsh 2007; percentile intervals: Efron 1979).
+Of the bootstrap, the draws are the same for all scorers, so paired. Questions of one visitor (or session,
+or hour) resemble each other, so whole groups of them are drawn, with replacement (the cluster bootstrap:
+Field and Welsh 2007; percentile intervals: Efron 1979).
 """
 
-from math import nan
+from math import nan, sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +23,23 @@ CELLS_AT_ONCE = 4_000_000
 
 
 class Estimate(Struct, frozen=True):
-    """A figure with the ends of its 95 % bootstrap interval; NaN where that is not known."""
+    """A figure with the ends of its 95 % interval; NaN where that is not known."""
 
     mean: float
     low: float
     high: float
+
+
+def proportion(hits: int, cases: int) -> Estimate:
+    """The share of `hits` among independent `cases`, at least one, with its score interval.
+
+    The interval is that of Wilson (Probable inference, the law of succession, and statistical inference, JASA
+    1927). It stays an interval where all cases are alike, of which every bootstrap draw would be the same.
+    """
+    share, z = hits / cases, NormalDist().inv_cdf((1 + COVERAGE) / 2)
+    middle = (share + z**2 / (2 * cases)) / (1 + z**2 / cases)
+    half = z * sqrt(share * (1 - share) / cases + (z / (2 * cases)) ** 2) / (1 + z**2 / cases)
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 class Units(NamedTuple):

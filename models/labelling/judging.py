@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.intervals import Estimate, by_cluster, resample
-from reco.metrics import SURE, expected_calibration_error, hit_rate
+from models.evaluation.intervals import Estimate, proportion
+from reco.metrics import SURE, expected_calibration_error
 
 TOP = 5
 """The second figure of ImageNet and Places: the right label is among the five most probable."""
@@ -34,7 +34,7 @@ class Judgement:
         classes: the labels.
         scores: float32[n, n_classes], probabilities.
         labels: int32[n], the right ones.
-        top_1: share of pictures whose most probable label is right, with its 95 % bootstrap interval.
+        top_1: share of pictures whose most probable label is right, with its 95 % score interval.
         top_5: share of pictures whose right label is among the `TOP` most probable ones.
     """
 
@@ -124,18 +124,11 @@ class Judgement:
         }
 
 
-def judge(
-    scores: NDArray[np.float32], labels: NDArray[np.int32], classes: Sequence[str], seed: int = 0
-) -> Judgement:
-    """Judge probabilities, float32[n, n_classes], of pictures whose right labels are int32[n].
-
-    Raises:
-        ValueError: there is no picture.
-    """
+def judge(scores: NDArray[np.float32], labels: NDArray[np.int32], classes: Sequence[str]) -> Judgement:
+    """Judge probabilities, float32[n, n_classes], of at least one picture; the right labels are int32[n]."""
     found = ranks(scores, labels)
-    columns = np.stack([hit_rate(found, 1), hit_rate(found, TOP)])
-    drawn = resample(columns, by_cluster(np.arange(len(labels))), seed=seed)
-    return Judgement(tuple(classes), scores, labels, drawn.estimate(0), drawn.estimate(1))
+    top_1, top_5 = (proportion(int(np.count_nonzero(found <= k)), len(labels)) for k in (1, TOP))
+    return Judgement(tuple(classes), scores, labels, top_1, top_5)
 
 
 def ranks(scores: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluation import plots
-from models.evaluation.intervals import RESAMPLES, Estimate
+from models.evaluation.intervals import Estimate
 from models.evaluation.results import Calibration
 from models.labelling.judging import TOP, Judgement
 from models.labelling.thumbnails import data_url, small_jpeg
@@ -161,7 +161,7 @@ def _all_classes(judgement: Judgement) -> str:
 def _how(judgement: Judgement, facts: Mapping[str, str], command: str) -> str:
     measured = {
         "pictures": f"{len(judgement.labels):,}",
-        "intervals": f"95 %, bootstrap: {RESAMPLES:,} draws of pictures",
+        "intervals": "95 %, score intervals (Wilson 1927)",
     }
     table = _table((), (measured | dict(facts)).items())
     return f"<h2>How it was measured</h2>\n{table}\n<h2>Do it again</h2>\n<pre>{escape(command)}</pre>"

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: by hand, against a plain loop, and what draws of whole groups must give."""
+"""Intervals: by hand, against a plain loop, and what draws of whole groups must give."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.evaluation import intervals
-from models.evaluation.intervals import Units, by_cluster, by_window, resample
+from models.evaluation.intervals import Units, by_cluster, by_window, proportion, resample
 
 
 def test_clusters_give_the_plain_mean_and_windows_the_mean_of_their_means() -> None:
@@ -116,3 +116,21 @@ def test_of_one_group_the_mean_is_known_and_no_interval() -> None:
 def test_no_questions_have_no_mean() -> None:
     with pytest.raises(ValueError, match="nothing was asked"):
         resample(np.zeros((2, 0)), by_cluster(np.zeros(0, np.int64)))
+
+
+@pytest.mark.parametrize(
+    ("hits", "cases", "low", "high"),
+    [
+        (8, 8, 0.6756, 1),
+        (0, 10, 0, 0.2775),
+        (1, 1, 0.2065, 1),
+        (81, 263, 0.2553, 0.3662),  # Newcombe (Statistics in Medicine 17, 1998), table I, as the next two
+        (15, 148, 0.0624, 0.1605),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_of_a_share_is_the_score_interval(
+    hits: int, cases: int, low: float, high: float
+) -> None:
+    one = proportion(hits, cases)
+    assert (one.mean, one.low, one.high) == pytest.approx((hits / cases, low, high), abs=5e-5)

@@ -35,6 +35,12 @@ def test_the_most_probable_label_counts_and_the_five_most_probable_ones() -> Non
     assert FOUND.top_1.low < FOUND.top_1.mean < FOUND.top_1.high
 
 
+def test_a_labeller_that_was_right_about_a_few_pictures_is_not_sure_to_be_right_about_all() -> None:
+    faultless = judged(*[("a", {"a": 0.9, "b": 0.1})] * 8)
+    assert (faultless.top_1.mean, faultless.top_1.high) == (1, 1)
+    assert faultless.top_1.low == pytest.approx(0.676, abs=5e-4)
+
+
 def test_a_label_that_shares_its_probability_is_not_ahead() -> None:
     said = scores({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.3, "c": 0.2})
     assert ranks(said, np.array([0, 0], np.int32)).tolist() == [2, 1]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import in_words, machine
+from benchmarks.machine import in_words, machine, run_main
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.evaluation.scorers import singles
 from models.event_table import table_of
@@ -260,4 +260,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

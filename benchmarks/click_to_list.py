@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.installation import clicks, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
 from reco.events import Click
 from streams.codecs import decode_list, encode
 from streams.settings import Settings
@@ -124,4 +124,4 @@ async def _until_noted(sent: dict[tuple[int, int], float], place: tuple[int, int
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -43,7 +43,7 @@ from benchmarks.agency_offline import (
     read,
     session_of,
 )
-from benchmarks.machine import in_words, machine
+from benchmarks.machine import in_words, machine, run_main
 from models.evaluation.intervals import by_cluster, resample
 from models.event_table import table_of
 from models.meta_model import MetaModel
@@ -248,4 +248,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.installation import click, cpu_seconds, installation, producing, reading, resident_mb, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
 from streams import clients
 from streams.codecs import decode_list, decode_session, encode
 from streams.settings import Settings
@@ -96,4 +96,4 @@ async def relay(settings: Settings, records: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

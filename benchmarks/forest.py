@@ -11,7 +11,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
 from models.forest import Forest
 
 TRAINED_ON = 20_000
@@ -103,4 +103,4 @@ def figure(name: str, score: Callable[[int], object], lists: int, rounds: int) -
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
 from benchmarks.scoring_compute import BUSY, learn, seconds
 from benchmarks.shop import NOON, SEED, Shop
 from models.blend import Blend
@@ -164,4 +164,4 @@ def microseconds(part: Callable[[int], object], n: int, rounds: int) -> tuple[fl
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

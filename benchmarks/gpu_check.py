@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import networks
-from benchmarks.machine import Report, table
+from benchmarks.machine import Report, run_main, table
 from models.labelling.networks import RANDOM
 from reco.labels import SaleLabels
 
@@ -180,4 +180,4 @@ def told(console: Console, on_card: Run, without: Run, load: Load) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -15,6 +15,7 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from benchmarks import networks
+from benchmarks.machine import run_main
 from demo.postcards import KINDS, draw
 from demo.postcards.album import QUALITY
 from models.labelling.backbones import Backbone
@@ -107,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

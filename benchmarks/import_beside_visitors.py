@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.click_to_list import percentile
 from benchmarks.installation import click, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
 from reco.parameters import DAY
 from streams.clock import now
 from streams.codecs import decode_list, encode
@@ -111,4 +111,4 @@ async def wait_for_list(
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

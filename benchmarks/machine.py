@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from statistics import median
 import msgspec
 
 from models.evaluation.commit import commit
+from reco.errors import TenfoldError
 
 PACKAGES = ("numpy", "numba", "msgspec", "lightgbm", "tensorflow", "faust-streaming", "aiokafka")
 """Packages whose versions speed depends on."""
@@ -101,6 +103,16 @@ def to_write(text: str) -> Path:
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that is there")
     return path
+
+
+def run_main(main: Callable[[], int | None]) -> None:
+    """Run a benchmark to its exit status; an error that is raised on purpose is one message, and status 1."""
+    try:
+        sys.exit(main())
+    except TenfoldError as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError as error:  # the process has said why
+        sys.exit(error.returncode)
 
 
 def publish(report: Report, file: Path | None) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.full_scoring import features_of_family, microseconds
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
 from benchmarks.shop import NOON, VISIT_LENGTHS, Shop
 from models.event_table import EventTable, table_of
 from models.walk import NOTHING_BOUGHT, after_each, questions
@@ -75,4 +75,4 @@ def peak() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

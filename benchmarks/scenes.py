@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import networks
-from benchmarks.machine import in_words, machine
+from benchmarks.machine import in_words, machine, run_main
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.image_index import FlatIndex
 from models.labelling.feature_cache import Looks
@@ -151,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -8,7 +8,7 @@ The baseline is the least that anyone could do with the same bytes: the ten sale
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
 from benchmarks.shop import NOON, Shop
 from models.blend import Blend
 from reco.catalogue import Catalogue
@@ -118,4 +118,4 @@ def baseline(raw: list[bytes], history: Sequence[Event], catalogue: Catalogue) -
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
 from benchmarks.shop import Shop
 from reco.events import Action, Erasure, Impression
 from reco.sessions import MAX_RECENT, Session, fold
@@ -68,4 +68,4 @@ def baseline(records: Sequence[Record]) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -10,7 +10,7 @@ import asyncio
 import time
 
 from benchmarks.installation import click, installation, producing, resident_mb, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
 from reco.parameters import DAY
 from streams import clients
 from streams.clock import now
@@ -67,4 +67,4 @@ async def read_history(settings: Settings, events: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

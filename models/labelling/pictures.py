@@ -5,7 +5,6 @@ an `ImageRefusedError`, never as anything else.
 """
 
 import io
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from reco.errors import ImageRefusedError
 
@@ -29,8 +28,12 @@ SCANNED = frozenset(("JPEG", "MPO"))
 MAX_SCANS = 100
 """Most passes over a progressive JPEG, each of which takes as long as all of another JPEG; ten are usual."""
 MAX_READS = 4_000
-"""Most reads of what stands before the pixels: four for a segment of a JPEG, three for a chunk of a PNG, two
-for a block of a GIF. 20 MB of the longest segments take 1,300; a million short ones would take minutes."""
+"""Most reads of what stands before the pixels, and behind them: four for a segment of a JPEG, three for a
+chunk of a PNG, two for a block of a GIF. 20 MB of the longest segments take 1,300; a million short ones would
+take minutes."""
+MAX_READS_OF_PIXELS = 250_000
+"""Most reads of the pixels, up to four for a chunk of a PNG: a quarter of a second. 20 MB in chunks of half a
+kB, a sixteenth of what is usual, take 160,000."""
 
 MAX_VIEWS = 2
 """Most views of a picture."""
@@ -50,6 +53,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Of broken Exif, Pillow warns tag by tag, without the name of the picture.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 # Pillow only warns of a picture between its own limit and twice that. Said once for the process, since
 # changing the filters around each decoding would race between threads.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -70,15 +75,21 @@ class Sight(NamedTuple):
 
 
 class _File(io.BytesIO):
-    """The bytes of an image file, of which no more than a few parts are read before the pixels."""
+    """The bytes of an image file, of which no more than a few parts are read beside the pixels."""
 
-    left: float = MAX_READS
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.allow(MAX_READS, "before its pixels")
+
+    def allow(self, reads: int, what: str) -> None:
+        """Allow so many reads from now on, of what stands there."""
+        self._left, self._refused = reads, f"more than {reads:,} reads {what}"
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as of any file, as long as there are reads left."""
-        self.left -= 1
-        if self.left < 0:
-            raise ImageRefusedError("too-many-parts", f"more than {MAX_READS:,} reads before its pixels")
+        self._left -= 1
+        if self._left < 0:
+            raise ImageRefusedError("too-many-parts", self._refused)
         return super().read(size)
 
 
@@ -169,7 +180,7 @@ def _refusals(data: bytes) -> Iterator[None]:
 def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
     file = _File(data)
     with Image.open(file, formats=FORMATS) as image:
-        file.left = math.inf  # pixels may come in any number of parts
+        _limit_parts(image, file)
         _check_size(image, max_pixels)
         _check_scans(image, data)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8, averaged well, for a fraction of the work: decoding is
@@ -178,6 +189,18 @@ def _whole(data: bytes, size: tuple[int, int], max_pixels: int) -> Image.Image:
             image.draft("RGB", (max(size), max(size)))
             image.load()
             return _upright(_rgb(image, max(size)), image)
+
+
+def _limit_parts(image: ImageFile.ImageFile, file: _File) -> None:
+    """Allow more reads of the pixels, and as few of what stands behind them as before them."""
+    file.allow(MAX_READS_OF_PIXELS, "of its pixels")
+    load_end = image.load_end
+
+    def limited() -> None:
+        file.allow(MAX_READS, "behind its pixels")
+        load_end()
+
+    image.load_end = limited  # type: ignore[method-assign]
 
 
 def is_large(image: Image.Image) -> bool:

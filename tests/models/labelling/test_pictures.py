@@ -1,8 +1,10 @@
 """Pictures: every accepted format comes out as the same upright RGB pixels, everything else is refused."""
 
 import io
+import runpy
 import struct
 import tracemalloc
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from models.labelling import pictures
 from models.labelling.pictures import (
     LARGE_PIXELS,
     MAX_READS,
+    MAX_READS_OF_PIXELS,
     MAX_SCANS,
     Sight,
     decode,
@@ -112,6 +116,14 @@ def test_a_picture_is_turned_upright_as_its_exif_says(kind: str, orientation: in
 def test_broken_exif_is_no_reason_to_refuse() -> None:
     data = encoded(corners(), "JPEG", quality=95, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
     assert quarters(decode(data, (64, 64))) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_of_broken_exif_no_warnings_fill_the_log() -> None:
+    data = encoded(corners(), "JPEG", quality=95, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert runpy.run_path(pictures.__file__)["decode"](data, (64, 64)).shape == (64, 64, 3)
+    assert told == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 100), (100, 400), (101, 100)])
@@ -292,6 +304,19 @@ def test_pixels_may_come_in_many_parts() -> None:
     place = data.index(b"IDAT") - 4
     many = MAX_READS * chunk(b"IDAT")
     assert quarters(decode(data[:place] + many + data[place:], (64, 64))) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize(
+    ("part", "most"), [(b"IDAT", MAX_READS_OF_PIXELS // 2), (b"prVt", MAX_READS), (b"tEXt", MAX_READS)]
+)
+def test_a_picture_of_more_parts_than_anyone_writes_is_refused_wherever_they_stand(
+    part: bytes, most: int
+) -> None:
+    data = encoded(corners(), "PNG")
+    place = data.index(b"IEND") - 4
+    few, many = (data[:place] + number * chunk(part) + data[place:] for number in (100, most))
+    assert decode(few, (32, 32)).shape == (32, 32, 3)
+    assert refusal(many) == "too-many-parts"
 
 
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")

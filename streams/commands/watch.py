@@ -1,7 +1,9 @@
 """`tenfold watch`: the lists as a CMS sees them, refreshed while one looks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,13 +19,15 @@ from reco.lists import DEFAULT_VISITOR, TopTen
 from streams.codecs import decode_list, decode_sale, encode
 from streams.embedded import reachable
 from streams.list_view import gives_reasons, table_of
-from streams.reading import newest_of, partitions_of, read_between, reader
+from streams.reading import POLL, newest_of, partitions_of, read_between, reader
 from streams.settings import Settings, load
 from streams.terminal import plain_text
 from streams.topics import topic_set
 
 WIDTH, WIDTH_WITH_REASONS = 80, 120
 """Columns of a list on the terminal, at most."""
+SILENCE = 5.0
+"""Time without an answer after which a broker is taken to be gone, s; it answers twice in a second."""
 
 
 def watch(
@@ -35,17 +39,23 @@ def watch(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lists.")] = None,
 ) -> None:
     """Show the lists that a CMS sees, as they are refreshed."""
+    # What the client logs of a broker that is gone, again and again, is said once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     settings = reachable(load())
     with suppress(KeyboardInterrupt):
         asyncio.run(_watch(settings, visitor, json=json, count=count))
 
 
 async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: int | None) -> None:
-    console, name = Console(), visitor or "new visitors"
+    console, aside, name = Console(), Console(stderr=True), visitor or "new visitors"
     titles: dict[str, str] = {}
     shown = 0
-    async with aclosing(lists(settings, visitor, titles)) as newest:
-        with Console(stderr=True).status(plain_text(f"Waiting for a list of {name}")) as waiting:
+
+    def tell(what: str) -> None:
+        aside.print(plain_text(what), soft_wrap=True)
+
+    async with aclosing(lists(settings, visitor, titles, tell)) as newest:
+        with aside.status(plain_text(f"Waiting for a list of {name}")) as waiting:
             async for one in newest:
                 waiting.stop()
                 if json:
@@ -57,10 +67,16 @@ async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: 
                     return
 
 
-async def lists(settings: Settings, visitor: str | None, titles: dict[str, str]) -> AsyncGenerator[TopTen]:
+async def lists(
+    settings: Settings,
+    visitor: str | None,
+    titles: dict[str, str],
+    tell: Callable[[str], None] = lambda _: None,
+) -> AsyncGenerator[TopTen]:
     """The newest list of `visitor` (of the unknown visitor if None), then each list as it is refreshed.
 
-    `titles` is kept as the sales on the topic have them, by sale.
+    `titles` is kept as the sales on the topic have them, by sale; `tell` is told when the broker is gone, and
+    when it is back.
 
     Raises:
         BrokerError: the broker cannot be reached, or has no such topics.
@@ -80,13 +96,34 @@ async def lists(settings: Settings, visitor: str | None, titles: dict[str, str])
         consumer.assign([*sales, *recommendations])
         for partition, offset in {**sales_read, **lists_read}.items():
             consumer.seek(partition, offset)
-        async for one in _refreshed(consumer, topics.sales.name, titles):
+        records = _following(consumer, settings.kafka.bootstrap_servers, tell)
+        async for one in _refreshed(records, topics.sales.name, titles):
             if visitor is None or one.visitor_id == visitor:
                 yield one
 
 
-async def _refreshed(consumer: AIOKafkaConsumer, sales: str, titles: dict[str, str]) -> AsyncIterator[TopTen]:
-    async for record in consumer:
+async def _following(
+    consumer: AIOKafkaConsumer, servers: str, tell: Callable[[str], None]
+) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """What comes, for ever; the client goes on trying while no broker answers."""
+    answered, at, gone = 0, time.monotonic(), False
+    while True:
+        fetched = await consumer.getmany(timeout_ms=POLL)
+        oldest = min(consumer.last_poll_timestamp(one) or 0 for one in consumer.assignment())
+        if fetched or oldest != answered:
+            answered, at = oldest, time.monotonic()
+        if gone != (gone := time.monotonic() - at > SILENCE):
+            lost = f"No broker at {servers} answers. Lists come again once one does; Ctrl-C ends it."
+            tell(lost if gone else "A broker answers again.")
+        for records in fetched.values():
+            for record in records:
+                yield record
+
+
+async def _refreshed(
+    records: AsyncIterator[ConsumerRecord[bytes, bytes]], sales: str, titles: dict[str, str]
+) -> AsyncIterator[TopTen]:
+    async for record in records:
         if record.topic == sales:
             _learn(record, titles)
         elif (one := _list_of(record)) is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 from contextlib import aclosing
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.broker import Broker
 from reco.events import Sale
 from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen
 from streams.codecs import encode
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.broker
 
 NOTHING = Provenance(0, 0, 0, (), "r")
 AT = 1_800_000_000_000
+GOES_ON = "Lists come again once one does; Ctrl-C ends it."
 
 
 async def emit(world: World, visitor: str, name: str, *sale_ids: str) -> TopTen:
@@ -70,6 +73,26 @@ async def test_without_a_visitor_it_begins_with_the_default_list_and_shows_all(
         assert (await anext(seen)).list_id == "of ann"
         await emit(world, "bob", "of bob")
         assert (await anext(seen)).list_id == "of bob"
+
+
+async def test_a_broker_that_is_gone_is_said_once_and_lists_come_again_once_it_is_back(
+    world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.commands.watch.SILENCE", 1.0)
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with aclosing(lists(world.settings, "ann", {}, told.put_nowait)) as seen, asyncio.timeout(30):
+        first = asyncio.create_task(anext(seen))
+        await emit(world, "ann", "before")
+        assert (await first).list_id == "before"
+        again = asyncio.create_task(anext(seen))
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            assert await told.get() == f"No broker at {broker.bootstrap_servers} answers. " + GOES_ON
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        assert await told.get() == "A broker answers again."
+        await emit(world, "ann", "after")
+        assert (await again).list_id == "after"
 
 
 async def test_titles_follow_the_sales_topic(world: World) -> None:

@@ -7,6 +7,7 @@ else wants the processor, for nobody waits for it.
 
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -55,10 +56,14 @@ class Task(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True):
-    """A line that the process prints: how much of the training is done, 0 to 1, and at last the labeller."""
+    """A line that the process prints: how much of the training is done, 0 to 1, and at last the labeller.
+
+    With it comes what is to be known of the pictures.
+    """
 
     done: float
     labeller: str | None = None
+    remarks: Sequence[str] = ()
 
 
 def labeller_below(labellers: Path, lesson: Lesson, progress: Progress = lambda _: None) -> Path:
@@ -87,15 +92,16 @@ def _new(labellers: Path, lesson: Lesson, progress: Progress) -> Path:
     return write_labeller(labellers, recognition, Provenance(now(), lesson.source(), judgement.metrics()))
 
 
-def _say(done: float, labeller: str | None = None) -> None:
-    said = msgspec.json.encode(Said(done, labeller)).decode()
+def _say(done: float, labeller: str | None = None, remarks: Sequence[str] = ()) -> None:
+    said = msgspec.json.encode(Said(done, labeller, remarks)).decode()
     print(said, file=sys.__stdout__, flush=True)
 
 
 def _main() -> None:
     task = msgspec.json.decode(sys.stdin.read(), type=Task)
     try:
-        _say(1.0, str(labeller_below(task.labellers, task.lesson(), _say)))
+        lesson = task.lesson()
+        _say(1.0, str(labeller_below(task.labellers, lesson, _say)), lesson.remarks)
     except TenfoldError as error:
         sys.exit(str(error))
 

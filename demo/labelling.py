@@ -94,6 +94,8 @@ class Labelling:
                 for line in training.stdout:
                     said = msgspec.json.decode(line, type=Said)
                     self.trained, labeller = said.done, said.labeller
+                    for remark in said.remarks:
+                        log.warning("%s", remark)
         return labeller
 
 

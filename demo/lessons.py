@@ -23,13 +23,20 @@ from models.labelling.labeller import Recognition, check_backbones
 from models.labelling.pictures import decode
 from models.labelling.topics import TopicOptions, fit_topics
 from models.labelling.training_labels import train_labels
+from reco.errors import PicturesError
 
 FOLDS = 3
 """Members of the head: kinds of sales are easy to tell apart, and each member takes seconds."""
 
 
 class Lesson(Protocol):
-    """Pictures, and what looks at them."""
+    """Pictures, and what looks at them.
+
+    Attributes:
+        remarks: what is to be known of the pictures, once it has learned, each in a sentence.
+    """
+
+    remarks: list[str]
 
     def source(self) -> dict[str, Any]:
         """All that the labeller depends on; another source makes another one."""
@@ -71,6 +78,7 @@ class Postcards:
     def __init__(self, recipe: Recipe, backbones: Sequence[Backbone] = ()) -> None:
         self._recipe = recipe
         self._backbones = tuple(backbones)
+        self.remarks: list[str] = []
 
     def source(self) -> dict[str, Any]:
         """The recipe, the version that draws, and the networks."""
@@ -108,6 +116,7 @@ class Photographed:
         self._photographs = photographs
         self._backbones = tuple(backbones)
         self._cache = cache
+        self.remarks: list[str] = []
 
     def source(self) -> dict[str, Any]:
         """The folder, the pictures that teach, and the networks."""
@@ -125,10 +134,26 @@ class Photographed:
         }
 
     def learn(self, progress: Progress) -> tuple[Recognition, Judgement]:
-        """What recognises the kinds, and how well it does on some of what sales show."""
-        split, options = self._photographs.split(), HeadOptions(folds=FOLDS)
-        trained = train_labels(split, self._backbones, options, cache=self._cache, progress=progress)
-        return trained.recognition, trained.judgement
+        """What recognises the kinds, and how well it does on some of what sales show.
+
+        A photograph that cannot be decoded is left out, with a remark.
+
+        Raises:
+            LabellingError: it cannot be learned, or not without those that are left out.
+        """
+        photographs, options = self._photographs, HeadOptions(folds=FOLDS)
+        while True:
+            try:
+                trained = train_labels(
+                    photographs.split(), self._backbones, options, cache=self._cache, progress=progress
+                )
+            except PicturesError as error:  # the others are in the cache: nothing is done twice
+                photographs = photographs.without(error.refusals)
+                if not photographs.suffice:
+                    raise
+                self.remarks += [f"{file} is left out: {why}." for file, why in error.refusals.items()]
+            else:
+                return trained.recognition, trained.judgement
 
 
 def _looked_at(album: _Album, backbones: Sequence[Backbone]) -> NDArray[np.float32]:

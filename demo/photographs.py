@@ -5,7 +5,7 @@ No photograph that a sale shows is one that the labeller was trained on: where t
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from demo.catalogue import images_of_a_kind
 from demo.kinds import KINDS
-from models.labelling.scenes import Scenes
+from models.labelling.scenes import FEWEST, Scenes
 from models.labelling.training_labels import Split, train_and_test
 from reco.errors import LabellingError
 
@@ -59,6 +59,19 @@ class Photographs(Struct, frozen=True):
     def kinds(self) -> tuple[str, ...]:
         """The classes that sales are about, sorted."""
         return tuple(self.taught)
+
+    @property
+    def suffice(self) -> bool:
+        """Whether a labeller can learn all kinds, and be judged."""
+        return all(len(files) >= FEWEST for files in self.taught.values()) and any(self.shown.values())
+
+    def without(self, files: Collection[str]) -> "Photographs":
+        """The photographs but for these files."""
+        taught, shown = (
+            {kind: tuple(one for one in some if one not in files) for kind, some in group.items()}
+            for group in (self.taught, self.shown)
+        )
+        return Photographs(self.folder, taught, shown, self.remarks)
 
     def split(self) -> Split:
         """What the labeller learns from, and some of what is shown to judge it on."""

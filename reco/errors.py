@@ -9,9 +9,16 @@ TenfoldError
 ├── TrainingError       a history that rankers cannot be trained on
 ├── ImageRefusedError   an image that is not fetched, or cannot be decoded
 ├── LabellingError      labelled scenes, a backbone or a labeller that cannot be used
+│   └── PicturesError   some pictures of the scenes, while the others can be used
 ├── ReleaseError        a release of rankers that is not whole, or that this version cannot serve
 └── DeliveryError       the stream cannot go on without losing something: the worker must restart
 """
+
+from collections.abc import Mapping
+from itertools import islice
+
+NAMED_PICTURES = 10
+"""Most pictures that the text of an error names."""
 
 
 class TenfoldError(Exception):
@@ -84,3 +91,16 @@ class ImageRefusedError(TenfoldError):
 
 class LabellingError(TenfoldError):
     """Labelled scenes, a backbone or a labeller that cannot be used."""
+
+
+class PicturesError(LabellingError):
+    """Pictures of labelled scenes that cannot be decoded, while the others can.
+
+    Attributes:
+        refusals: why, by file.
+    """
+
+    def __init__(self, refusals: Mapping[str, str]) -> None:
+        self.refusals = refusals
+        named = "".join(f"\n  - {file}: {why}" for file, why in islice(refusals.items(), NAMED_PICTURES))
+        super().__init__(f"{len(refusals)} pictures cannot be used; repair or remove them:{named}")

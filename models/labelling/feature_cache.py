@@ -25,12 +25,10 @@ from models.labelling.augmentation import augmented
 from models.labelling.backbones import BATCH, Backbone, Progress
 from models.labelling.pictures import Sight, views_of, whole
 from models.labelling.scenes import Scenes
-from reco.errors import ImageRefusedError, LabellingError
+from reco.errors import ImageRefusedError, LabellingError, PicturesError
 
 FORMAT = 2
 """Of the cache, and of the way in which pictures are decoded and augmented: a change makes features anew."""
-NAMED_REFUSALS = 10
-"""Most pictures that an error names."""
 
 _KEY = "V32"
 
@@ -63,11 +61,11 @@ class _Wanted(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Decoded rows, uint8[n, views, h, w, 3], and what is wrong with pictures that are none."""
+    """Decoded rows, uint8[n, views, h, w, 3], and what is wrong with pictures that are none, by file."""
 
     rows: list[_Wanted]
     images: NDArray[np.uint8]
-    refused: list[str]
+    refused: dict[str, str]
 
 
 def features_of(
@@ -89,34 +87,27 @@ def features_of(
         progress: told after each batch.
 
     Raises:
-        LabellingError: some pictures cannot be used; names them. The others are in the cache.
+        LabellingError: a file cannot be read; as PicturesError, some cannot be used, but others are cached.
     """
     views, copies, seed = looks
     folder = None if cache is None else cache / f"{backbone.digest[:32]}-{FORMAT}-{views}"
     found = np.full((len(scenes.paths) * (1 + copies), backbone.dimensions), np.nan, np.float32)
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         keys = _keys(threads, scenes.paths, copies, seed)
         done = np.zeros(len(found), bool) if folder is None else _read(folder, keys, found)
         progress(float(done.mean()))
-        for batch in _decoded(
-            threads, scenes.paths, Sight(backbone.size, views), _wanted(keys, done, len(scenes.paths))
-        ):
-            refused += batch.refused
-            rows = [wanted.row for wanted in batch.rows]
+        wanted = _wanted(keys, done, len(scenes.paths))
+        for batch in _decoded(threads, scenes.paths, Sight(backbone.size, views), wanted):
+            refused |= batch.refused
+            rows = [one.row for one in batch.rows]
             found[rows], done[rows] = backbone.features(batch.images), True
             if folder is not None and rows:
-                _write(folder, [wanted.key for wanted in batch.rows], found[rows])
+                _write(folder, [one.key for one in batch.rows], found[rows])
             progress(float(done.mean()))
-    _check_refused(refused)
+    if refused:
+        raise PicturesError(refused)
     return found
-
-
-def _check_refused(refused: Sequence[str]) -> None:
-    pictures = list(dict.fromkeys(refused))
-    if pictures:
-        named = "".join(f"\n  - {picture}" for picture in pictures[:NAMED_REFUSALS])
-        raise LabellingError(f"{len(pictures)} pictures cannot be used; repair or remove them:{named}")
 
 
 def _keys(threads: ThreadPoolExecutor, paths: Sequence[Path], copies: int, seed: int) -> list[bytes]:
@@ -164,12 +155,12 @@ def _decode(paths: Sequence[Path], sight: Sight, wanted: Sequence[_Wanted]) -> _
     """Decode and augment one batch; rows of a picture that is refused are left out of it."""
     rows: list[_Wanted] = []
     images: list[NDArray[np.uint8]] = []
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     for picture, copies in groupby(wanted, key=lambda one: one.picture):
         try:
             image = whole(_bytes(paths[picture]), sight.size)
         except ImageRefusedError as error:
-            refused.append(f"{paths[picture]}: {error}")
+            refused[str(paths[picture])] = str(error)
             continue
         for one in copies:
             rows.append(one)

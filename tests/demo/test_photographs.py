@@ -65,6 +65,12 @@ def coloured(folder: Path, per_class: int) -> Path:
     return folder
 
 
+def spoiled(file: str) -> str:
+    """A file that is no picture any more."""
+    Path(file).write_bytes(b"no picture")
+    return file
+
+
 def all_of(files: dict[str, tuple[str, ...]]) -> set[str]:
     return set(chain.from_iterable(files.values()))
 
@@ -192,8 +198,11 @@ def test_a_labeller_learns_what_teaches_and_is_kept_until_that_or_the_network_ch
     backbone, other = (Backbone(small_network(3, (16, 16), seed)) for seed in (0, 1))
     folder = coloured(tmp_path / "scenes", 24)
     photographs, told = choose(folder, seed=1), list[float]()
+    unreadable = spoiled(photographs.taught["lake"][0])
     lesson = Photographed(photographs, [backbone], tmp_path / "features")
     labeller = labeller_below(tmp_path / "labellers", lesson, told.append)
+    refused = "not-an-image: the 10 bytes are none of JPEG, PNG, WEBP, GIF"
+    assert lesson.remarks == [f"{unreadable} is left out: {refused}."]
     assert told == sorted(told)
     assert told[-1] == 1
     manifest = LABELLER.read_manifest(labeller)
@@ -203,6 +212,18 @@ def test_a_labeller_learns_what_teaches_and_is_kept_until_that_or_the_network_ch
     assert kept(labeller.parent, lesson) == labeller
     assert kept(labeller.parent, Photographed(photographs, [other], tmp_path)) is None
     assert kept(labeller.parent, Photographed(choose(folder, seed=2), [backbone], tmp_path)) is None
+
+
+@pytest.mark.parametrize(("what", "left"), [("taught", 1), ("shown", 0)])
+def test_a_kind_without_photographs_that_can_be_decoded_cannot_be_learned(
+    tmp_path: Path, what: str, left: int
+) -> None:
+    photographs = choose(coloured(tmp_path / "scenes", 20), seed=1)
+    kinds = getattr(photographs, what)
+    unreadable = [spoiled(file) for kind in kinds for file in kinds[kind][left:]]
+    lesson = Photographed(photographs, [Backbone(small_network(3, (16, 16)))], tmp_path / "features")
+    with pytest.raises(LabellingError, match=f"{len(unreadable)} pictures cannot be used"):
+        lesson.learn(lambda _: None)
 
 
 async def seen_in_a_demo(
@@ -230,14 +251,16 @@ async def seen_in_a_demo(
 @pytest.mark.slow
 @pytest.mark.broker
 async def test_sales_with_photographs_are_labelled_as_their_class(
-    settings: Settings, topics: TopicSet, tmp_path: Path
+    settings: Settings, topics: TopicSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     Backbone(small_network(3, (16, 16))).save(tmp_path / "small.keras")
     photographs, network = (
         choose(coloured(tmp_path / "scenes", 24), 1),
         Network(str(tmp_path / "small.keras")),
     )
+    unreadable = spoiled(photographs.taught["lake"][0])
     seen = await seen_in_a_demo(settings, topics, photographs, network, enough=100)
+    assert f"{unreadable} is left out" in caplog.text
     assert seen.sales == 100
     assert seen.right > 80
 

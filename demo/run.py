@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from demo.image_process import ImageProcess
 from demo.kinds import KINDS, kinds_of
 from demo.labeller import Task
 from demo.labelling import Labelling
+from demo.own_folder import own_folder
 from demo.performance import ENDS, perform
 from demo.photographs import Photographs, choose
 from demo.plan import Plan
@@ -105,10 +105,13 @@ def _photographs(plan: Plan, console: Console) -> Photographs | None:
 
 @contextmanager
 def own_names(settings: Settings) -> Iterator[Settings]:
-    """Settings with topics, groups, ports and folders of this demo's own: it touches nothing else."""
+    """Settings with topics, groups, ports and folders of this demo's own: it touches nothing else.
+
+    Raises:
+        SettingsError: the data folder cannot be written.
+    """
     name = f"demo.{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    folder = settings.data_dir() / "demo" / name
-    try:
+    with own_folder(settings.data_dir() / "demo", name) as folder:
         yield replace(
             settings,
             topics=replace(settings.topics, prefix=f"{settings.topics.prefix}{name}."),
@@ -120,8 +123,6 @@ def own_names(settings: Settings) -> Iterator[Settings]:
             ),
             releases=Releases(),
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_topics(settings: Settings, own: Settings) -> None:

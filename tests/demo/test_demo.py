@@ -81,7 +81,7 @@ def test_a_demo_gives_every_visitor_right_lists_and_leaves_nothing_behind(settin
     assert figures["lists"] >= figures["clicks_answered"] > 150
     assert 0 < figures["click_to_list_ms"]["p50"] <= figures["click_to_list_ms"]["p99"]
     assert asyncio.run(topic_names(settings)) == []
-    assert list((settings.data_dir() / "demo").iterdir()) == []
+    assert not (settings.data_dir() / "demo").exists()
     assert list(settings.data_dir().rglob("*.keras")) == []
 
 
@@ -184,4 +184,4 @@ def test_an_interrupted_demo_on_a_broker_of_its_own_ends_with_a_summary_and_its_
         demo.communicate(timeout=60)
     assert demo.returncode == 0
     assert json.loads(report.read_text())["parameters"]["broker"] == "embedded"
-    assert list((own.data_dir() / "demo").iterdir()) == []
+    assert not (own.data_dir() / "demo").exists()

@@ -10,7 +10,7 @@ from itertools import count
 from logging.handlers import MemoryHandler
 
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.rule import Rule
@@ -28,6 +28,8 @@ PANELS = 3
 """Lists on a wide screen."""
 PANEL_WIDTH, EXPLAINED_WIDTH = 38, 76
 """Columns that a list needs, without reasons and with them; a narrow screen shows fewer lists."""
+NARROW = 80
+"""A screen with fewer columns shows figures in lines."""
 RATE_WINDOW = 3.0
 """Rates on the screen are means over so many seconds."""
 
@@ -42,6 +44,19 @@ FRAMES_A_LIST = 3
 
 MOST_KEPT = 1_000
 """So many log messages wait for the screen to be given back."""
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """Figures in columns; where these would be one or two, in lines, so that there is room for a list."""
+
+    each: Sequence[Text]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < NARROW:
+            yield Text("  ").join(self.each)
+        else:
+            yield Columns(self.each, padding=(0, 3))
 
 
 @dataclass(frozen=True)
@@ -144,7 +159,7 @@ def screen(
     )
 
 
-def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
+def _figures(figures: Figures, rates: tuple[float, float]) -> "_Figures":
     latency = figures.click_to_list
     values = {
         "events/s": f"{rates[0]:.0f}",
@@ -170,7 +185,7 @@ def _figures(figures: Figures, rates: tuple[float, float]) -> Columns:
         Text.assemble((f"{count:,}", "bold red" if count else "bold"), " ", (name, "dim"))
         for name, count in wrong.items()
     ]
-    return Columns([*well, *ill], padding=(0, 3))
+    return _Figures((*well, *ill))
 
 
 def _side_by_side(panels: Sequence[Panel]) -> Table:

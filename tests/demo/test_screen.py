@@ -48,6 +48,13 @@ def test_the_screen_shows_rates_latency_and_what_went_wrong(width: int) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("width", [40, 60, 79, 80])
+def test_the_figures_leave_room_for_a_list_on_a_small_screen(width: int) -> None:
+    text = printed(screen(FIGURES, (101.4, 87.6), [ShownList(right_list(), "Open 11")], TITLES), width)
+    assert len(text.rstrip().splitlines()) <= 24
+    assert "5 restarts" in " ".join(text.split())
+
+
 def test_the_screen_shows_each_list_with_titles_and_the_click_before_it() -> None:
     text = printed(screen(FIGURES, (0, 0), [ShownList(right_list(), "Open 11")], TITLES))
     assert "ann" in text

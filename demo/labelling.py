@@ -20,15 +20,17 @@ log = logging.getLogger(__name__)
 State: TypeAlias = Literal["off", "training", "failed", "at work"]
 """No images; the labeller is trained, or one that is kept verified; neither went well; a worker uses it."""
 
-LAST_WORDS = 2000
-"""So many characters of what a training that failed had to say are passed on."""
+LAST_WORDS = 4000
+"""So many characters of what a process that failed had to say are passed on."""
 
 
 class Labelling:
     """A process that trains the labeller, then a worker that uses it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, task: Task) -> None:
+    def __init__(self, settings: Settings, task: Task, *, aside: bool = False) -> None:
+        """Set it up; with `aside`, nothing is shown of what the worker logs, and in the end why it failed."""
         self._settings = settings
+        self._aside = aside
         self._task = task
         self._training: subprocess.Popen[bytes]
         self._errors: IO[bytes]
@@ -58,9 +60,11 @@ class Labelling:
         self._ending.set()
         self._training.terminate()
         self._thread.join()
-        self._errors.close()
         if self._worker is not None:
             self._worker.__exit__(None, None, None)
+            if self._aside and self.restarts:
+                log.warning("The labelling worker had to be started again; it said:\n%s", self._last_words())
+        self._errors.close()
 
     def wait(self) -> None:
         """Wait until the training has ended, and the worker was started if it went well."""
@@ -72,16 +76,19 @@ class Labelling:
         if self._ending.is_set():
             return
         if labeller:
-            self._worker = Supervisor(with_labeller(self._settings, Path(labeller)), [("labelling",)])
+            settings = with_labeller(self._settings, Path(labeller))
+            self._worker = Supervisor(settings, [("labelling",)], said=self._errors if self._aside else None)
             self._worker.__enter__()
             self.state = "at work"
         else:
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip()
             log.warning(
-                "The labeller could not be trained, sales stay without labels:\n%s", said[-LAST_WORDS:]
+                "The labeller could not be trained, sales stay without labels:\n%s", self._last_words()
             )
             self.state = "failed"
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip()[-LAST_WORDS:]
 
     def _train(self) -> str | None:
         """Follow the training to its end; the folder of the labeller, None if there is none."""

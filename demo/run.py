@@ -3,11 +3,14 @@
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -40,6 +43,8 @@ IMAGES = images_of_a_kind(len(KINDS))
 """Postcards of each kind."""
 GETTING_READY = 300.0
 """Longest time that workers may take to get ready, s; the first start on a machine compiles."""
+LAST_WORDS = 10_000
+"""So many bytes of what workers logged are said when the screen is given back."""
 
 
 def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> dict[str, Any]:
@@ -48,27 +53,39 @@ def run(settings: Settings, plan: Plan, console: Console, *, headless: bool) -> 
     Raises:
         TenfoldError: the broker or a worker does not start, or an event could not be delivered.
     """
-    photographs = _photographs(plan, console)
+    photographs, drawn = _photographs(plan, console), console.is_terminal and not headless
     with ended_once() as world:
+        said = world.enter_context(said_afterwards()) if drawn else None
         server = world.enter_context(ImageProcess(IMAGES, photographs)) if plan.images else None
         with console.status("Starting the broker"):
             own = world.enter_context(broker_for(world.enter_context(own_names(settings))))
             world.callback(remove_topics, settings, own)
             asyncio.run(clients.create_topics(own.kafka, topic_set(own.topics)))
         with console.status(f"Starting the workers ({FIRST_START})"):
-            workers = world.enter_context(Supervisor(own, WORKERS))
+            workers = world.enter_context(Supervisor(own, WORKERS, said=said))
             workers.ready(GETTING_READY)
         ranking = Ranking(own)
         backstage = Backstage(workers, ranking)
         if server is not None:
             task = Task(str(settings.data_dir()), plan.networks, photographs)
-            labelling = world.enter_context(Labelling(own, task))
+            labelling = world.enter_context(Labelling(own, task, aside=drawn))
             kinds = kinds_of(photographs.kinds) if photographs else KINDS
             backstage = Backstage(workers, ranking, server.urls(), labelling, kinds)
-        draw = told_on(console) if headless or not console.is_terminal else drawn_on(console)
-        figures = asyncio.run(perform(own, plan, backstage, draw))
+        draw = drawn_on if drawn else told_on
+        figures = asyncio.run(perform(own, plan, backstage, draw(console)))
         world.callback(console.print, summary(figures))  # before all that is still to end
     return report(figures, parameters(settings, plan) | {"kinds": [kind.name for kind in backstage.kinds]})
+
+
+@contextmanager
+def said_afterwards() -> Iterator[IO[bytes]]:
+    """A file for what workers log, whose end is said after the block; on the screen it would be lost."""
+    with TemporaryFile() as said:
+        try:
+            yield said
+        finally:
+            said.seek(max(0, said.seek(0, SEEK_END) - LAST_WORDS))
+            sys.stderr.write(said.read().decode(errors="replace"))
 
 
 @contextmanager

@@ -70,12 +70,15 @@ class Health(msgspec.Struct, frozen=True):
 class WorkerProcess:
     """One worker process and its restarts."""
 
-    def __init__(self, settings: Settings, agents: Sequence[str], port: int) -> None:
+    def __init__(
+        self, settings: Settings, agents: Sequence[str], port: int, said: IO[bytes] | None = None
+    ) -> None:
         self.agents = tuple(agents)
         self.name = "+".join(agents)
         self.port = port
         self.health_url = _health_url(settings.worker.health_host, port)
         self.restarts = 0
+        self._said = said
         self._environment = self._environment_of(settings)
         self._pause = FIRST_PAUSE
         self._start_at = 0.0
@@ -101,7 +104,12 @@ class WorkerProcess:
             self._started_at = now
             try:
                 self.process = subprocess.Popen(  # noqa: S603
-                    command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+                    command,
+                    env=self._environment,
+                    stdin=subprocess.PIPE,
+                    stdout=self._said,
+                    stderr=self._said,
+                    start_new_session=True,
                 )
             except OSError as error:  # too many processes, or too little memory, for the moment
                 self._again(f"cannot be started: {error}", now)
@@ -158,17 +166,23 @@ class Supervisor:
         settings: Settings,
         processes: Sequence[Sequence[str]],
         also: Callable[[], Settings | None] = lambda: None,
+        said: IO[bytes] | None = None,
     ) -> None:
-        """`also` is called again and again, to start what the workers need if that has ended.
+        """Set up the loop.
 
-        It returns the settings that hold from then on, None if these are the same.
+        Args:
+            settings: of the workers.
+            processes: the agents of each.
+            also: called again and again, to start what the workers need if that has ended. It returns the
+                settings that hold from then on, None if these are the same.
+            said: the file for what workers log; None for where this process logs.
         """
         self._settings = settings
         self._also = also
         first = settings.worker.health_port
         ports = range(first, first + len(processes)) if first else free_ports(len(processes))
         self.workers = [
-            WorkerProcess(settings, agents, port) for agents, port in zip(processes, ports, strict=True)
+            WorkerProcess(settings, agents, port, said) for agents, port in zip(processes, ports, strict=True)
         ]
         self._stopping = threading.Event()
         self._loop = threading.Thread(target=self._tend, name="restart-loop", daemon=True)

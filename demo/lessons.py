@@ -1,9 +1,10 @@
 """What the demo's labeller learns from: postcards, drawn for it, or photographs of a folder."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -110,13 +111,18 @@ class Postcards:
 
 
 class Photographed:
-    """Photographs of a folder, for networks that were trained elsewhere; `cache` keeps what they find."""
+    """Photographs of a folder, for networks that were trained elsewhere; `cache` keeps what they find.
+
+    Those that cannot be read, or decoded, are left out, with a remark on each.
+    """
 
     def __init__(self, photographs: Photographs, backbones: Sequence[Backbone], cache: Path) -> None:
-        self._photographs = photographs
+        files = chain(*photographs.taught.values(), *photographs.shown.values())
+        unreadable = {file: why for file in files if (why := _why_unreadable(file))}
+        self._photographs = photographs.without(unreadable)
         self._backbones = tuple(backbones)
         self._cache = cache
-        self.remarks: list[str] = []
+        self.remarks = _left_out(unreadable)
 
     def source(self) -> dict[str, Any]:
         """The folder, the pictures that teach, and the networks."""
@@ -136,8 +142,6 @@ class Photographed:
     def learn(self, progress: Progress) -> tuple[Recognition, Judgement]:
         """What recognises the kinds, and how well it does on some of what sales show.
 
-        A photograph that cannot be decoded is left out, with a remark.
-
         Raises:
             LabellingError: it cannot be learned, or not without those that are left out.
         """
@@ -151,9 +155,21 @@ class Photographed:
                 photographs = photographs.without(error.refusals)
                 if not photographs.suffice:
                     raise
-                self.remarks += [f"{file} is left out: {why}." for file, why in error.refusals.items()]
+                self.remarks += _left_out(error.refusals)
             else:
                 return trained.recognition, trained.judgement
+
+
+def _left_out(refusals: Mapping[str, str]) -> list[str]:
+    return [f"{file} is left out: {why}." for file, why in refusals.items()]
+
+
+def _why_unreadable(file: str) -> str | None:
+    try:
+        Path(file).open("rb").close()
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return None
 
 
 def _looked_at(album: _Album, backbones: Sequence[Backbone]) -> NDArray[np.float32]:

@@ -198,11 +198,15 @@ def test_a_labeller_learns_what_teaches_and_is_kept_until_that_or_the_network_ch
     backbone, other = (Backbone(small_network(3, (16, 16), seed)) for seed in (0, 1))
     folder = coloured(tmp_path / "scenes", 24)
     photographs, told = choose(folder, seed=1), list[float]()
-    unreadable = spoiled(photographs.taught["lake"][0])
+    gone, unreadable = photographs.shown["forest"][0], spoiled(photographs.taught["lake"][0])
+    Path(gone).unlink()
     lesson = Photographed(photographs, [backbone], tmp_path / "features")
     labeller = labeller_below(tmp_path / "labellers", lesson, told.append)
     refused = "not-an-image: the 10 bytes are none of JPEG, PNG, WEBP, GIF"
-    assert lesson.remarks == [f"{unreadable} is left out: {refused}."]
+    assert lesson.remarks == [
+        f"{gone} is left out: it cannot be read: No such file or directory.",
+        f"{unreadable} is left out: {refused}.",
+    ]
     assert told == sorted(told)
     assert told[-1] == 1
     manifest = LABELLER.read_manifest(labeller)

@@ -191,5 +191,7 @@ def started_sentinel(
 
     sentinel = Sentinel(replace(settings, worker=worker), vitals, end=ended)
     sentinel.start()
-    yield port
-    sentinel.stop()
+    try:
+        yield port
+    finally:
+        sentinel.stop()

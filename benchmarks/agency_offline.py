@@ -33,7 +33,7 @@ from models.meta_model import MetaModel
 from models.release_training import Plan, train_release
 from models.sale_content import content_of
 from models.training import Boosting
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Click, Sale
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
@@ -63,6 +63,10 @@ class Agency(NamedTuple):
     before: Mapping[str, list[str]]
     after: Mapping[str, set[str]]
 
+    def catalogue(self) -> Catalogue:
+        """The tours as sales that are always open."""
+        return catalogue_of(map(_sale, self.tours))
+
 
 def data(text: str) -> Path:
     """The folder of the data.
@@ -88,31 +92,24 @@ def read(folder: Path) -> Agency:
     return Agency(tours, before, after)
 
 
+def _sale(tour: Mapping[str, str]) -> Sale:
+    tags = [f"{name} {value}" for name, value in tour.items() if name not in NUMBERS and value][1:]
+    tags += [f"zeme {part}" for part in tour["zeme"].split(":")]
+    price = float(tour["avg_prumerna_cena"] or "nan")
+    return Sale(
+        tour["item_id"],
+        " ".join((tour["zeme"].replace(":", " "), tour["destinace"])) or tour["item_id"],
+        BEGIN,
+        price=None if np.isnan(price) else price,
+        currency="CZK",
+        country=tour["zeme"].partition(":")[0] or None,
+        tags=tuple(tags),
+    )
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with gzip.open(path, "rt", encoding="utf-8") as text:
         return list(csv.DictReader(text))
-
-
-def catalogue_of(tours: Sequence[Mapping[str, str]]) -> Catalogue:
-    """The tours as sales that are always open."""
-    catalogue = Catalogue(partitions=1)
-    for offset, tour in enumerate(tours):
-        tags = [f"{name} {value}" for name, value in tour.items() if name not in NUMBERS and value][1:]
-        tags += [f"zeme {part}" for part in tour["zeme"].split(":")]
-        title = " ".join((tour["zeme"].replace(":", " "), tour["destinace"])) or tour["item_id"]
-        price = float(tour["avg_prumerna_cena"] or "nan")
-        country = tour["zeme"].partition(":")[0] or None
-        sale = Sale(
-            tour["item_id"],
-            title,
-            BEGIN,
-            price=None if np.isnan(price) else price,
-            currency="CZK",
-            country=country,
-            tags=tuple(tags),
-        )
-        catalogue.apply(sale, 0, offset)
-    return catalogue
 
 
 def history_of(before: Mapping[str, list[str]]) -> list[Click]:
@@ -254,7 +251,7 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=150)
     given = parser.parse_args()
     agency = read(given.folder)
-    clicks, catalogue = history_of(agency.before), catalogue_of(agency.tours)
+    clicks, catalogue = history_of(agency.before), agency.catalogue()
     rankers = rankers_of(clicks, catalogue, Boosting(trees=given.trees))
     show(asked(agency, learned(clicks, catalogue), catalogue, rankers, attributes(given.folder)), given.trees)
 

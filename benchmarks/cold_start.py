@@ -35,7 +35,6 @@ from benchmarks.agency_offline import (
     CUT,
     SLOW,
     Agency,
-    catalogue_of,
     data,
     figures,
     history_of,
@@ -52,7 +51,7 @@ from models.targets import next_clicks
 from models.training import CONTENT, Boosting, of_kinds, train_ranker
 from models.training_set import TrainingSet
 from models.walk import NOTHING_BOUGHT, after_each, questions
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Click
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
@@ -124,9 +123,8 @@ def trained(
     clicks: Sequence[Click], catalogue: Catalogue, new: set[str], boosting: Boosting
 ) -> tuple[Knowledge, list[MetaModel]]:
     """What is known once all that was clicked is learned, and `RANKERS` of the next click on other sales."""
-    known, random = Catalogue(partitions=1), np.random.default_rng(SEED)
-    for offset, sale in enumerate(sale for sale in catalogue.sales() if sale.sale_id not in new):
-        known.apply(sale, 0, offset)
+    known = catalogue_of(sale for sale in catalogue.sales() if sale.sale_id not in new)
+    random = np.random.default_rng(SEED)
     walk = after_each(table := table_of(clicks), next_clicks(table), known)
     led = np.flatnonzero(walk.targets != NOTHING_BOUGHT)
     asked = np.isin(np.arange(len(table)), random.permutation(led)[:MOMENTS])
@@ -234,7 +232,7 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=150)
     given = parser.parse_args()
     agency, console = read(given.folder), Console(width=150)
-    catalogue, boosting = catalogue_of(agency.tours), Boosting(trees=given.trees)
+    catalogue, boosting = agency.catalogue(), Boosting(trees=given.trees)
     cases: Mapping[str, list[set[str]]] = {"New": [never_visited(agency)], "Held out": parts(agency)}
     for title, made_new in cases.items():
         asked = [list(lists_asked(agency, new)) for new in made_new]

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Action, Cart, Click, Purchase, Sale
 from reco.labels import SaleLabels, Scored
 from reco.parameters import HOUR
@@ -62,10 +62,7 @@ class Shop:
 
     def catalogue(self) -> Catalogue:
         """All sales, open for a day or more at noon, with descriptions and attributes."""
-        catalogue = Catalogue(partitions=1)
-        for offset, sale_id in enumerate(self.ids):
-            catalogue.apply(_sale(offset, sale_id), 0, offset)
-        return catalogue
+        return catalogue_of(_sale(number, sale_id) for number, sale_id in enumerate(self.ids))
 
     def labels(self) -> Iterator[SaleLabels]:
         """What was recognised in the images of each sale: those of a kind look alike."""

@@ -1,7 +1,7 @@
 """The catalogue: every sale as last published, and which of them are open at a time."""
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,3 +158,11 @@ class Catalogue:
             opens_at=opens[rows],
             closes_at=closes[rows],
         )
+
+
+def catalogue_of(facts: Iterable[SaleFact]) -> Catalogue:
+    """A catalogue to which these were published, in this order, in one partition."""
+    catalogue = Catalogue(partitions=1)
+    for offset, fact in enumerate(facts):
+        catalogue.apply(fact, 0, offset)
+    return catalogue

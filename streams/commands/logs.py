@@ -229,7 +229,7 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
     if sales.path is None:
         return None
     from models.sale_file import read_sales
-    from reco.catalogue import Catalogue
+    from reco.catalogue import catalogue_of
     from streams.codecs import decode_sale
     from streams.publishing import check
 
@@ -238,10 +238,7 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
         say(console, f"{sales.path}: a sale has no field {name} ({rows:,} rows); see --map-sale")
     if checked.wrong:
         raise EventLogError(f"{checked.wrong[0]} ({len(checked.wrong):,} rows are wrong)")
-    catalogue = Catalogue(partitions=1)
-    for offset, (key, value) in enumerate(checked.records):
-        catalogue.apply(decode_sale(key, value), 0, offset)
-    return catalogue
+    return catalogue_of(decode_sale(key, value) for key, value in checked.records)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.agency_offline import Agency, catalogue_of, read
+from benchmarks.agency_offline import Agency, read
 from benchmarks.cold_start import BASELINES, PARTS, SCORERS, Scorers, lists_asked, never_visited, parts, shown
 from models.training import Boosting
 
@@ -51,7 +51,7 @@ def test_what_is_sought_is_new_also_to_the_visitor_whose_other_visits_are_known(
 def test_content_finds_the_country_of_the_visitor_and_popularity_does_not() -> None:
     many, new = agency(200), never_visited(agency())
     asked = list(lists_asked(many, new))
-    answers = Scorers(many, catalogue_of(many.tours), new, QUICK).answers(asked)
+    answers = Scorers(many, many.catalogue(), new, QUICK).answers(asked)
     found = dict(zip(SCORERS, answers.reciprocal_ranks.mean(axis=1), strict=True))
     assert found["similarity.text_profile"] == found["attributes.same_country"] == 1
     assert found["trained: content"] > 0.9
@@ -68,7 +68,7 @@ def test_content_finds_the_country_of_the_visitor_and_popularity_does_not() -> N
 def test_real_tours_that_nobody_visited_are_found_better_by_content_than_by_popularity() -> None:
     tours = read(SLANTOUR)
     asked = list(lists_asked(tours, never_visited(tours)))
-    answers = Scorers(tours, catalogue_of(tours.tours), never_visited(tours), Boosting()).answers(asked)
+    answers = Scorers(tours, tours.catalogue(), never_visited(tours), Boosting()).answers(asked)
     found = dict(zip(SCORERS, answers.reciprocal_ranks.mean(axis=1), strict=True))
     assert len(asked) == 69
     assert found["similarity.text_profile"] > 2 * found["popularity of the tags"] > found["chance"]

@@ -5,7 +5,7 @@ import aiohttp
 from benchmarks.image_shop import Site, decoded, jpegs
 from benchmarks.labelling import SeenContent
 from models.labelling.pictures import Sight
-from reco.catalogue import Catalogue
+from reco.catalogue import catalogue_of
 from reco.events import Sale
 from reco.label_book import LabelBook
 from tests.models.image_ranker import SEA, looks
@@ -14,16 +14,9 @@ from tests.reco.worlds import NOON
 ROME = Sale("rome", "Three days in Rome", NOON)
 
 
-def sold() -> Catalogue:
-    """A catalogue of one sale that is open."""
-    catalogue = Catalogue(partitions=1)
-    catalogue.apply(ROME, partition=0, offset=0)
-    return catalogue
-
-
 def test_an_embedding_is_seen_once_the_index_holds_it_and_no_earlier() -> None:
     book = LabelBook(partitions=1)
-    content = SeenContent(book, sold())
+    content = SeenContent(book, catalogue_of([ROME]))
     content.take("rome", ROME)
     content.take_labels(["rome"])
     assert set(content.sales) == {"rome"}
@@ -38,7 +31,7 @@ def test_an_embedding_is_seen_once_the_index_holds_it_and_no_earlier() -> None:
 def test_an_embedding_that_comes_before_its_sale_is_seen_with_the_sale() -> None:
     book = LabelBook(partitions=1)
     book.apply(looks("rome", SEA), partition=0, offset=0)
-    content = SeenContent(book, sold())
+    content = SeenContent(book, catalogue_of([ROME]))
     content.take_labels(["rome"])
     assert not content.embeddings
     content.take("rome", ROME)

@@ -5,7 +5,6 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
-from reco.catalogue import Catalogue
 from reco.events import Sale
 from reco.lists import Provenance, Recommendation, TopTen, list_id
 from streams.codecs import encode
@@ -23,13 +22,6 @@ SALES = (
     Sale("to-come", "To come", NEXT_CHANGE, AT + 100_000),
     Sale("past", "Past", AT - 1000, AT - 1),
 )
-
-
-def catalogue_of(*sales: Sale) -> Catalogue:
-    catalogue = Catalogue(partitions=1)
-    for offset, sale in enumerate(sales):
-        catalogue.apply(sale, partition=0, offset=offset)
-    return catalogue
 
 
 def right_list(**changes: Any) -> TopTen:

@@ -7,16 +7,17 @@ import pytest
 from msgspec.structs import replace
 
 from demo.list_rules import broken_rules
+from reco.catalogue import catalogue_of
 from reco.events import Sale
 from reco.lists import Recommendation
 from reco.policy import Rules
-from tests.demo.lists import AT, NEXT_CHANGE, SALES, catalogue_of, right_list
+from tests.demo.lists import AT, NEXT_CHANGE, SALES, right_list
 
 RIGHT = right_list().sales
 
 
 def broken(published: tuple[Sale, ...] = SALES, /, **changes: Any) -> list[str]:
-    return list(broken_rules(right_list(**changes), catalogue_of(*published)))
+    return list(broken_rules(right_list(**changes), catalogue_of(published)))
 
 
 def test_a_right_list_breaks_no_rule() -> None:
@@ -65,7 +66,7 @@ NINE = Rules(excluded_sales=("open-00",), excluded_tags=("country:AQ",))
 def by_rules(rules: Rules, /, **changes: Any) -> list[str]:
     made_from = replace(right_list().made_from, rules=rules.digest())
     return list(
-        broken_rules(right_list(made_from=made_from, **changes), catalogue_of(*SALES[:9], SOUTHERN), rules)
+        broken_rules(right_list(made_from=made_from, **changes), catalogue_of([*SALES[:9], SOUTHERN]), rules)
     )
 
 
@@ -86,7 +87,7 @@ def test_diversity_and_caps_may_change_the_order() -> None:
 
 
 def test_a_list_names_the_rules_that_it_was_cut_by() -> None:
-    (complaint,) = broken_rules(right_list(), catalogue_of(*SALES), Rules(diversity=0.5))
+    (complaint,) = broken_rules(right_list(), catalogue_of(SALES), Rules(diversity=0.5))
     assert complaint.startswith("it was cut by the rules ''")
 
 

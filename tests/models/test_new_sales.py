@@ -12,7 +12,7 @@ from models.meta_model import MetaModel
 from models.release_training import Plan, train_release
 from models.sale_content import content_of
 from models.training import Boosting
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Click, Sale
 from reco.knowledge import Knowledge
 from reco.parameters import DAY, HOUR, MINUTE, SECOND, Parameters
@@ -61,9 +61,7 @@ def clicks(visits: int = 900) -> list[Click]:
 def trained() -> tuple[Serving, Catalogue]:
     """The mix of a release that is trained on these clicks, what is known at their end, and the sales."""
     assert len(SALES) % 2 == 0
-    history, catalogue = clicks(), Catalogue(partitions=1)
-    for offset, sale in enumerate(SALES):
-        catalogue.apply(sale, 0, offset)
+    history, catalogue = clicks(), catalogue_of(SALES)
     labels = [looks(sale.sale_id, LOOKS[number % 2]) for number, sale in enumerate(SALES)]
     boosting, plan = Boosting(trees=40, num_leaves=7, min_data_in_leaf=20, threads=1), Plan("click")
     training = train_release(

@@ -19,7 +19,7 @@ from models.targets import Target, next_clicks, next_purchases
 from models.text import FILE
 from models.training import Boosting, Fitted, calibrate
 from models.training_set import Examples, TrainingSet
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.errors import TrainingError
 from reco.events import Sale
 from reco.features import FEATURES
@@ -36,17 +36,11 @@ NOW = START + 10 * 24 * 60 * 60_000
 
 def catalogue() -> Catalogue:
     """The sales of the shop, open all the time, with a text each."""
-    sales = Catalogue(partitions=1)
-    for number in range(SALES):
-        word = ("beach", "harbour", "castle", "vineyard")[number % 4]
-        sales.apply(
-            Sale(
-                f"sale{number:02}", f"The {word}", 1, description=f"A {word} by the sea", price=100.0 + number
-            ),
-            0,
-            number,
-        )
-    return sales
+    words = enumerate(("beach", "harbour", "castle", "vineyard")[number % 4] for number in range(SALES))
+    return catalogue_of(
+        Sale(f"sale{number:02}", f"The {word}", 1, description=f"A {word} by the sea", price=100.0 + number)
+        for number, word in words
+    )
 
 
 def test_a_release_holds_a_mix_and_its_parts_and_is_served_as_it_was_trained(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.sale_content import SaleContent, content_of
 from models.text import text_of
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.content import Content
 from reco.events import Sale, Withdrawal
 from reco.label_book import LabelBook, book_of
@@ -161,9 +161,7 @@ def test_a_sale_has_its_labels_while_it_is_published_and_again_when_it_comes_bac
 
 
 def test_training_looks_at_labels_of_the_version_in_use_too() -> None:
-    catalogue = Catalogue(partitions=1)
-    for offset, sale_id in enumerate(IDS):
-        catalogue.apply(Sale(sale_id, TITLES[0], NOON), 0, offset)
+    catalogue = catalogue_of(Sale(sale_id, TITLES[0], NOON) for sale_id in IDS)
     content, _ = content_of(catalogue, 0, [labels("oslo"), labels("rome"), labels("paris", labeller="v0")])
     assert labelled(content) == {"oslo": [[1.0]], "paris": [], "rome": [[1.0]]}
     assert content_of(catalogue, 0)[0].vectors("image") is None

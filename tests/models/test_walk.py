@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.event_table import EventTable, table_of
 from models.walk import EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, questions
-from reco.catalogue import Catalogue
+from reco.catalogue import catalogue_of
 from reco.events import Purchase, Sale
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
@@ -204,11 +204,10 @@ def test_a_list_is_asked_for_at_its_own_moment_and_knows_what_was_appended_befor
 def test_with_a_catalogue_the_live_sales_are_the_candidates_and_one_that_nobody_touched_yet_is_found() -> (
     None
 ):
-    catalogue = Catalogue(partitions=1)
-    for offset, (sale_id, opens, closes) in enumerate(
-        (("a", 0, HOUR), ("b", HOUR, 2 * HOUR), ("c", 0, 2 * HOUR))
-    ):
-        catalogue.apply(Sale(sale_id, "A sale", START + opens, START + closes), 0, offset)
+    times = {"a": (0, HOUR), "b": (HOUR, 2 * HOUR), "c": (0, 2 * HOUR)}
+    catalogue = catalogue_of(
+        Sale(sale_id, "A sale", START + opens, START + closes) for sale_id, (opens, closes) in times.items()
+    )
     table = table_of(
         [did("a", MINUTE), did("b", HOUR), did("c", HOUR + MINUTE, kind=Purchase), did("a", HOUR + 2)]
     )

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from reco.candidates import candidates_of, touches_of
-from reco.catalogue import Catalogue
+from reco.catalogue import catalogue_of
 from reco.events import Purchase, Sale
 from reco.lists import LIST_LENGTH
 from reco.policy import MAX_EXPLORATION, Rules
@@ -27,9 +27,7 @@ class Shop(NamedTuple):
 
     def choice(self, rules: Rules, list_id: str = "a list") -> tuple[Chosen, ...]:
         """The list as the rules have it."""
-        catalogue = Catalogue(partitions=1)
-        for offset, sale in enumerate(self.sales):
-            catalogue.apply(sale, 0, offset)
+        catalogue = catalogue_of(self.sales)
         live = catalogue.live(NOON)
         session = session_of([act(sale_id, kind=Purchase) for sale_id in sorted(self.bought)])
         touches = touches_of(session, candidates_of(live, {}, capacity=1))

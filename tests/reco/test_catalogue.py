@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.catalogue import OPEN_END, Catalogue
+from reco.catalogue import OPEN_END, Catalogue, catalogue_of
 from reco.events import EARLIEST_TIME, Sale, SaleFact, Withdrawal
 
 START = EARLIEST_TIME
@@ -22,10 +22,7 @@ def sale(sale_id: str, opens: int = 0, closes: int | None = None, title: str = "
 
 def holding(*facts: SaleFact) -> Catalogue:
     """A catalogue to which these were published, in this order."""
-    catalogue = Catalogue(partitions=1)
-    for offset, fact in enumerate(facts):
-        catalogue.apply(fact, 0, offset)
-    return catalogue
+    return catalogue_of(facts)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Sale, Withdrawal
 from reco.label_book import LabelBook, book_of
 from reco.labels import LabelsFact, SaleLabels, Unlabelled
@@ -35,11 +35,9 @@ closings = st.dictionaries(st.sampled_from(IDS), st.none() | st.integers(NOON, N
 """When sales close, if ever, of those that are published."""
 
 
-def catalogue_of(closes: Mapping[str, int | None]) -> Catalogue:
-    catalogue = Catalogue(partitions=1)
-    for offset, (sale_id, at) in enumerate(closes.items()):
-        catalogue.apply(Sale(sale_id, sale_id, NOON - 1, closes_at=at), 0, offset)
-    return catalogue
+def closing(at: Mapping[str, int | None]) -> Catalogue:
+    """Sales, and when they close."""
+    return catalogue_of(Sale(sale_id, sale_id, NOON - 1, closes_at) for sale_id, closes_at in at.items())
 
 
 def book(history: Sequence[LabelsFact], catalogue: Catalogue | None = None) -> LabelBook:
@@ -88,7 +86,7 @@ def in_use(kept: LabelBook) -> dict[str, bytes]:
 def test_the_labels_in_use_are_a_function_of_the_newest_record_of_each_sale(
     history: list[LabelsFact], closes: dict[str, int | None]
 ) -> None:
-    catalogue = catalogue_of(closes)
+    catalogue = closing(closes)
     followed = book(history, catalogue)
     assert in_use(followed) == in_use(book_of(newest(history).values(), catalogue)) == plain(history, closes)
     assert len(followed) == sum(bool(one.embedding) for one in newest(history).values())
@@ -112,7 +110,7 @@ def relabelled(kept: LabelBook, sale_ids: Sequence[str]) -> list[tuple[str, list
 
 
 def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() -> None:
-    for catalogue in (None, catalogue_of(dict.fromkeys(IDS))):
+    for catalogue in (None, closing(dict.fromkeys(IDS))):
         assert relabelled(book([labels(one) for one in IDS], catalogue), IDS) == [
             ("v1", ["oslo", "paris", "rome"]),
             ("a newer one", ["bari", "oslo"]),
@@ -123,7 +121,7 @@ def test_a_new_labeller_comes_into_use_once_it_has_labelled_half_of_the_sales() 
 
 def test_sales_that_are_over_do_not_keep_a_new_labeller_out_of_use() -> None:
     over = {"oslo": NOON - 1, "paris": NOON}
-    catalogue = catalogue_of({"bari": None, "rome": NOON + 99} | over)
+    catalogue = closing({"bari": None, "rome": NOON + 99} | over)
     assert relabelled(book([labels(one) for one in IDS], catalogue), ["rome", "bari"]) == [
         ("a newer one", ["rome"]),
         ("a newer one", ["bari", "rome"]),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from demo.list_rules import broken_rules
 from models.blend import Blend
-from reco.catalogue import Catalogue
+from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Action, Purchase, Sale
 from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, LIST_LENGTH, TopTen, list_id
@@ -146,10 +146,10 @@ def test_any_session_that_can_be_read_gets_a_list(session: Session, catalogue: C
 
 def shop(ids: Sequence[str] = MANY) -> Catalogue:
     """A catalogue of sales that are all open, of which the first closes in an hour."""
-    catalogue = Catalogue(partitions=1)
-    for offset, sale_id in enumerate(ids):
-        catalogue.apply(Sale(sale_id, sale_id, NOON - HOUR, NOON + HOUR if offset == 0 else None), 0, offset)
-    return catalogue
+    return catalogue_of(
+        Sale(sale_id, sale_id, NOON - HOUR, None if place else NOON + HOUR)
+        for place, sale_id in enumerate(ids)
+    )
 
 
 @given(facts.sessions, catalogues())

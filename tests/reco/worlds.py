@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reco.candidates import Query
-from reco.catalogue import Catalogue, LiveSales
+from reco.catalogue import LiveSales, catalogue_of
 from reco.events import Action, Cart, Click, Event, Purchase, Sale
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
@@ -111,10 +111,7 @@ def small_knowledge(
 
 def open_sales(ids: Sequence[str] = SALES) -> LiveSales:
     """These sales, open since `OPENED`."""
-    catalogue = Catalogue(partitions=1)
-    for offset, sale_id in enumerate(ids):
-        catalogue.apply(Sale(sale_id, sale_id, OPENED), 0, offset)
-    return catalogue.live(NOON)
+    return catalogue_of(Sale(sale_id, sale_id, OPENED) for sale_id in ids).live(NOON)
 
 
 def session_of(actions: Sequence[Action]) -> Session | None:

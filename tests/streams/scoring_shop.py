@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from models.blend import Blend
-from reco.catalogue import Catalogue
+from reco.catalogue import catalogue_of
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook
 from reco.lists import TopTen
@@ -52,10 +52,8 @@ class Shop:
     def __init__(self, rules: Rules = UNRESTRICTED, clock: Callable[[], int] = now) -> None:
         self.clock = clock
         self.sent = Sent()
-        self.catalogue = Catalogue(partitions=1)
+        self.catalogue = catalogue_of(open_sales(12))
         self.book = LabelBook(1, self.catalogue)
-        for offset, sale in enumerate(open_sales(12)):
-            self.catalogue.apply(sale, 0, offset)
         self.desk = ScoringDesk(
             topic_set(Topics()).recommendations,
             cast("Outbox", self.sent),

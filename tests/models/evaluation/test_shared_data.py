@@ -55,7 +55,7 @@ def test_purchases_are_found_with_probabilities_that_hold() -> None:
 
 def test_tours_are_found_for_those_who_come_back() -> None:
     agency = agency_offline.read(DATA / "slantour")
-    catalogue = agency_offline.catalogue_of(agency.tours)
+    catalogue = agency.catalogue()
     clicks = agency_offline.history_of(agency.before)
     known = agency_offline.learned(clicks, catalogue)
     found = agency_offline.asked(agency, known, catalogue, {}, agency_offline.attributes(DATA / "slantour"))

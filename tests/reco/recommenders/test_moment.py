@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.catalogue import Catalogue
+from reco.catalogue import catalogue_of
 from reco.events import Action, Sale
 from reco.recommenders.moment import Moment
 from reco.sessions import Session
@@ -40,10 +40,7 @@ def told(
     session: Session | None, shop: list[Sale], at: int = NOON, others: Sequence[Action] = ()
 ) -> Described:
     """What the features say at this moment about the sales of a shop, by the last part of their names."""
-    catalogue = Catalogue(partitions=1)
-    for offset, sale in enumerate(shop):
-        catalogue.apply(sale, 0, offset)
-    rows = described(learned(others), session, catalogue.live(at), features_of("moment"), at)
+    rows = described(learned(others), session, catalogue_of(shop).live(at), features_of("moment"), at)
     return {name.partition(".")[2]: row for name, row in rows.items()}
 
 

@@ -1,15 +1,20 @@
 """The command line as a test uses it: settings in the environment, a folder without a settings file."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+from typer.testing import Result
 
 from streams.settings import PREFIX, Settings
 from streams.supervisor import environment_of
 
 TENFOLD = (sys.executable, "-c", "from streams.entry import main; main()")
 """`tenfold` as a process."""
+Command: TypeAlias = Callable[..., Result]
+"""`tenfold` in the process of the test: its arguments, and what came of them."""
 
 
 def use(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

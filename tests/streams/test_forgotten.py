@@ -16,7 +16,7 @@ from streams.clients import producer, started
 from streams.clock import now
 from streams.history import read_history
 from streams.topics import Topic
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.world import (
     World,
     clicks,
@@ -69,7 +69,7 @@ async def expect(world: World, topic: Topic, erased: set[bytes], kept: set[bytes
 
 
 async def test_who_is_erased_is_in_no_newest_state_and_no_replay_brings_them_back(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, command: Command
 ) -> None:
     await world.publish(*open_sales(12))
     sessions = await world.start("sessions").ready()
@@ -78,8 +78,7 @@ async def test_who_is_erased_is_in_no_newest_state_and_no_replay_brings_them_bac
     lists = await world.view(world.topics.recommendations)
     await lists.until(lambda found: {"visitor-0", "visitor-1", "visitor-2"} <= newest_lists(found).keys())
 
-    use(world.settings, tmp_path, monkeypatch)
-    asked = await asyncio.to_thread(CliRunner().invoke, tenfold, ["erase", "visitor-0", "visitor-1", "--yes"])
+    asked = await asyncio.to_thread(command, "erase", "visitor-0", "visitor-1", "--yes")
     assert asked.exit_code == 0, asked.output
     found = await expect(world, world.topics.sessions, {GONE, BACK}, {OTHER})
     assert len({record.partition for record in found if record.key == GONE}) == 1

@@ -2,37 +2,22 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from models.labelling.labeller_files import HEAD
-from streams.cli import tenfold
 from streams.settings import Settings
 from tests.models.small_models import release
 from tests.source_tree import ROOT
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.labellers import write
 
 pytestmark = pytest.mark.broker
 
 
-@pytest.fixture
-def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """`tenfold`, in this process."""
-    use(settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(tenfold, arguments)
-
-    return run
-
-
 def test_promote_makes_a_labeller_live_beside_the_ranker_and_rollback_goes_back_step_by_step(
-    settings: Settings, command: Callable[..., Result], tmp_path: Path
+    settings: Settings, command: Command, tmp_path: Path
 ) -> None:
     first, second = (write(tmp_path / "labellers", number).name for number in (1, 2))
     ranker = release(settings.releases_dir(), 1).name
@@ -60,7 +45,7 @@ def test_promote_makes_a_labeller_live_beside_the_ranker_and_rollback_goes_back_
 
 
 def test_a_labeller_that_is_not_whole_is_neither_promoted_nor_gone_back_to(
-    command: Callable[..., Result], tmp_path: Path
+    command: Command, tmp_path: Path
 ) -> None:
     first, second, third = (write(tmp_path, number) for number in (1, 2, 3))
     for one in (first, second, third):

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from demo.image_server import ImageServer
 from reco.events import Sale
 from reco.labels import Scored
 from streams.clock import now
-from streams.commands.labels_show import BAR, show
+from streams.commands.labels_show import BAR
 from streams.supervisor import environment_of
 from tests.reco.labelled import labels
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.world import World
 
 pytestmark = pytest.mark.broker
@@ -35,7 +34,7 @@ SHOW = (
 )
 """The command in a process, which then says what heavy packages it has loaded."""
 
-Command = Callable[..., Awaitable[Result]]
+Shown = Callable[..., Awaitable[Result]]
 
 
 def sale(sale_id: str, *image_urls: str, closed: bool = False) -> Sale:
@@ -60,24 +59,16 @@ async def labelled_world(world: World) -> None:
 
 
 @pytest.fixture
-def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def shown(command: Command) -> Shown:
     """`tenfold labels show`, in a thread of this process."""
-    use(world.settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "160")
-    app = typer.Typer()
-    app.command()(show)
-
-    async def run(*arguments: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, arguments)
-
-    return run
+    return lambda *arguments: asyncio.to_thread(command, "labels", "show", *arguments)
 
 
 async def test_a_sale_is_shown_with_labels_topics_and_live_sales_that_look_alike(
-    world: World, command: Command
+    world: World, shown: Shown
 ) -> None:
     await labelled_world(world)
-    result = await command("rome")
+    result = await shown("rome")
     output = result.output
     assert result.exit_code == 0, output
     assert "Days in rome\nrome, live\nlabelled by v1, " in output
@@ -94,17 +85,15 @@ async def test_a_sale_is_shown_with_labels_topics_and_live_sales_that_look_alike
     assert near == [("bari", "bari", "0.800"), ("nice", "nice", "0.600"), ("oslo", "oslo", "0.000")]
 
 
-async def test_images_of_a_sale_that_are_still_to_be_fetched_are_counted(
-    world: World, command: Command
-) -> None:
+async def test_images_of_a_sale_that_are_still_to_be_fetched_are_counted(world: World, shown: Shown) -> None:
     await labelled_world(world)
     await world.publish(sale("rome", "late.jpg", "gone.jpg", "rome.jpg", "later.jpg"))
-    assert "UTC, 1 of 2 images; 2 more to be fetched\n" in (await command("rome")).output
+    assert "UTC, 1 of 2 images; 2 more to be fetched\n" in (await shown("rome")).output
 
 
-async def test_a_sale_that_is_over_is_compared_with_live_ones(world: World, command: Command) -> None:
+async def test_a_sale_that_is_over_is_compared_with_live_ones(world: World, shown: Shown) -> None:
     await labelled_world(world)
-    output = (await command("past")).output
+    output = (await shown("past")).output
     assert "past, not live now" in output
     assert re.findall(r"Days in \w+ +(\w+) +(\d\.\d{3})", output)[:2] == [
         ("rome", "0.960"),
@@ -112,7 +101,7 @@ async def test_a_sale_that_is_over_is_compared_with_live_ones(world: World, comm
     ]
 
 
-async def test_it_says_why_a_sale_cannot_be_compared(world: World, command: Command) -> None:
+async def test_it_says_why_a_sale_cannot_be_compared(world: World, shown: Shown) -> None:
     await labelled_world(world)
     for sale_id, reason in {
         "lima": "It was labelled by v0, which is not in use, since v1 has labelled more of the sales"
@@ -121,44 +110,45 @@ async def test_it_says_why_a_sale_cannot_be_compared(world: World, command: Comm
         "cork": "It is not labelled yet; the labelling worker does that.",
         "bare": "It has no images; publish it with image_urls.",
     }.items():
-        result = await command(sale_id)
+        result = await shown(sale_id)
         assert result.exit_code == 0
         assert reason in result.output
         assert "look alike" not in result.output
 
 
 async def test_texts_of_others_are_shown_as_they_are_but_for_what_commands_the_terminal(
-    world: World, command: Command
+    world: World, shown: Shown
 ) -> None:
     await world.publish(Sale("odd", "[/b]\x1b[2JOdd", now() - HOUR, image_urls=("odd.jpg",)))
     found = labels("odd", (1.0, 0.0), labeller="v[/1]")
     await world.label(msgspec.structs.replace(found, labels=(Scored("\x1b[8m[red]", 0.5),)))
-    result = await command("odd")
+    result = await shown("odd")
     assert result.exit_code == 0, result.output
     assert "[/b]\\x1b[2JOdd\nodd, live\nlabelled by v[/1], " in result.output
     assert "\\x1b[8m[red] " in result.output
     assert "\x1b" not in result.output
 
 
-async def test_the_page_is_named_as_it_is(world: World, tmp_path: Path, command: Command) -> None:
+async def test_the_page_is_named_as_it_is(world: World, tmp_path: Path, shown: Shown) -> None:
     await world.publish(Sale("bare", "Nothing to see", now() - HOUR))
-    assert "page: page[b].html" in (await command("--page", "page[b].html")).output
+    assert "page: page[b].html" in (await shown("--page", "page[b].html")).output
     assert (tmp_path / "page[b].html").is_file()
 
 
-async def test_what_cannot_be_shown_is_refused(command: Command) -> None:
+@pytest.mark.usefixtures("topics")
+async def test_what_cannot_be_shown_is_refused(shown: Shown) -> None:
     for arguments, reason in (
         (["rom"], "no sale rom is published"),
         ([], "name a sale, or a file with"),
         (["--page", "nowhere/page.html"], "there is no folder nowhere"),
     ):
-        result = await command(*arguments)
+        result = await shown(*arguments)
         assert result.exit_code == 2
         assert reason in result.output
 
 
 async def test_the_page_has_every_live_sale_with_its_picture_or_why_there_is_none(
-    world: World, tmp_path: Path, command: Command
+    world: World, tmp_path: Path, shown: Shown
 ) -> None:
     async with ImageServer() as server:
         await labelled_world(world)
@@ -168,7 +158,7 @@ async def test_the_page_has_every_live_sale_with_its_picture_or_why_there_is_non
             sale("nice", server.url("no kind", 1)),
         )
         allowed = await written(world, tmp_path)
-        assert (await command("--page", "page.html")).exit_code == 0
+        assert (await shown("--page", "page.html")).exit_code == 0
         forbidden = (tmp_path / "page.html").read_text(encoding="utf-8")
     titles = {f"Days in {name}" for name in ("rome", "oslo", "bari", "nice", "lima", "kyiv", "cork")}
     for html in (allowed, forbidden):

@@ -2,28 +2,22 @@
 
 import asyncio
 import re
-from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from reco.events import Click
 from streams.clock import now
-from streams.commands.labels_taste import taste
 from tests.reco.labelled import labels
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.world import World, newest_sessions
 
 pytestmark = pytest.mark.broker
 
 
 async def test_the_topics_of_what_a_visitor_touched_are_shown_the_largest_first(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, command: Command
 ) -> None:
-    use(world.settings, tmp_path, monkeypatch)
-    app, at = typer.Typer(), now()
-    app.command()(taste)
+    at = now()
     await world.label(labels("rome", topics=(0.25, 0.75, 0.0)), labels("bari", topics=(0.75, 0.25, 0.0)))
     await world.start("sessions").ready()
     await world.send(Click("1", "ann", "rome", at), Click("2", "bob", "oslo", at))
@@ -31,7 +25,7 @@ async def test_the_topics_of_what_a_visitor_touched_are_shown_the_largest_first(
     await view.until(lambda found: len(newest_sessions(found)) == 2)
 
     ann, bob, cleo = [
-        await asyncio.to_thread(CliRunner().invoke, app, [who]) for who in ("ann", "bob", "cleo")
+        await asyncio.to_thread(command, "labels", "taste", who) for who in ("ann", "bob", "cleo")
     ]
 
     assert ann.exit_code == 0

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec import structs
-from typer.testing import CliRunner
 
 from models.labelling.labeller import Labeller, Provenance, load_labeller, write_labeller
 from models.labelling.topics import Topics
 from reco.labels import SaleLabels, Scored
-from streams.cli import tenfold
 from tests.reco.labelled import labels
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.labellers import KINDS, postcards, recognition, write
 from tests.streams.world import World
 
@@ -28,11 +26,10 @@ def sale(number: int, labeller: str) -> SaleLabels:
     return structs.replace(labels(f"sale-{number}", labeller=labeller), labels=found)
 
 
-async def fitted_again(tmp_path: Path, version: str, *options: str) -> tuple[Labeller, str]:
+async def fitted_again(command: Command, tmp_path: Path, version: str, *options: str) -> tuple[Labeller, str]:
     """The labeller that the command writes for this version of one, and what it prints."""
     folder, new = tmp_path / "labellers" / version, tmp_path / "new"
-    arguments = ["labels", "topics", str(folder), "--output", str(new), *options]
-    result = await asyncio.to_thread(CliRunner().invoke, tenfold, arguments)
+    result = await asyncio.to_thread(command, "labels", "topics", str(folder), "--output", str(new), *options)
     assert result.exit_code == 0, result.exception
     (written,) = new.iterdir()
     assert f"labeller: {written}" in result.output
@@ -40,16 +37,14 @@ async def fitted_again(tmp_path: Path, version: str, *options: str) -> tuple[Lab
 
 
 async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_before(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, command: Command
 ) -> None:
-    use(world.settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "160")
     before = load_labeller(write(tmp_path / "labellers"))
     odd = structs.replace(labels("odd", labeller="another"), labels=(Scored("volcano", 1.0),))
     unseen = labels("unseen", (), labeller=before.version)
     await world.label(odd, unseen, *(sale(number, before.version) for number in range(40)))
 
-    after, output = await fitted_again(tmp_path, before.version)
+    after, output = await fitted_again(command, tmp_path, before.version)
 
     pictures = postcards(range(2))
     assert after.version != before.version
@@ -65,10 +60,8 @@ async def test_a_labeller_with_topics_of_the_sales_is_written_beside_the_one_bef
 
 
 async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, command: Command
 ) -> None:
-    use(world.settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "160")
     labeller = load_labeller(write(tmp_path / "labellers"))
     weights = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32)
     old = replace(recognition(), topics=Topics(KINDS, weights, ids=(7, 2, 4), issued=9))
@@ -78,7 +71,7 @@ async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named
         structs.replace(labels(f"sale-{n}", labeller=labeller.version), labels=slopes) for n in range(40)
     ]
     await world.label(*sales)
-    after, output = await fitted_again(tmp_path, labeller.version, "--continue", str(other))
+    after, output = await fitted_again(command, tmp_path, labeller.version, "--continue", str(other))
     topics = after.recognition.topics
     assert topics is not None
     assert (topics.ids, topics.issued) == ((7,), 9)
@@ -86,11 +79,9 @@ async def test_topics_go_on_under_the_numbers_of_another_labeller_if_it_is_named
     assert gone == ["gone: safari", "gone: skyline"]
 
 
-async def test_without_labelled_sales_nothing_is_written(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(world.settings, tmp_path, monkeypatch)
+@pytest.mark.usefixtures("topics")
+def test_without_labelled_sales_nothing_is_written(tmp_path: Path, command: Command) -> None:
     folder = write(tmp_path / "labellers")
-    result = await asyncio.to_thread(CliRunner().invoke, tenfold, ["labels", "topics", str(folder)])
+    result = command("labels", "topics", str(folder))
     assert "0 sales are labelled by this labeller" in str(result.exception)
     assert [one.name for one in folder.parent.iterdir()] == [folder.name]

@@ -1,30 +1,23 @@
 """`tenfold refused` says what was refused, how often and why, and shows the newest one by one."""
 
 import asyncio
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
-from typer.testing import CliRunner, Result
 
 from streams import clients
-from streams.cli import tenfold
 from streams.dead_letters import letter_of
 from streams.settings import Settings
 from streams.topics import topic_set
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 from tests.streams.world import World, clicks
 
 
 @pytest.fixture
-def tenfold_refused(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    use(settings, tmp_path, monkeypatch)
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(tenfold, ["refused", *arguments])
-
-    return run
+def tenfold_refused(command: Command) -> Command:
+    return partial(command, "refused")
 
 
 async def bury(settings: Settings, *letters: tuple[str, str, bytes]) -> None:
@@ -52,15 +45,14 @@ async def bury(settings: Settings, *letters: tuple[str, str, bytes]) -> None:
 
 @pytest.mark.broker
 async def test_what_a_worker_refused_is_told_with_its_place_and_its_reason(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tenfold_refused: Command
 ) -> None:
     worker = await world.start("sessions").ready()
     sent = await world.send_raw(world.topics.events, b"ann", b"{not json")
     await world.send(*clicks(1, 1))
     await (await world.view(world.topics.sessions)).until(bool)
     assert worker.process.poll() is None
-    use(world.settings, tmp_path, monkeypatch)
-    result = await asyncio.to_thread(CliRunner().invoke, tenfold, ["refused"])
+    result = await asyncio.to_thread(tenfold_refused)
     assert result.exit_code == 0, result.output
     assert f"{sent.topic} {sent.partition}@{sent.offset}" in result.output
     assert "key ann" in result.output
@@ -70,7 +62,7 @@ async def test_what_a_worker_refused_is_told_with_its_place_and_its_reason(
 
 @pytest.mark.broker
 def test_letters_are_counted_by_topic_and_reason_and_the_newest_are_shown(
-    settings: Settings, tenfold_refused: Any
+    settings: Settings, tenfold_refused: Command
 ) -> None:
     letters = [("events", "not-json", b"first"), *[("events", "bad-id", b"other")] * 5]
     letters += [("sales", "bad-value", b"last but one"), ("events", "not-json", b"last")]
@@ -86,7 +78,9 @@ def test_letters_are_counted_by_topic_and_reason_and_the_newest_are_shown(
 
 
 @pytest.mark.broker
-def test_what_was_sent_cannot_do_anything_to_the_terminal(settings: Settings, tenfold_refused: Any) -> None:
+def test_what_was_sent_cannot_do_anything_to_the_terminal(
+    settings: Settings, tenfold_refused: Command
+) -> None:
     asyncio.run(bury(settings, ("events", "not-json", b"\x1b[2Jgone [red] \xff" + b"x" * 500)))
     output = " ".join(tenfold_refused().output.split())
     assert "\x1b" not in output
@@ -95,7 +89,7 @@ def test_what_was_sent_cannot_do_anything_to_the_terminal(settings: Settings, te
 
 
 @pytest.mark.broker
-def test_where_nothing_was_refused_it_says_so(settings: Settings, tenfold_refused: Any) -> None:
+def test_where_nothing_was_refused_it_says_so(settings: Settings, tenfold_refused: Command) -> None:
     asyncio.run(bury(settings))
     assert tenfold_refused().output.endswith("Nothing was refused.\n")
 
@@ -108,7 +102,7 @@ def test_of_a_record_that_no_worker_wrote_the_place_is_not_known(headers: Any) -
 
 @pytest.mark.broker
 async def test_of_letters_that_came_at_the_same_time_the_last_one_is_the_newest(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tenfold_refused: Command
 ) -> None:
     topic = world.topics.dead_letters.name
     async with clients.producer(world.settings.kafka) as producer:
@@ -117,14 +111,13 @@ async def test_of_letters_that_came_at_the_same_time_the_last_one_is_the_newest(
             batch.append(key=None, value=b"letter %d" % number, timestamp=None)
         await (await producer.send_batch(batch, topic, partition=0))
         await producer.send_and_wait(topic, b"of another partition", partition=1)
-    use(world.settings, tmp_path, monkeypatch)
-    output = (await asyncio.to_thread(CliRunner().invoke, tenfold, ["refused", "--last", "3"])).output
+    output = (await asyncio.to_thread(tenfold_refused, "--last", "3")).output
     shown = [line.strip() for line in output.splitlines()]
     assert [one for one in shown if one.startswith("letter")] == ["letter 19", "letter 18"]
 
 
 @pytest.mark.broker
-def test_of_what_was_cut_it_says_how_long_it_was(settings: Settings, tenfold_refused: Any) -> None:
+def test_of_what_was_cut_it_says_how_long_it_was(settings: Settings, tenfold_refused: Command) -> None:
     topics = topic_set(settings.topics)
 
     async def bury_long() -> None:

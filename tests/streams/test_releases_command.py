@@ -1,11 +1,11 @@
 """`tenfold releases` lists, shows, promotes and goes back; what workers would refuse is not promoted."""
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from models.release_promotion import Promoted
 from reco.parameters import MINUTE
@@ -14,19 +14,13 @@ from streams.promotions import live_promotion
 from streams.releases import RANKERS
 from streams.settings import Settings
 from tests.models.small_models import READ, TRAINED_AT, release
-from tests.streams.command_line import use
+from tests.streams.command_line import Command
 
 
 @pytest.fixture
-def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """`tenfold releases`, in this process."""
-    use(settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(tenfold, ["releases", *arguments])
-
-    return run
+def command(command: Command) -> Command:
+    """`tenfold releases`."""
+    return partial(command, "releases")
 
 
 def live_of(settings: Settings) -> Promoted | None:
@@ -37,7 +31,7 @@ def live_of(settings: Settings) -> Promoted | None:
 
 @pytest.mark.broker
 def test_promote_makes_a_release_live_and_rollback_goes_back_step_by_step(
-    settings: Settings, command: Callable[..., Result]
+    settings: Settings, command: Command
 ) -> None:
     first, second = (release(settings.releases_dir(), seed).name for seed in (1, 2))
 
@@ -60,9 +54,7 @@ def test_promote_makes_a_release_live_and_rollback_goes_back_step_by_step(
 
 
 @pytest.mark.broker
-def test_a_release_that_workers_would_refuse_is_not_promoted(
-    settings: Settings, command: Callable[..., Result]
-) -> None:
+def test_a_release_that_workers_would_refuse_is_not_promoted(settings: Settings, command: Command) -> None:
     first, second = (release(settings.releases_dir(), seed) for seed in (1, 2))
     command("promote", first.name)
     (second / "visits.lgb.txt").write_text("tree")
@@ -82,7 +74,7 @@ def test_a_release_that_workers_would_refuse_is_not_promoted(
 
 @pytest.mark.broker
 def test_the_list_has_the_newest_first_marks_the_live_one_and_names_what_is_broken(
-    settings: Settings, command: Callable[..., Result]
+    settings: Settings, command: Command
 ) -> None:
     trained_on = {"source": "shop", "first_event": 1_761_000_000_000, "last_event": 1_763_000_000_000}
     older = release(settings.releases_dir(), 1, trained_on=trained_on)

@@ -4,22 +4,20 @@ import asyncio
 import io
 from asyncio.subprocess import PIPE
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner, Result
 
 from reco.errors import BrokerError
 from streams import clients
-from streams.cli import tenfold
 from streams.commands.topics import table
 from streams.settings import Kafka, Settings, Topics
 from streams.supervisor import environment_of
 from streams.topic_check import TopicState, differences, inspect, unequal
 from streams.topics import Topic, topic_set
-from tests.streams.command_line import TENFOLD, use
+from tests.streams.command_line import TENFOLD, Command
 
 WANTED = Topic("acme.events", 4, 1, {"retention.ms": "-1", "cleanup.policy": "compact,delete"})
 
@@ -76,18 +74,14 @@ def test_names_and_numbers_stay_whole_on_a_narrow_terminal() -> None:
 
 
 @pytest.fixture
-def tenfold_topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    use(settings, tmp_path, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(tenfold, ["topics", *arguments])
-
-    return run
+def tenfold_topics(command: Command) -> Command:
+    return partial(command, "topics")
 
 
 @pytest.mark.broker
-def test_missing_topics_are_marked_and_created_on_request(settings: Settings, tenfold_topics: Any) -> None:
+def test_missing_topics_are_marked_and_created_on_request(
+    settings: Settings, tenfold_topics: Command
+) -> None:
     names = [topic.name for topic in topic_set(settings.topics)]
     before = tenfold_topics()
     assert before.exit_code == 0
@@ -101,7 +95,7 @@ def test_missing_topics_are_marked_and_created_on_request(settings: Settings, te
 
 
 @pytest.mark.broker
-def test_messages_are_counted_over_all_partitions(settings: Settings, tenfold_topics: Any) -> None:
+def test_messages_are_counted_over_all_partitions(settings: Settings, tenfold_topics: Command) -> None:
     topics = topic_set(settings.topics)
 
     async def produce() -> None:

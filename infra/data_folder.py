@@ -39,7 +39,10 @@ def nearest(folder: Path) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file at once: nobody reads half of it, and what it held stays if the disk is full."""
+    """Write a file at once, on the disk: nobody reads half of it, and what it held stays if that is full."""
     fresh = path.with_suffix(".fresh")
-    fresh.write_text(text, encoding="utf-8")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)

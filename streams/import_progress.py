@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from infra.data_folder import write_whole
 from streams.import_rows import Outcome, Record, Refusal
 
 EXAMPLES = 5
@@ -103,12 +104,7 @@ class Ledger:
 
     def save(self, progress: Progress) -> None:
         """Note `progress` down, atomically and on disk."""
-        draft = self._note.with_suffix(".draft")
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(progress))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._note)
+        write_whole(self._note, msgspec.json.encode(progress).decode())
 
     def reject(self, chunk: Iterable[Outcome]) -> int:
         """Write down the refused rows of `chunk`; the size of their file, in bytes."""

@@ -103,9 +103,9 @@ def never_visited(agency: Agency) -> set[str]:
     return on_sale(agency.tours) - set(chain.from_iterable(agency.before.values()))
 
 
-def parts(agency: Agency, seed: int = SEED) -> list[set[str]]:
+def parts(agency: Agency) -> list[set[str]]:
     """The tours on sale, each in one of `PARTS` parts, drawn by lot."""
-    tours = np.random.default_rng(seed).permutation(sorted(on_sale(agency.tours))).tolist()
+    tours = np.random.default_rng(SEED).permutation(sorted(on_sale(agency.tours))).tolist()
     return [set(tours[part::PARTS]) for part in range(PARTS)]
 
 

@@ -119,10 +119,10 @@ class _Block:
             raise self.error(f"{key} is negative")
         return count
 
-    def within(self, key: str, values: NDArray[Any], low: int, high: int) -> None:
-        """All of `values`, which stand under `key`, must be in [low, high)."""
-        if not ((values >= low) & (values < high)).all():
-            raise self.error(f"{key} holds a number outside {low} to {high - 1}")
+    def within(self, key: str, values: NDArray[Any], end: int) -> None:
+        """All of `values`, which stand under `key`, must be from 0 up to, not including, `end`."""
+        if not ((values >= 0) & (values < end)).all():
+            raise self.error(f"{key} holds a number outside 0 to {end - 1}")
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -163,7 +163,7 @@ def _tree(block: _Block, place: int, n_features: int) -> TreeText:
         internal_value=block.numbers("internal_value", np.float64, nodes),
         categories=_categories(block),
     )
-    block.within("split_feature", tree.split_feature, 0, n_features)
+    block.within("split_feature", tree.split_feature, n_features)
     for key, outputs in (("leaf_value", tree.leaf_value), ("internal_value", tree.internal_value)):
         if not np.isfinite(outputs).all():
             raise block.error(f"{key} holds a number that is not finite")
@@ -178,7 +178,7 @@ def _categories(block: _Block) -> tuple[NDArray[np.uint32], ...]:
         return ()
     bounds = block.numbers("cat_boundaries", np.int64, count + 1)
     words = block.numbers("cat_threshold", np.int64)
-    block.within("cat_threshold", words, 0, 1 << 32)
+    block.within("cat_threshold", words, 1 << 32)
     if bounds[0] != 0 or bounds[-1] != len(words) or (np.diff(bounds) < 1).any():
         raise block.error("cat_boundaries do not divide cat_threshold")
     return tuple(words[a:b].astype(np.uint32) for a, b in pairwise(bounds.tolist()))
@@ -197,10 +197,10 @@ def _check_children(block: _Block, tree: TreeText) -> None:
 
 
 def _check_decisions(block: _Block, tree: TreeText) -> None:
-    block.within("decision_type", tree.decision_type, 0, KNOWN_BITS)
+    block.within("decision_type", tree.decision_type, KNOWN_BITS)
     if (tree.decision_type >> 2 == MISSING_UNKNOWN).any():
         raise block.error("decision_type holds an unknown kind of missing values")
     places = tree.threshold[tree.decision_type & CATEGORICAL != 0]
-    block.within("threshold", places, 0, len(tree.categories))
+    block.within("threshold", places, len(tree.categories))
     if (places != np.floor(places)).any():
         raise block.error("threshold of a categorical node is not the place of its categories")

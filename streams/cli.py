@@ -5,7 +5,6 @@ import sys
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from reco.errors import TenfoldError
 from streams import logs
@@ -29,6 +28,7 @@ from streams.commands.tune import tune
 from streams.commands.up import up
 from streams.commands.watch import watch
 from streams.commands.worker import worker
+from streams.terminal import say
 
 tenfold = typer.Typer(
     help="The ten live sales each visitor is most likely to buy, refreshed after every click.",
@@ -78,5 +78,5 @@ def main() -> None:
     try:
         tenfold()
     except TenfoldError as error:
-        Console(stderr=True).print(Text(str(error), style="red"), soft_wrap=True)
+        say(Console(stderr=True), str(error), "red")
         sys.exit(1)

@@ -1,11 +1,26 @@
-"""Texts of others on a terminal: whoever wrote them could have it do other things than show them."""
+"""What is shown on a terminal: texts and tables, and texts of others, which could have it do other things."""
 
 import unicodedata
 
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 _JOINERS = "\u200c\u200d"
 """Between letters, and between parts of one picture."""
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a text as it is, on one line however long it is."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def borderless(*columns: str) -> Table:
+    """A table with room between its columns and no lines, its header dim; names in the first stay whole."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for place, name in enumerate(columns):
+        table.add_column(name, no_wrap=place == 0, overflow="fold")
+    return table
 
 
 def plain(text: str) -> str:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.checkup import Finding, checkup
-from streams.commands.tables import borderless
 from streams.setting_list import all_settings
+from streams.terminal import borderless
 
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 

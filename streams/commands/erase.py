@@ -15,6 +15,7 @@ from streams.delivery.outbox import deliver
 from streams.embedded import reachable
 from streams.reading import partitions_of
 from streams.settings import Settings, load
+from streams.terminal import say
 from streams.topics import topic_set
 
 Visitors = Annotated[list[str], typer.Argument(metavar="VISITOR...", help="Ids of visitors.")]
@@ -31,9 +32,7 @@ def erase(visitors: Visitors, *, yes: Yes = False) -> None:
     if not yes:
         typer.confirm(f"Forget {', '.join(visitors)} for good?", abort=True)
     asyncio.run(_send(settings, records))
-    Console(highlight=False, soft_wrap=True).print(
-        f"{len(records):,} to be forgotten; workers do so as soon as they read it.", markup=False
-    )
+    say(Console(), f"{len(records):,} to be forgotten; workers do so as soon as they read it.")
 
 
 def _record(visitor: str) -> tuple[bytes, bytes]:

@@ -27,9 +27,9 @@ from streams.commands.logs import (
     progress,
     read_parameters,
     sale_file,
-    say,
 )
 from streams.commands.options import HTML_REPORT, in_a_folder
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.evaluation.results import Results

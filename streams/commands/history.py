@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from streams.commands.logs import SaleFile, read_catalogue, read_log, say
+from streams.commands.logs import SaleFile, read_catalogue, read_log
 from streams.embedded import reachable
 from streams.settings import load
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.event_table import EventTable, Progress

@@ -18,6 +18,7 @@ from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, in_
 from streams.commands.options import in_a_folder
 from streams.embedded import broker_for
 from streams.settings import Settings, load
+from streams.terminal import say
 from streams.topics import topic_set
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class _Terminal:
         self._since = (time.monotonic(), 0)
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self._bar.console, text)
 
     def progress(self, stage: str, fraction: float, rows: int) -> None:
         now = time.monotonic()
@@ -210,8 +211,6 @@ def _show(report: dict[str, Any], imported: "Imported", console: Console) -> Non
         soft_wrap=True,
     )
     for line in in_words(imported.progress.refused):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"  {line}")
     if report["rejects"]:
-        console.print(
-            f"  all refused rows: {report['rejects']}", markup=False, highlight=False, soft_wrap=True
-        )
+        say(console, f"  all refused rows: {report['rejects']}")

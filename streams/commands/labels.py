@@ -15,9 +15,10 @@ from rich.table import Table
 
 from infra.data_folder import try_writing
 from streams.clock import now
-from streams.commands.logs import progress, say
+from streams.commands.logs import progress
 from streams.commands.options import BACKBONE, HTML_REPORT, WEIGHTS
 from streams.settings import load
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.labelling.backbones import Backbone

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from streams.commands.promoting import go_back, make_live, say
+from streams.commands.promoting import go_back, make_live
 from streams.settings import load
+from streams.terminal import say
 
 
 def promote(
@@ -31,4 +33,4 @@ def rollback() -> None:
     from streams.labellers import LABELLERS
 
     if go_back(LABELLERS) is None and not load().labelling.labeller:
-        say("These settings name none: with them, no labelling worker starts any more.", "yellow")
+        say(Console(), "These settings name none: with them, no labelling worker starts any more.", "yellow")

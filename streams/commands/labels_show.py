@@ -15,11 +15,11 @@ from reco.events import Sale
 from reco.labels import SaleLabels, Scored
 from streams.clock import in_utc, now
 from streams.commands.loading import loading
-from streams.commands.logs import progress, say
+from streams.commands.logs import progress
 from streams.commands.options import in_a_folder
 from streams.embedded import reachable
 from streams.settings import load
-from streams.terminal import plain_text
+from streams.terminal import plain_text, say
 
 if TYPE_CHECKING:
     from streams.label_gallery import LabelledCatalogue

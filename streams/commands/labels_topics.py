@@ -12,9 +12,9 @@ from rich.text import Text
 
 from streams.clock import now
 from streams.commands.labels import Output, Seed
-from streams.commands.logs import say
 from streams.embedded import reachable
 from streams.settings import load
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.labelling.catalogue_topics import Refit

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from streams.terminal import say
+
 FIRST_START = "the first start on a machine compiles for a minute"
 
 
@@ -23,4 +25,4 @@ def loading(console: Console) -> Iterator[None]:
 def starting_one(data_dir: Path) -> None:
     """Say that a broker runs for this command only: who meant another would look for records in vain."""
     text = f"no broker is configured and none runs: one is started in {data_dir}, for this command only"
-    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
+    say(Console(stderr=True), text)

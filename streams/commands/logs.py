@@ -23,6 +23,7 @@ from reco.parameters import Parameters
 from streams.clock import now
 from streams.commands.log_options import in_words
 from streams.commands.options import pairs
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.evaluation.tasks import Task
@@ -163,11 +164,6 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
         left_out = sum(one.count for one in refused.values())
         say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
     return table
-
-
-def say(console: Console, text: str) -> None:
-    """Print a text as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Tuned(NamedTuple):

@@ -3,7 +3,6 @@
 import asyncio
 
 from rich.console import Console
-from rich.text import Text
 
 from models.release_promotion import Live, P, promote
 from reco.errors import ReleaseError
@@ -13,21 +12,20 @@ from streams.commands.loading import starting_one
 from streams.embedded import broker_for, reachable
 from streams.promotions import Kind, announce, live_promotion, roll_back
 from streams.settings import Settings, load
+from streams.terminal import say
 from streams.topics import topic_set
 
-_console = Console(highlight=False, soft_wrap=True)
-
-
-def say(text: str, style: str = "") -> None:
-    """Print a line as it is."""
-    _console.print(Text(text, style=style))
+_console = Console()
 
 
 def make_live(kind: Kind[P], chosen: P) -> None:
     """Promote it, and say so; starts a broker if none is configured."""
     with broker_for(load(), starting=starting_one) as settings:
         before = asyncio.run(_promote(settings, kind, chosen))
-    say(f"{chosen.name} is live; before, it was {kind.name(before)}. `{kind.command} rollback` goes back.")
+    say(
+        _console,
+        f"{chosen.name} is live; before, it was {kind.name(before)}. `{kind.command} rollback` goes back.",
+    )
 
 
 def go_back(kind: Kind[P]) -> Live[P] | None:
@@ -67,7 +65,7 @@ async def _roll_back(settings: Settings, kind: Kind[P]) -> Live[P] | None:
         )
     back = roll_back(kind, live, now())
     for earlier, error in back.broken:
-        say(f"- {earlier.name} is left out: {error}", "yellow")
+        say(_console, f"- {earlier.name} is left out: {error}", "yellow")
     await announce(settings.kafka, topic, kind, back.promotion)
-    say(f"{kind.name(back.promotion)} is live again; before, it was {live.name}.")
+    say(_console, f"{kind.name(back.promotion)} is live again; before, it was {live.name}.")
     return back.promotion

@@ -14,6 +14,7 @@ from streams.commands.loading import starting_one
 from streams.commands.options import pairs
 from streams.embedded import broker_for
 from streams.settings import load
+from streams.terminal import say
 from streams.topics import topic_set
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def publish(
     tenfold publish sales.csv.gz --map name=title
     tenfold publish --withdraw spring-sale summer-sale
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console()
     if withdraw:
         _withdraw(what, console)
         return
@@ -60,13 +61,13 @@ def publish(
     _show(checked, console)
     if checked.wrong and not (skip_wrong and checked.records):
         otherwise = "" if skip_wrong else ", or leave them out with --skip-wrong"
-        console.print(f"Nothing is published. Correct the rows{otherwise}.")
+        say(console, f"Nothing is published. Correct the rows{otherwise}.")
         raise typer.Exit(1)
     if not checked.records:
-        console.print(f"No sale in {', '.join(what)}: nothing is published.", markup=False)
+        say(console, f"No sale in {', '.join(what)}: nothing is published.")
         raise typer.Exit(1)
     _send(checked.records)
-    console.print(f"{len(checked.records):,} published, {len(checked.wrong):,} wrong")
+    say(console, f"{len(checked.records):,} published, {len(checked.wrong):,} wrong")
 
 
 def _withdraw(sale_ids: list[str], console: Console) -> None:
@@ -86,8 +87,8 @@ def _withdraw(sale_ids: list[str], console: Console) -> None:
     with broker_for(load(), starting=starting_one) as settings:
         unknown = asyncio.run(deliver())
     if unknown:
-        console.print(f"Not among the sales that are published: {', '.join(unknown)}", markup=False)
-    console.print(f"{len(sale_ids) - len(unknown):,} withdrawn, 0 wrong")
+        say(console, f"Not among the sales that are published: {', '.join(unknown)}")
+    say(console, f"{len(sale_ids) - len(unknown):,} withdrawn, 0 wrong")
 
 
 def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
@@ -130,8 +131,8 @@ def _send(records: "list[SaleRecord]") -> None:
 
 def _show(checked: "Checked", console: Console) -> None:
     for name, rows in checked.ignored.items():
-        console.print(f"Ignored: a sale has no field {name} ({rows:,} rows)", markup=False)
+        say(console, f"Ignored: a sale has no field {name} ({rows:,} rows)")
     for one in checked.wrong[:SHOWN_MISTAKES]:
-        console.print(str(one), markup=False)
+        say(console, str(one))
     if len(checked.wrong) > SHOWN_MISTAKES:
-        console.print(f"... and {len(checked.wrong) - SHOWN_MISTAKES:,} more wrong rows")
+        say(console, f"... and {len(checked.wrong) - SHOWN_MISTAKES:,} more wrong rows")

@@ -16,12 +16,11 @@ from rich.text import Text
 
 from streams.clock import in_utc
 from streams.commands.logs import progress
-from streams.commands.tables import borderless
 from streams.dead_letters import Letter, letter_of
 from streams.embedded import reachable
 from streams.reading import read_whole
 from streams.settings import Settings, load
-from streams.terminal import plain, plain_text
+from streams.terminal import borderless, plain, plain_text
 from streams.topics import topic_set
 
 EXCERPT = 200

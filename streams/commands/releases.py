@@ -13,10 +13,10 @@ from models.release_promotion import Live, Promoted, RankerName
 from reco.errors import BrokerError, ReleaseError
 from streams.clock import in_utc
 from streams.commands.loading import loading
-from streams.commands.promoting import go_back, live_of, make_live, say
-from streams.commands.tables import borderless
+from streams.commands.promoting import go_back, live_of, make_live
 from streams.embedded import reachable
 from streams.settings import Settings, load
+from streams.terminal import borderless, say
 
 if TYPE_CHECKING:
     from models.release_manifest import Manifest
@@ -52,9 +52,9 @@ def list_command() -> None:
     if table.row_count:
         _console.print(table)
     else:
-        say(f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
+        say(_console, f"There are no releases in {settings.releases_dir()}; `tenfold train` makes one.")
     for reason in broken.values():
-        say(f"- {reason}", "yellow")
+        say(_console, f"- {reason}", "yellow")
 
 
 @app.command("show")
@@ -104,11 +104,11 @@ def _live_if_reachable(settings: Settings) -> Live[Promoted] | None:
         reached = reachable(settings)
         ranker, labeller = live_of(reached, RANKERS), live_of(reached, LABELLERS)
     except BrokerError as error:
-        say(f"Which one is live cannot be known: {error}", "yellow")
+        say(_console, f"Which one is live cannot be known: {error}", "yellow")
         return None
-    say(f"Live: {RANKERS.name(ranker)}{_since(ranker)}.")
+    say(_console, f"Live: {RANKERS.name(ranker)}{_since(ranker)}.")
     if labeller or settings.labelling.labeller:
-        say(f"Live labeller: {LABELLERS.name(labeller)}{_since(labeller)}.")
+        say(_console, f"Live labeller: {LABELLERS.name(labeller)}{_since(labeller)}.")
     return ranker
 
 

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from reco.parameters import DAY
 from streams.clients import create_topics
 from streams.commands.loading import starting_one
-from streams.commands.tables import borderless
 from streams.embedded import broker_for, reachable
 from streams.settings import Settings, load
+from streams.terminal import borderless, say
 from streams.topic_check import SHOWN, TopicState, differences, inspect, unequal
 from streams.topics import topic_set
 
@@ -41,7 +40,7 @@ async def _topics(settings: Settings, console: Console, *, create: bool) -> None
     unequal_partitions = unequal(states, wanted)
     for difference in [*(line for state in states for line in differences(state)), unequal_partitions]:
         if difference:
-            console.print(Text(f"- {difference}", style="yellow"), soft_wrap=True)
+            say(console, f"- {difference}", "yellow")
 
 
 def table(states: Iterable[TopicState]) -> Table:

@@ -21,10 +21,10 @@ from streams.commands.logs import (
     progress,
     read_parameters,
     sale_file,
-    say,
     write_parameters,
 )
 from streams.commands.options import in_a_folder
+from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.evaluation.tuning import Trial

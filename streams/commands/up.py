@@ -15,6 +15,7 @@ from streams.commands.promoting import live_of
 from streams.embedded import BrokerKeeper, broker_for
 from streams.settings import Settings, load
 from streams.supervisor import TICK, Supervisor
+from streams.terminal import say
 from streams.topic_check import require
 from streams.topics import topic_set
 
@@ -70,7 +71,7 @@ def _ready(supervisor: Supervisor, told_to_stop: threading.Event, console: Conso
     tell_at = time.monotonic() + TELL_EVERY
     while (awaited := supervisor.awaited()) and not told_to_stop.wait(TICK):
         if time.monotonic() >= tell_at:
-            console.print(f"waiting for {', '.join(awaited)}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"waiting for {', '.join(awaited)}")
             tell_at = time.monotonic() + TELL_EVERY
 
 

@@ -76,8 +76,7 @@ def evaluate(
 
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
-    with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
+    table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = tasks.evaluate(
             table, task, given.recommenders, boosting, catalogue=catalogue, labels=labels, progress=told

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from streams.commands.logs import SaleFile, read_catalogue, read_log
+from streams.commands.logs import SaleFile, progress, read_catalogue, read_log
 from streams.embedded import reachable
 from streams.settings import load
 from streams.terminal import say
@@ -40,22 +40,33 @@ def name_of(path: Path | None) -> str:
     return "the topics" if path is None else str(path)
 
 
-def read_history(
-    path: Path | None, sales: SaleFile, meaning: "Meaning", told: "Progress", console: Console
-) -> History:
+def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console: Console) -> History:
     """The history at `path`, with `sales`; without a path, that of the topics, with their own.
+
+    How far it is, and what is left out of the context, is said.
 
     Raises:
         EventLogError: a file cannot be read.
         BrokerError: the broker cannot be reached, or the topics are not there.
         typer.BadParameter: something is said about the topics that only a log needs.
     """
+    from models.event_table import MAX_VALUES
+
+    with progress(console, f"reading {name_of(path)}") as told:
+        found = _read(path, sales, meaning, told, console)
+    for name in found.table.left_out:
+        say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
+    return found
+
+
+def _read(
+    path: Path | None, sales: SaleFile, meaning: "Meaning", told: "Progress", console: Console
+) -> History:
     from models.log_columns import Meaning
     from streams import history
 
     if path is not None:
-        found = History(read_log(path, meaning, told, console), read_catalogue(sales, console), [])
-        return _said(found, console)
+        return History(read_log(path, meaning, told, console), read_catalogue(sales, console), [])
     if sales.path is not None or meaning != Meaning():
         belongs = "--sales, --map, --map-type, --seconds and --times-from belong to a log; name one"
         raise typer.BadParameter(f"{belongs}: the topics have their own sales, and say what they hold")
@@ -64,13 +75,4 @@ def read_history(
     async def read() -> History:
         return History(*await history.read_history(settings, told), await history.read_labels(settings))
 
-    return _said(asyncio.run(read()), console)
-
-
-def _said(found: History, console: Console) -> History:
-    """The same, after it is said what is left out of the context."""
-    from models.event_table import MAX_VALUES
-
-    for name in found.table.left_out:
-        say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
-    return found
+    return asyncio.run(read())

@@ -9,7 +9,7 @@ from rich.console import Console
 from infra.data_folder import try_writing
 from reco.errors import TrainingError
 from streams.clock import now
-from streams.commands.history import LogOrTopics, name_of, read_history
+from streams.commands.history import LogOrTopics, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
@@ -69,8 +69,7 @@ def train(
     boosting = boosting_of(sets, given.boosting)
     meaning, folder = meaning_of(renames, types, seconds, times_from), load().releases_dir()
     try_writing(folder, "releases.folder")
-    with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
+    table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
     plan = Plan(target, window, boosting.seed)
     with progress(console, f"replaying {len(table):,} events, then training") as told:
         made = {"created_at": now(), "source": str(path or "topics"), "progress": told}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from streams.commands.history import LogOrTopics, name_of, read_history
+from streams.commands.history import LogOrTopics, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
 from streams.commands.logs import (
@@ -63,8 +63,7 @@ def tune(
 
     start, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, start.boosting, sought=("trees",))
-    with progress(console, f"reading {name_of(path)}") as told:
-        table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, told, console)
+    table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
 
     tell = partial(_tell, console)
     asked, content = tasks.asked_of(table, task, catalogue), tasks.known_content(catalogue, labels, task.seed)

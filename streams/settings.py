@@ -122,15 +122,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         return Path(given).expanduser().resolve() if given else self.data_dir() / "releases"
 
 
-GROUPS: Mapping[str, type[Struct]] = {
-    "kafka": Kafka,
-    "topics": Topics,
-    "worker": Worker,
-    "rules": Rules,
-    "releases": Releases,
-    "images": Images,
-    "labelling": Labelling,
-}
+GROUPS: Mapping[str, type[Struct]] = {one.name: one.type for one in msgspec.structs.fields(Settings)}
 
 REMEDIES: Mapping[tuple[str, str], str] = {
     ("kafka", "bootstrap_servers"): "write one text, host:port separated by commas,",

@@ -20,13 +20,13 @@ LOOK_EVERY = 1.0
 
 @contextmanager
 def broker_for(
-    settings: Settings, *, detached: bool = False, starting: Callable[[Path], None] = lambda _: None
+    settings: Settings, *, starting: Callable[[Path], None] = lambda _: None
 ) -> Iterator[Settings]:
     """Settings that name a broker which serves requests, for the length of the block.
 
     Brokers that `settings` name always win, and nothing is started. Otherwise it is the embedded broker of
-    the data folder; one that is started here stops at the end of the block, unless it is `detached`.
-    `starting` is told the folder if one is to be started.
+    the data folder; one that is started here stops at the end of the block, and `starting` is told its folder
+    before.
 
     Raises:
         SettingsError: the data folder cannot be written.
@@ -39,7 +39,7 @@ def broker_for(
     running = find(data_dir)
     if running is None:
         starting(data_dir)
-    broker = running or start(data_dir, detached=detached)
+    broker = running or start(data_dir, detached=False)
     try:
         yield _naming(settings, broker)
     finally:

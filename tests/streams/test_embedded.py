@@ -60,15 +60,6 @@ def test_a_broker_that_runs_already_is_used_and_left_running(unset: Settings) ->
     assert find(unset.data_dir()) == running
 
 
-def test_a_detached_broker_is_left_running(unset: Settings) -> None:
-    with broker_for(unset, detached=True) as given:
-        pass
-    running = find(unset.data_dir())
-    assert running is not None
-    assert running.bootstrap_servers == given.kafka.bootstrap_servers
-    assert running.parent is None
-
-
 def kill_broker(settings: Settings) -> None:
     """End the embedded broker as a crash does."""
     broker = find(settings.data_dir())

@@ -15,21 +15,11 @@ from reco.candidates import NOWHERE
 from reco.content import MAX_COMPARED, MAX_PRICE, Content
 from reco.events import Sale
 from tests import facts
+from tests.reco.contents import content_of, sale
 from tests.reco.worlds import NOON, open_sales
 
 VECTOR = np.array([3.0, 0.0, 4.0])
 finite = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=300)
-
-
-def sale(sale_id: str, price: float | None = None, currency: str | None = "EUR") -> Sale:
-    return Sale(sale_id, sale_id, NOON, price=price, currency=currency)
-
-
-def content_of(sales: Sequence[Sale]) -> Content:
-    content = Content()
-    for one in sales:
-        content.put(one)
-    return content
 
 
 def ranks(sales: Sequence[Sale]) -> list[float]:

@@ -49,20 +49,20 @@ def said(feature: str, log: list[Action], ids: tuple[str, ...] = SALES, at: int 
 
 @given(histories, st.just(PopularityParameters()) | parameters, st.integers(0, 3 * DAY))
 def test_it_is_that_of_the_plain_reference(log: list[Action], some: PopularityParameters, later: int) -> None:
-    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(popularity=some)))
-    ids = sorted(SALES)
-    plain = plain_popularity(some, steps_of(log), ids, NOON + later, OPENED)
-    got = described(knowledge, None, open_sales(ids), features_of("popularity"), NOON + later)
-    for feature in Popularity.features:
-        expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
-        assert got[f"popularity.{feature}"].tolist() == expected, feature
+    assert_equals_plain(log, some, sorted(SALES), NOON + later)
 
 
 def test_a_long_log_is_that_of_the_plain_reference() -> None:
     log = long_log(seed=5, length=1000)
-    ids, at = sorted({action.sale_id for action in log}), NOON + 30 * DAY
-    plain = plain_popularity(PopularityParameters(), steps_of(log), ids, at, OPENED)
-    got = described(learned(log), None, open_sales(ids), features_of("popularity"), at)
+    ids = sorted({action.sale_id for action in log})
+    assert_equals_plain(log, PopularityParameters(), ids, NOON + 30 * DAY)
+
+
+def assert_equals_plain(log: list[Action], some: PopularityParameters, ids: list[str], at: int) -> None:
+    """After the same log, each sale has the same scores."""
+    plain = plain_popularity(some, steps_of(log), ids, at, OPENED)
+    knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(popularity=some)))
+    got = described(knowledge, None, open_sales(ids), features_of("popularity"), at)
     for feature in Popularity.features:
         expected = pytest.approx(plain[feature], rel=1e-5, abs=1e-30, nan_ok=True)
         assert got[f"popularity.{feature}"].tolist() == expected, feature

@@ -1,6 +1,6 @@
 """A page: one HTML file that needs nothing else, in the style that all of them share, light and dark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -61,3 +61,26 @@ def write_page(path: Path, title: str, parts: Iterable[str], style: str, head: s
     body = "\n".join(filter(None, parts))
     page = _PAGE.substitute(title=escape(title), body=body, style=style.strip(), head=head)
     path.write_text(page, encoding="utf-8", errors="replace")  # names of files may be any bytes
+
+
+def opening(lead: str, cards: Iterable[tuple[str, str, str]]) -> str:
+    """What a reader wants first: sentences, HTML, and figures, each with its name above and more below it."""
+    boxes = "".join(
+        f"<div><span>{escape(name)}</span><b>{value}</b><span>{more}</span></div>"
+        for name, value, more in cards
+    )
+    return f'<p class="lead">{lead}</p>\n<div class="cards">{boxes}</div>'
+
+
+def html_table(head: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """A table from (class of the line, cells); cells are HTML already."""
+    top = f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n" if head else ""
+    rows = "\n".join(
+        f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for kind, cells in lines
+    )
+    return f'<div class="scroll"><table>\n{top}{rows}\n</table></div>'
+
+
+def fact_table(facts: Mapping[str, object]) -> str:
+    """A table of facts, by name."""
+    return html_table((), [("facts", (escape(name), escape(str(value)))) for name, value in facts.items()])

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.labelling.gallery import Card, thumbnail, write_gallery
+from models.labelling.gallery import THUMBNAIL, Card, write_gallery
+from models.labelling.thumbnails import small_jpeg
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue, LiveSales
 from reco.errors import ImageRefusedError
@@ -114,7 +115,7 @@ async def _picture(fetcher: Fetcher, sale: Sale, max_pixels: int) -> bytes | Ima
         return None
     try:
         async with fetcher.fetched(sale.image_urls[0]) as data:
-            return await asyncio.to_thread(thumbnail, data, max_pixels)
+            return await asyncio.to_thread(small_jpeg, data, THUMBNAIL, max_pixels)
     except ImageRefusedError as refusal:
         return refusal
 

@@ -1,6 +1,6 @@
 """The report of an evaluation: one HTML file that begins with what a reader wants, and a terminal table."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from models.evaluation.intervals import RESAMPLES, Estimate
 from models.evaluation.results import Fact, Results, Row, Slice, Summary
-from models.page import write_page
+from models.page import fact_table, html_table, opening, write_page
 
 _STYLE = """
 th, td { white-space: nowrap; }
@@ -105,11 +105,7 @@ def _opening(summary: Summary) -> str:
         cards.append(
             ("expected calibration error", f"{error:.4f}", f"{summary.calibrated.examples:,} listed sales")
         )
-    boxes = "".join(
-        f"<div><span>{escape(name)}</span><b>{value}</b><span>{beside}</span></div>"
-        for name, value, beside in cards
-    )
-    return f'<p class="lead">{headline(summary)}</p>\n<div class="cards">{boxes}</div>'
+    return opening(headline(summary), cards)
 
 
 def _all_scorers(summary: Summary) -> str:
@@ -126,7 +122,9 @@ def _all_scorers(summary: Summary) -> str:
         "Small figures are the ends of 95 % intervals. The rank of a target is pessimistic: candidates of the"
         " same score count as above it. Differences are paired: the same questions, the same draws."
     )
-    return f'<h2>All scorers</h2>\n<p class="note">{note}</p>\n{_table(head, [line for _, line in lines])}'
+    return (
+        f'<h2>All scorers</h2>\n<p class="note">{note}</p>\n{html_table(head, [line for _, line in lines])}'
+    )
 
 
 def _scorer_line(row: Row) -> tuple[str, list[str]]:
@@ -148,7 +146,7 @@ def _slices(summary: Summary) -> str:
     head += [f"over {escape(best)}", "over the best here"]
     lines = [line for one in summary.slices for line in _slice_lines(one, best, summary.questions)]
     note = f"{escape(best)} is the best single recommender on all questions."
-    return f'<h2>Kinds of question</h2>\n<p class="note">{note}</p>\n{_table(head, lines)}'
+    return f'<h2>Kinds of question</h2>\n<p class="note">{note}</p>\n{html_table(head, lines)}'
 
 
 def _slice_lines(one: Slice, best: str, questions: int) -> list[tuple[str, list[str]]]:
@@ -193,7 +191,7 @@ def _plots(results: Results) -> Iterable[str]:
         )
         yield _plot("Probabilities", plots.reliability_diagram(results.calibration), caption)
         lines = [("", [f"{value:.4f}" for value in line]) for line in summary.calibrated.table]
-        bins = _table(["predicted", "came true", "share of listed sales"], lines)
+        bins = html_table(["predicted", "came true", "share of listed sales"], lines)
         yield f"<details><summary>The bins in figures</summary>{bins}</details>"
     if summary.about.importance:
         features = plots.feature_importance(summary.about.importance)
@@ -215,11 +213,11 @@ def _how(summary: Summary) -> str:
         "questions": f"{summary.questions:,} of {summary.clusters:,} visitors or sessions",
         "intervals": f"95 %, bootstrap: {RESAMPLES:,} draws of {drawn}",
     }
-    parts = ["<h2>How it was measured</h2>", _facts(facts | about.parameters)]
+    parts = ["<h2>How it was measured</h2>", fact_table(facts | about.parameters)]
     if about.training:
-        parts += ["<h2>How the rankers were trained</h2>", _facts(about.training)]
+        parts += ["<h2>How the rankers were trained</h2>", fact_table(about.training)]
     if about.made:
-        parts += ["<h2>Where it was measured</h2>", _facts(about.made)]
+        parts += ["<h2>Where it was measured</h2>", fact_table(about.made)]
     if about.command:
         parts += ["<h2>Do it again</h2>", f"<pre>{escape(about.command)}</pre>"]
     return "\n".join(parts)
@@ -266,20 +264,6 @@ def _interval(one: Estimate, written: str, between: str = " to ") -> str:
     return between.join(map(written.format, (one.low, one.high))) if isfinite(one.low) else "± not known"
 
 
-def _facts(facts: Mapping[str, object]) -> str:
-    lines = [("facts", [escape(name), escape(str(value))]) for name, value in facts.items()]
-    return _table([], lines)
-
-
 def _plot(title: str, svg: str, caption: str) -> str:
     heading = f"<h2>{title}</h2>\n" if title else ""
     return f"{heading}<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _table(head: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """A table from (class of the line, cells); cells are HTML already."""
-    top = f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n" if head else ""
-    rows = "\n".join(
-        f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for kind, cells in lines
-    )
-    return f'<div class="scroll"><table>\n{top}{rows}\n</table></div>'

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from models.labelling.thumbnails import data_url, small_jpeg
+from models.labelling.thumbnails import data_url
 from models.page import write_page
 from reco.labels import Scored
 
@@ -78,7 +78,7 @@ class Card(NamedTuple):
     Attributes:
         sale_id: the sale.
         title: what it is called.
-        picture: a JPEG, as `thumbnail` makes it; None if there is none.
+        picture: a JPEG of the size of `THUMBNAIL`; None if there is none.
         remarks: why there is no picture, or nothing was found in it; for a person.
         labels: scene labels and their probabilities.
         topics: topics and their shares.
@@ -93,15 +93,6 @@ class Card(NamedTuple):
     labels: tuple[Scored, ...]
     topics: tuple[Scored, ...]
     nearest: Sequence[tuple[str, float]]
-
-
-def thumbnail(data: bytes, max_pixels: int) -> bytes:
-    """A picture as a small JPEG.
-
-    Raises:
-        ImageRefusedError: the bytes are no picture, or one of more than `max_pixels`.
-    """
-    return small_jpeg(data, THUMBNAIL, max_pixels)
 
 
 def largest(shares: Iterable[Scored]) -> list[Scored]:

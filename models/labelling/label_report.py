@@ -1,6 +1,6 @@
 """The report on a labeller: one HTML file with figures, confusion, the worst pictures, and calibration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import isnan
 from pathlib import Path
@@ -12,7 +12,7 @@ from models.evaluation.intervals import Estimate
 from models.evaluation.results import Calibration
 from models.labelling.judging import TOP, Judgement
 from models.labelling.thumbnails import data_url, small_jpeg
-from models.page import write_page
+from models.page import fact_table, html_table, opening, write_page
 
 WORST_CLASSES = 10
 WORST_PICTURES = 24
@@ -71,10 +71,7 @@ def _opening(judgement: Judgement) -> str:
         ("expected calibration error", f"{judgement.calibration_error:.4f}", "of the most probable label"),
         ("log loss", f"{judgement.log_loss:.4f}", "nats per picture"),
     ]
-    boxes = "".join(
-        f"<div><span>{name}</span><b>{value}</b><span>{beside}</span></div>" for name, value, beside in cards
-    )
-    return f'<p class="lead">{said}</p>\n<div class="cards">{boxes}</div>'
+    return opening(said, cards)
 
 
 def _confusion(judgement: Judgement) -> str:
@@ -128,13 +125,9 @@ def _picture(judgement: Judgement, number: int, path: Path) -> str:
     said = "<br>".join(f"{escape(judgement.classes[one])} {_percent(float(scores[one]))}" for one in best)
     label = int(judgement.labels[number])
     right = f"<b>{escape(judgement.classes[label])}</b> {_percent(float(scores[label]))}"
-    image = f'<img src="{_thumbnail(path)}" alt="{escape(path.name)}" title="{escape(path.name)}">'
+    small = data_url(small_jpeg(path.read_bytes(), (THUMBNAIL, THUMBNAIL)))
+    image = f'<img src="{small}" alt="{escape(path.name)}" title="{escape(path.name)}">'
     return f"<figure>{image}{right}<figcaption>taken for<br>{said}</figcaption></figure>"
-
-
-def _thumbnail(path: Path) -> str:
-    """The picture, as the labeller sees it but small, as a `data:` address."""
-    return data_url(small_jpeg(path.read_bytes(), (THUMBNAIL, THUMBNAIL)))
 
 
 def _calibration(judgement: Judgement) -> str:
@@ -152,10 +145,10 @@ def _all_classes(judgement: Judgement) -> str:
     counts = judgement.confusion.sum(axis=1)
     order = np.argsort(judgement.accuracies, kind="stable").tolist()
     lines = [
-        (judgement.classes[one], f"{counts[one]}", _percent(float(judgement.accuracies[one])))
+        ("", (escape(judgement.classes[one]), f"{counts[one]}", _percent(float(judgement.accuracies[one]))))
         for one in order
     ]
-    return f"<h2>All classes</h2>\n{_table(('class', 'pictures', 'recognised'), lines)}"
+    return f"<h2>All classes</h2>\n{html_table(('class', 'pictures', 'recognised'), lines)}"
 
 
 def _how(judgement: Judgement, facts: Mapping[str, str], command: str) -> str:
@@ -163,15 +156,8 @@ def _how(judgement: Judgement, facts: Mapping[str, str], command: str) -> str:
         "pictures": f"{len(judgement.labels):,}",
         "intervals": "95 %, score intervals (Wilson 1927)",
     }
-    table = _table((), (measured | dict(facts)).items())
-    return f"<h2>How it was measured</h2>\n{table}\n<h2>Do it again</h2>\n<pre>{escape(command)}</pre>"
-
-
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    top = f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>\n" if head else ""
-    rows = "\n".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    kind = "" if head else ' class="facts"'
-    return f'<div class="scroll"><table{kind}>\n{top}{rows}\n</table></div>'
+    how = fact_table(measured | dict(facts))
+    return f"<h2>How it was measured</h2>\n{how}\n<h2>Do it again</h2>\n<pre>{escape(command)}</pre>"
 
 
 def _percent(share: float) -> str:

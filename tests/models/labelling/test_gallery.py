@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from models.labelling.gallery import Card, thumbnail, write_gallery
+from models.labelling.gallery import THUMBNAIL, Card, write_gallery
+from models.labelling.thumbnails import small_jpeg
 from reco.errors import ImageRefusedError
 from reco.labels import Scored
 
@@ -48,7 +49,7 @@ def pictures(html: str) -> list[Image.Image]:
 
 
 def test_a_thumbnail_is_a_small_jpeg_of_the_same_picture() -> None:
-    small = Image.open(io.BytesIO(thumbnail(png("blue"), 10**6)))
+    small = Image.open(io.BytesIO(small_jpeg(png("blue"), THUMBNAIL, 10**6)))
     red, green, blue = small.convert("RGB").resize((1, 1)).tobytes()
     assert (small.format, small.size) == ("JPEG", (240, 180))
     assert blue > 240
@@ -60,7 +61,7 @@ def test_a_thumbnail_is_a_small_jpeg_of_the_same_picture() -> None:
 )
 def test_what_is_no_picture_or_too_large_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(ImageRefusedError, match=reason):
-        thumbnail(data, 640 * 480 - 1)
+        small_jpeg(data, THUMBNAIL, 640 * 480 - 1)
 
 
 def test_sales_of_one_main_topic_stand_together_those_with_most_of_it_first(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_the_largest_shares_are_bars_of_their_length(tmp_path: Path) -> None:
 
 def test_each_picture_is_there_once_and_shown_wherever_the_sale_is_near(tmp_path: Path) -> None:
     near = [("bari", 0.875), ("not in the gallery", 0.75), ("oslo", 0.5)]
-    blue, red = (thumbnail(png(colour), 10**6) for colour in ("blue", "red"))
+    blue, red = (small_jpeg(png(colour), THUMBNAIL, 10**6) for colour in ("blue", "red"))
     cards = card("rome", "A", nearest=near, picture=blue), card("bari", "B", nearest=near, picture=red)
     html = page(tmp_path, *cards, card("oslo", "C", remarks=("too-slow: why",)))
     assert [one.resize((1, 1)).tobytes()[2] > 128 for one in pictures(html)] == [True, False]
@@ -96,7 +97,7 @@ def test_nothing_that_a_sale_says_becomes_a_part_of_the_page(tmp_path: Path) -> 
         Card(
             f"{evil}{number}", evil, picture, (evil,), scored, scored, [(f"{evil}0", 0.5), (f"{evil}1", 0.5)]
         )
-        for number, picture in enumerate((None, thumbnail(png("red"), 10**6)))
+        for number, picture in enumerate((None, small_jpeg(png("red"), THUMBNAIL, 10**6)))
     ]
     html, plain = page(tmp_path, *cards), page(tmp_path, card("rome", picture=cards[1].picture))
     for tag in ("<script", "</style", "<p>Said first."):

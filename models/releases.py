@@ -4,8 +4,6 @@
 things as they are. Files that the manifest does not name are never opened.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,31 +74,19 @@ class Release:
 def write_release(releases: Path, training: Training, known_features: Mapping[str, int]) -> Path:
     """Write a release below the folder `releases`; its own folder, which is named after its id.
 
-    It is written beside its place and loaded once, then put there in one step; so a folder with the name of
-    a release always holds a whole one.
-
     Raises:
         ReleaseError: it could not be loaded again; nothing is written then.
     """
     files = {f"{name}.lgb.txt": learned.model.encode() for name, learned in training.rankers.items()}
-    manifest = _manifest(training, files | dict(training.arrays), known_features)
-    place = releases / manifest.id
-    if place.exists():
-        load_release(place, known_features)
-        return place
-    releases.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=releases))
-    try:
-        folder = beside / manifest.id
-        folder.mkdir()
-        for name, value in (files | dict(training.arrays)).items():
+    files |= training.arrays
+    manifest = _manifest(training, files, known_features)
+
+    def fill(folder: Path) -> Manifest:
+        for name, value in files.items():
             write(folder / name, value)
-        RELEASE.write_manifest(folder, manifest)
-        load_release(folder, known_features)
-        folder.rename(place)
-    finally:
-        shutil.rmtree(beside)
-    return place
+        return manifest
+
+    return RELEASE.place(releases, fill, lambda folder: load_release(folder, known_features))
 
 
 def _manifest(training: Training, files: Mapping[str, bytes], known_features: Mapping[str, int]) -> Manifest:

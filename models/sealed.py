@@ -7,8 +7,10 @@ they last; what is not whole is refused before anything of it is used.
 import hashlib
 import os
 import re
+import shutil
 import stat
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +103,29 @@ class Seal(Generic[M]):
     def write_manifest(self, folder: Path, manifest: M) -> None:
         """Write the manifest of `folder`, for a person to read as well."""
         write(folder / self.file, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+
+    def place(self, parent: Path, fill: Callable[[Path], M], load: Callable[[Path], object]) -> Path:
+        """A folder below `parent`, named after its id, whose other files `fill` writes for its manifest.
+
+        It is written beside its place and loaded once, then put there in one step; so a folder of that name
+        always holds a whole one. What `load` raises is raised, and nothing is put there then.
+        """
+        parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+        try:
+            unnamed = beside / self.kind
+            unnamed.mkdir()
+            manifest = fill(unnamed)
+            self.write_manifest(unnamed, manifest)
+            folder, placed = unnamed.rename(beside / manifest.id), parent / manifest.id
+            load(folder)
+            if placed.exists():
+                load(placed)
+            else:
+                folder.rename(placed)
+        finally:
+            shutil.rmtree(beside)
+        return placed
 
     def read_manifest(self, folder: Path) -> M:
         """The manifest in `folder`, whose other files are not looked at.

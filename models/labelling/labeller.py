@@ -4,8 +4,6 @@ Loading reads `.keras` files in safe mode and arrays without pickles, each only 
 """
 
 import io
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -132,27 +130,13 @@ class Labeller:
 def write_labeller(labellers: Path, recognition: Recognition, provenance: Provenance) -> Path:
     """Write a labeller below the folder `labellers`; its own folder, which is named after its version.
 
-    It is written beside its place and loaded once, then put there in one step; so a folder with the name of
-    a labeller always holds a whole one.
-
     Raises:
         LabellingError: it could not be loaded again; nothing is written then.
     """
     check_backbones(recognition.backbones)
-    labellers.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=labellers))
-    try:
-        unnamed = beside / "labeller"
-        unnamed.mkdir()
-        manifest = _write_files(unnamed, recognition, provenance)
-        folder = unnamed.rename(beside / manifest.id)
-        load_labeller(folder)
-        place = labellers / manifest.id
-        if not place.exists():
-            folder.rename(place)
-    finally:
-        shutil.rmtree(beside)
-    return place
+    return LABELLER.place(
+        labellers, lambda folder: _write_files(folder, recognition, provenance), load_labeller
+    )
 
 
 def load_labeller(folder: Path) -> Labeller:
@@ -237,9 +221,7 @@ def _write_files(folder: Path, recognition: Recognition, provenance: Provenance)
         "metrics": provenance.metrics,
         "files": {name: digest(value) for name, value in files.items()},
     }
-    manifest = LABELLER.seal(content)
-    LABELLER.write_manifest(folder, manifest)
-    return manifest
+    return LABELLER.seal(content)
 
 
 def _stored_head(head: Head) -> bytes:

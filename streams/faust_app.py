@@ -4,12 +4,12 @@ One application an agent, so that workers of one agent scale, restart and are tr
 """
 
 import asyncio
-import fcntl
 import ssl
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
@@ -17,6 +17,7 @@ from faust.types.auth import SASLMechanism
 from mode import CrashingSupervisor
 
 from infra.data_folder import writing_to
+from infra.file_lock import locked
 from streams import clients
 from streams.delivery.consumer import MAX_OUTSTANDING, LosslessApp
 from streams.delivery.recovery import PositionRecovery
@@ -46,7 +47,8 @@ ROCKSDB_OPTIONS: Mapping[str, int] = {
 }
 """Session states are small and hot; Faust's defaults take hundreds of MB per partition."""
 
-_slots: list[IO[str]] = []
+_held = ExitStack()
+"""The locks of this process, until it ends."""
 
 
 def new_app(settings: Settings, agent: str) -> LosslessApp:
@@ -108,14 +110,9 @@ def table_folder(parent: Path) -> Path:
         folder = parent / str(number)
         with writing_to(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            continue
-        _slots.append(lock)
-        return folder
+            lock = _held.enter_context(locked(folder / "lock", wait=False))
+        if lock is not None:
+            return folder
     raise RuntimeError(f"1,000 processes hold folders below {parent}")
 
 

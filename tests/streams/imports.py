@@ -1,17 +1,17 @@
 """Imports of small logs, and what then stands in the topics."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 from models.log_columns import Meaning
 from reco.events import Erasure, Event
-from streams import reading
 from streams.codecs import decode_event
 from streams.importing import Imported, Options, import_log
+from streams.reading import read_whole
 from streams.settings import Settings
+from streams.supervisor import environment_of
 from streams.topics import TopicSet
+from tests.streams.command_line import TENFOLD
 
 ROOT = Path(__file__).parents[2]
 START = 1_700_000_000_000
@@ -56,14 +56,7 @@ async def run_import(
 
 async def records(settings: Settings, topic: str) -> list[tuple[int, bytes | None, bytes | None]]:
     """Partition, key and value of everything in `topic`, in its order."""
-    partitions = (await reading.partitions_of(settings.kafka, topic))[topic]
-    async with reading.reader(settings.kafka) as consumer:
-        start = await consumer.beginning_offsets(partitions)
-        end = await consumer.end_offsets(partitions)
-        return [
-            (record.partition, record.key, record.value)
-            async for record in reading.read_between(consumer, start, end)
-        ]
+    return [(one.partition, one.key, one.value) async for one in read_whole(settings.kafka, topic)]
 
 
 async def events(settings: Settings, topics: TopicSet) -> list[Event]:
@@ -79,21 +72,12 @@ def row_numbers(imported: list[Event]) -> list[int]:
     return sorted(int(event.event_id.rpartition("-")[2]) for event in imported)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment variables that say what `settings` say."""
-    return {
-        "TENFOLD_KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "TENFOLD_TOPICS_PREFIX": settings.topics.prefix,
-        "TENFOLD_WORKER_DATA_DIR": settings.worker.data_dir,
-    }
-
-
 def tenfold(settings: Settings, *arguments: object) -> subprocess.Popen[str]:
     """`tenfold` with these arguments, in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from streams.cli import main; main()", *map(str, arguments)],
+        [*TENFOLD, *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | environment(settings),
+        env=environment_of(settings),
         stdout=subprocess.PIPE,
         text=True,
     )

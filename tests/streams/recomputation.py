@@ -16,6 +16,7 @@ from reco.rules import rules_in_force
 from reco.sessions import Session
 from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_event, decode_labels, decode_sale
+from streams.reading import read_whole
 from streams.releases import Served
 from tests.streams.world import World, session_in
 
@@ -34,8 +35,7 @@ class Log(NamedTuple):
 
 async def all_of(world: World, topic: Any) -> list[Any]:
     """Everything that stands on a topic now."""
-    size = await world.size(topic)
-    return await (await world.view(topic)).until(lambda found: len(found) >= size)
+    return [one async for one in read_whole(world.settings.kafka, topic.name)]
 
 
 def by_second(records: list[Any]) -> Seconds:

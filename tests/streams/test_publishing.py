@@ -13,8 +13,9 @@ from streams.cli import tenfold
 from streams.codecs import decode_sale
 from streams.publishing import check, record, send, withdrawal
 from streams.settings import Kafka, Settings
+from streams.supervisor import environment_of
 from streams.topics import TopicSet, topic_set
-from tests.streams.imports import environment, records
+from tests.streams.imports import records
 
 T = 1_748_761_200_000
 RIGHT = {"sale_id": "a", "title": "Sea", "opens_at": T}
@@ -87,7 +88,7 @@ async def test_nothing_is_said_to_have_arrived_when_no_broker_answers() -> None:
 
 def publish(settings: Settings, *arguments: object, stdin: str = "") -> Result:
     """`tenfold publish` with these arguments."""
-    runner = CliRunner(env=environment(settings))
+    runner = CliRunner(env=environment_of(settings))
     return runner.invoke(tenfold, ["publish", *map(str, arguments)], input=stdin)
 
 

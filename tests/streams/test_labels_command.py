@@ -2,20 +2,19 @@
 
 import os
 import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from models.labelling.backbones import Backbone, small_network
 from models.labelling.labeller import Labeller, load_labeller
 from reco.errors import LabellingError, SettingsError
-from streams.commands.labels import app
+from tests.streams.command_line import Command, run
 
 COLOURS = {"forest": (30, 160, 40), "lake": (20, 60, 200), "lava": (220, 40, 10)}
 PER_CLASS = 12
@@ -41,20 +40,12 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`tenfold labels`, in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: object) -> Result:
-        given = [str(one) for one in arguments]
-        monkeypatch.setattr(sys, "argv", ["tenfold", "labels", *given])
-        result = CliRunner().invoke(app, given)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return partial(run, monkeypatch, "labels")
 
 
 def written(result: Result) -> Labeller:
@@ -67,7 +58,7 @@ def figures(result: Result) -> list[str]:
 
 
 def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+    labels: Command, backbone: Path, tmp_path: Path
 ) -> None:
     draw(tmp_path / "scenes/train")
     draw(tmp_path / "scenes/test", seed=1)
@@ -92,7 +83,7 @@ def test_pictures_become_a_labeller_with_a_report_and_the_same_figures_again(
 
 
 def test_folders_and_pictures_may_have_names_that_are_not_utf_8(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+    labels: Command, backbone: Path, tmp_path: Path
 ) -> None:
     scenes = draw(tmp_path / os.fsdecode(b"caf\xe9"))
     for picture in scenes.glob("*/*.png"):
@@ -105,7 +96,7 @@ def test_folders_and_pictures_may_have_names_that_are_not_utf_8(
 
 
 def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_side(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+    labels: Command, backbone: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.keras"
     Backbone(small_network(3, (16, 16), seed=5)).save(other)
@@ -122,7 +113,7 @@ def test_without_a_split_a_fifth_is_kept_apart_and_two_backbones_look_side_by_si
 
 
 def test_a_network_that_finds_too_many_features_is_refused_before_it_looks_at_pictures(
-    labels: Callable[..., Result], tmp_path: Path
+    labels: Command, tmp_path: Path
 ) -> None:
     images = keras.Input((64, 64, 3))
     Backbone(keras.Model(images, keras.layers.Flatten()(images))).save(tmp_path / "wide.keras")
@@ -141,7 +132,7 @@ def _alone(scenes: Path, root: Path) -> Path:
 
 
 def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+    labels: Command, backbone: Path, tmp_path: Path
 ) -> None:
     draw(tmp_path / "scenes")
     labeller = written(labels("train", tmp_path / "scenes", "--backbone", backbone, "--epochs", 1))
@@ -155,7 +146,7 @@ def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
 
 
 def test_weights_belong_to_the_networks_that_are_named(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
+    labels: Command, backbone: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(LabellingError, match="1 are given for 0 named networks"):
         labels("train", draw(tmp_path / "scenes"), "--backbone", backbone, "--weights", "imagenet")
@@ -163,7 +154,7 @@ def test_weights_belong_to_the_networks_that_are_named(
 
 @pytest.mark.parametrize("option", ["--output", "--cache"])
 def test_a_file_where_a_folder_is_to_be_is_refused_before_work_begins(
-    labels: Callable[..., Result], tmp_path: Path, option: str
+    labels: Command, tmp_path: Path, option: str
 ) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -172,9 +163,7 @@ def test_a_file_where_a_folder_is_to_be_is_refused_before_work_begins(
     assert "is a file" in refused.output
 
 
-def test_pictures_that_are_none_are_named(
-    labels: Callable[..., Result], backbone: Path, tmp_path: Path
-) -> None:
+def test_pictures_that_are_none_are_named(labels: Command, backbone: Path, tmp_path: Path) -> None:
     scenes = draw(tmp_path / "scenes")
     (scenes / "lake" / "3.png").write_bytes(b"no picture")
     with pytest.raises(LabellingError, match=r"lake/3\.png: not-an-image"):
@@ -182,6 +171,6 @@ def test_pictures_that_are_none_are_named(
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that even root cannot write")
-def test_where_no_labeller_can_be_written_none_is_trained(labels: Callable[..., Result]) -> None:
+def test_where_no_labeller_can_be_written_none_is_trained(labels: Command) -> None:
     with pytest.raises(SettingsError, match=r"/proc/tenfold cannot be written: .*; .* or set --output"):
         labels("train", "no picture is looked for", "--backbone", "any", "--output", "/proc/tenfold")

@@ -3,20 +3,18 @@
 import asyncio
 import csv
 import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from models.event_table import EventTable
 from models.releases import load_release
 from reco.errors import EventLogError, SettingsError, TrainingError
 from reco.features import FEATURES
 from reco.parameters import HOUR, Parameters
-from streams.cli import tenfold
 from streams.commands.log_options import in_words
 from streams.commands.logs import read_parameters
 from streams.import_progress import Refused
@@ -27,7 +25,7 @@ from streams.settings import Settings
 from streams.topics import TopicSet
 from tests.models.shop_logs import SALES, START, shop_log, turned_log
 from tests.reco.labelled import labels
-from tests.streams.command_line import use
+from tests.streams.command_line import Command, run, use
 from tests.streams.imports import run_import
 from tests.streams.world import World
 
@@ -42,20 +40,15 @@ PROC = pytest.mark.skipif(
 
 
 @pytest.fixture
-def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`tenfold`, in this process; numbers that make it quick with `train` and `evaluate`."""
     use(settings, tmp_path, monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: object, sets: tuple[str, ...] = ()) -> Result:
-        given = [str(one) for one in arguments] + [part for one in sets for part in ("--set", one)]
-        monkeypatch.setattr(sys, "argv", ["tenfold", *given])
-        result = CliRunner().invoke(tenfold, given)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+    def with_numbers(*arguments: object, sets: tuple[str, ...] = ()) -> Result:
+        return run(monkeypatch, *arguments, *(part for one in sets for part in ("--set", one)))
 
-    return run
+    return with_numbers
 
 
 def written(path: Path, table: EventTable) -> Path:
@@ -96,7 +89,7 @@ def reached(told: str) -> float:
 
 
 def test_parameters_are_tuned_and_then_used(
-    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
     log = written(tmp_path / "log.csv", shop_log(500))
@@ -117,7 +110,7 @@ def test_parameters_are_tuned_and_then_used(
 
 
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
-    command: Callable[..., Result], tmp_path: Path
+    command: Command, tmp_path: Path
 ) -> None:
     log, sales = written(tmp_path / "log.csv", shop_log(1500)), published(tmp_path / "sales.csv")
     report, tables = tmp_path / "report.html", tmp_path / "tables.json"
@@ -164,9 +157,7 @@ def test_a_file_of_parameters_that_says_something_else_is_refused(
         read_parameters(file)
 
 
-def test_without_sales_nothing_is_said_about_descriptions(
-    command: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_path: Path) -> None:
     log, tables = written(tmp_path / "log.csv", shop_log(800)), tmp_path / "tables.json"
     given = ("--protocol", "next-click", "--json", tables)
     command("evaluate", log, *given, sets=(*QUICK, *PARTS))
@@ -174,7 +165,7 @@ def test_without_sales_nothing_is_said_about_descriptions(
 
 
 def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
-    command: Callable[..., Result], settings: Settings, tmp_path: Path
+    command: Command, settings: Settings, tmp_path: Path
 ) -> None:
     log, sales = written(tmp_path / "log.csv", shop_log(800)), published(tmp_path / "sales.csv")
     done = command("train", log, "--target", "click", "--sales", sales, sets=QUICK)
@@ -187,7 +178,7 @@ def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
 
 
 def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_said(
-    command: Callable[..., Result], tmp_path: Path
+    command: Command, tmp_path: Path
 ) -> None:
     log, sales = written(tmp_path / "log.csv", shop_log(400)), published(tmp_path / "sales.csv")
     header, *rows = sales.read_text().splitlines()
@@ -203,9 +194,7 @@ def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_
     assert "name one with --sales" in refused.output
 
 
-def test_what_a_log_does_not_say_and_what_is_no_event_is_told(
-    command: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_what_a_log_does_not_say_and_what_is_no_event_is_told(command: Command, tmp_path: Path) -> None:
     log = written(tmp_path / "log.csv", shop_log(200))
     lines = [f"{line.partition(',')[0]},{line.split(',', 2)[2]}" for line in log.read_text().splitlines()]
     lines.insert(2, lines[1].replace("view", "liked"))
@@ -216,9 +205,7 @@ def test_what_a_log_does_not_say_and_what_is_no_event_is_told(
     assert "no events" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
 
 
-def test_a_row_that_an_import_would_refuse_is_not_trained_on(
-    command: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_a_row_that_an_import_would_refuse_is_not_trained_on(command: Command, tmp_path: Path) -> None:
     log = written(tmp_path / "log.csv", shop_log(200))
     with log.open("ab") as file:
         file.write(
@@ -238,7 +225,7 @@ def test_rows_that_are_refused_for_one_reason_may_have_different_faults() -> Non
     ]
 
 
-def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_log_of_nothing_but_refused_rows_says_why(command: Command, tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text(f"visitor_id,item_id,ts\nann,rome,{START // 1000}\nann,oslo,soon\n,oslo,{START}\n")
     how = "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z"
@@ -255,7 +242,7 @@ def test_a_log_of_nothing_but_refused_rows_says_why(command: Callable[..., Resul
 
 
 def test_settings_that_cannot_work_are_told_before_a_log_is_trained_on(
-    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TENFOLD_TOPICS_PARTITIONS", "many")
     with pytest.raises(SettingsError, match="partitions"):
@@ -264,7 +251,7 @@ def test_settings_that_cannot_work_are_told_before_a_log_is_trained_on(
 
 @PROC
 def test_where_no_release_can_be_written_none_is_trained(
-    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TENFOLD_RELEASES_FOLDER", "/proc/tenfold")
     with pytest.raises(SettingsError, match=r"/proc/tenfold cannot be written: .* set releases\.folder"):
@@ -272,7 +259,7 @@ def test_where_no_release_can_be_written_none_is_trained(
 
 
 def test_what_was_tuned_is_kept_if_there_is_too_little_to_grow_forests_on(
-    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
     monkeypatch.setattr("models.training.FEWEST_POSITIVES", 100_000)
@@ -282,14 +269,14 @@ def test_what_was_tuned_is_kept_if_there_is_too_little_to_grow_forests_on(
     assert read_parameters(found).recommenders != Parameters()
 
 
-def test_a_wrong_row_of_the_sales_is_named(command: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_wrong_row_of_the_sales_is_named(command: Command, tmp_path: Path) -> None:
     log, sales = written(tmp_path / "log.csv", shop_log(50)), tmp_path / "sales.csv"
     sales.write_text("sale_id,title,opens_at\nsale00,Rome,soon\n")
     with pytest.raises(Exception, match="line 2: opens_at"):
         command("train", log, "--sales", sales)
 
 
-def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_path: Path) -> None:
+def test_the_topics_have_their_own_sales(command: Command, tmp_path: Path) -> None:
     for given in (("--sales", published(tmp_path / "sales.csv")), ("--map", "a=b"), ("--seconds",)):
         refused = command("train", *given)
         assert refused.exit_code == 2
@@ -317,7 +304,7 @@ def test_the_topics_have_their_own_sales(command: Callable[..., Result], tmp_pat
     ],
 )
 def test_an_option_that_cannot_work_is_refused_before_the_work(
-    command: Callable[..., Result], tmp_path: Path, given: tuple[str, ...], message: str
+    command: Command, tmp_path: Path, given: tuple[str, ...], message: str
 ) -> None:
     name, *options = given
     refused = command(name, written(tmp_path / "log.csv", shop_log(20)), *options)
@@ -327,7 +314,7 @@ def test_an_option_that_cannot_work_is_refused_before_the_work(
 
 @pytest.mark.broker
 async def test_the_topics_are_trained_on_and_the_release_goes_live(
-    command: Callable[..., Result], settings: Settings, topics: TopicSet, tmp_path: Path
+    command: Command, settings: Settings, topics: TopicSet, tmp_path: Path
 ) -> None:
     log = written(tmp_path / "log.csv", shop_log(400))
     await run_import(settings, log)
@@ -345,7 +332,7 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
 
 
 def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
-    command: Callable[..., Result], settings: Settings, tmp_path: Path
+    command: Command, settings: Settings, tmp_path: Path
 ) -> None:
     log = written(tmp_path / "log.csv", turned_log())
     with pytest.raises(
@@ -357,7 +344,7 @@ def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
 
 @pytest.mark.broker
 async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
-    command: Callable[..., Result], world: World, tmp_path: Path
+    command: Command, world: World, tmp_path: Path
 ) -> None:
     tables, parts = tmp_path / "tables.json", (*QUICK, *PARTS)
     given = ("evaluate", "--protocol", "next-click", "--json", tables)
@@ -374,7 +361,7 @@ async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
 
 @pytest.mark.broker
 async def test_parameters_are_tuned_on_the_topics(
-    command: Callable[..., Result], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 20)
     monkeypatch.setattr("models.evaluation.tuning.GROUPS", {"revisits": {"": (HOUR, 24 * HOUR)}})

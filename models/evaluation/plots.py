@@ -207,13 +207,12 @@ def _logarithmic(axes: Axes) -> None:
 
 def _published_line(axes: Axes, summary: Summary) -> list[Artist]:
     """A line where the best published figure is, if there is one, for the legend."""
-    metric = summary.about.metrics[0].name
-    figures = {name: found[metric] for name, found in summary.about.published.items() if metric in found}
-    if not figures:
+    best = summary.about.best_published()
+    if best is None:
         return []
-    name = max(figures, key=figures.__getitem__)
+    name, figure = best
     label = f"published: {name}"
-    return [axes.axvline(figures[name], color=_RED, linestyle="--", linewidth=1.2, zorder=0.9, label=label)]
+    return [axes.axvline(figure, color=_RED, linestyle="--", linewidth=1.2, zorder=0.9, label=label)]
 
 
 def _shares(shares: Sequence[tuple[str, float]], label: str, name: str) -> str:

@@ -87,7 +87,9 @@ def headline(summary: Summary) -> str:
         parts.append(
             f"The best single recommender, <b>{escape(single.scorer.name)}</b>, reaches {figures}{gain}."
         )
-    return " ".join([*parts, *_best_published(summary)])
+    if best := about.best_published():
+        parts.append(f"The best published {names[0]} is {best[1]:.4f}, by {escape(best[0])}.")
+    return " ".join(parts)
 
 
 def _opening(summary: Summary) -> str:
@@ -232,15 +234,6 @@ def _main(summary: Summary) -> Row:
 def _uplift(row: Row) -> Estimate | None:
     """Over the best single in the main metric, where that is above 0."""
     return row.uplift[0] if row.uplift and isfinite(row.uplift[0].mean) else None
-
-
-def _best_published(summary: Summary) -> list[str]:
-    metric = summary.about.metrics[0].name
-    figures = {name: found[metric] for name, found in summary.about.published.items() if metric in found}
-    if not figures:
-        return []
-    name = max(figures, key=figures.__getitem__)
-    return [f"The best published {metric} is {figures[name]:.4f}, by {escape(name)}."]
 
 
 def _doubt(difference: Estimate) -> str:

@@ -6,6 +6,7 @@ What is written of it is plain JSON.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -81,6 +82,12 @@ class About(Struct, frozen=True, kw_only=True):
     command: str = ""
     importance: tuple[tuple[str, float], ...] = ()
     published: dict[str, dict[str, float]] = {}
+
+    def best_published(self) -> tuple[str, float] | None:
+        """Whose figure of the main metric is the best of others, and the figure; None if there is none."""
+        main = self.metrics[0].name
+        figures = [(name, found[main]) for name, found in self.published.items() if main in found]
+        return max(figures, key=itemgetter(1), default=None)
 
 
 class Calibration(NamedTuple):

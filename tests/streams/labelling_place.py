@@ -17,7 +17,8 @@ from streams.images.settings import Images
 from streams.labellers import LABELLERS
 from streams.promotions import announce
 from streams.settings import Labelling, Settings
-from tests.streams.postcard_site import HOST, PostcardSite, postcard_site
+from tests.streams.images.image_site import HOST
+from tests.streams.postcard_site import PostcardSite, postcard_site
 from tests.streams.world import View, World
 
 HOUR = 3_600_000

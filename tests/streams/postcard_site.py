@@ -10,9 +10,9 @@ from io import BytesIO
 from aiohttp import web
 
 from demo.postcards import draw
+from tests.streams.images.image_site import HOST, served
 from tests.streams.labellers import SIDE
 
-HOST = "127.0.0.1"
 LARGE = 320
 """Height and width of the large picture, pixels."""
 
@@ -107,13 +107,8 @@ def jpeg(kind: str, seed: int, side: int = SIDE) -> bytes:
 @asynccontextmanager
 async def postcard_site() -> AsyncIterator[PostcardSite]:
     site = PostcardSite()
-    runner = web.AppRunner(site.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
-    await runner.setup()
-    tcp = web.TCPSite(runner, HOST, 0)
-    await tcp.start()
-    site.port = runner.addresses[0][1]
-    try:
-        yield site
-    finally:
-        site.gate.set()
-        await runner.cleanup()
+    async with served(site.app(), handler_cancellation=True, shutdown_timeout=0) as site.port:
+        try:
+            yield site
+        finally:
+            site.gate.set()

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from ssl import SSLContext
+from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -160,18 +162,23 @@ async def _status(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
+async def served(app: web.Application, ssl: SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
+    """The free port at which an application is served for the length of the block."""
+    runner = web.AppRunner(app, access_log=None, **options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, 0, ssl_context=ssl).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def image_site() -> AsyncIterator[Site]:
     """The site, running at a free port."""
     site = Site()
-    runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    listener = web.TCPSite(runner, HOST, 0)
-    await listener.start()
-    site.port = runner.addresses[0][1]
-    try:
+    async with served(site.app(), shutdown_timeout=0.01) as site.port:
         yield site
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

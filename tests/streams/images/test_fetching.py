@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from reco.errors import ImageRefusedError
 from streams.images.addresses import is_public
 from streams.images.fetching import PER_HOST, Fetcher, may_pass
 from streams.images.settings import Images
-from tests.streams.images.image_site import HOST, IMAGE, Names, Site, bomb, image_site, raw_site
+from tests.streams.images.image_site import HOST, IMAGE, Names, Site, bomb, image_site, raw_site, served
 
 MAX_BYTES = 100_000
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -297,11 +296,8 @@ async def test_a_certificate_that_nobody_trusts_is_not_accepted(tmp_path: Path) 
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    runner = web.AppRunner(Site().app(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0, ssl_context=context).start()
-    refused = await refusal(f"https://{HOST}:{runner.addresses[0][1]}/good")
-    await runner.cleanup()
+    async with served(Site().app(), context) as port:
+        refused = await refusal(f"https://{HOST}:{port}/good")
     assert refused.reason == "bad-certificate"
     assert not may_pass(refused)
 

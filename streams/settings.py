@@ -132,7 +132,7 @@ REMEDIES: Mapping[tuple[str, str], str] = {
 """What to do about a field whose type does not say it, by group and name."""
 
 
-def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the file (if there is one) and the environment.
 
     Raises:
@@ -140,9 +140,9 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
     """
     environment = os.environ if environment is None else environment
     named = environment.get(FILE_VARIABLE)
-    path = file or Path(named or SETTINGS_FILE)
+    path = Path(named or SETTINGS_FILE)
     mistakes: list[str] = []
-    if not path.exists() and (file or named):
+    if named and not path.exists():
         mistakes.append(f"{path}: there is no such file; correct {FILE_VARIABLE} or create it")
     given = _from_file(path, mistakes) if path.exists() else {}
     _add_environment(given, environment, mistakes)

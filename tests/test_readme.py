@@ -13,7 +13,7 @@ from typer.main import get_command
 from reco.events import Click, Sale
 from streams.cli import tenfold
 from streams.codecs import decode_event, decode_list, decode_sale
-from streams.settings import GROUPS, PREFIX, load
+from streams.settings import FILE_VARIABLE, GROUPS, PREFIX, load
 
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,7 +54,9 @@ def test_its_settings_are_accepted(tmp_path: Path) -> None:
     (example,) = blocks("toml")
     file = tmp_path / "tenfold.toml"
     file.write_text(example)
-    assert load({}, file).topics.partitions == tomllib.loads(example)["topics"]["partitions"]
+    assert (
+        load({FILE_VARIABLE: str(file)}).topics.partitions == tomllib.loads(example)["topics"]["partitions"]
+    )
 
 
 def test_the_page_of_settings_names_each_of_them_with_its_default_and_its_variable() -> None:

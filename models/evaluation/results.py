@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.evaluation.intervals import RESAMPLES, Estimate, Resampled, Units, by_cluster, by_window, resample
+from models.evaluation.intervals import Estimate, Resampled, Units, by_cluster, by_window, resample
 from reco import metrics
 
 Kind: TypeAlias = Literal["recommender", "rule", "baseline", "challenger", "ranker"]
@@ -153,7 +153,7 @@ class Results:
 
     @cached_property
     def summary(self) -> "Summary":
-        """The tables, with the usual number of draws."""
+        """The tables."""
         return summarise(self)
 
     def mean(self, metric: Metric, scorer: int) -> float:
@@ -227,10 +227,10 @@ class Summary(Struct, frozen=True, kw_only=True):
         return sorted(range(len(self.rows)), key=lambda position: -self.rows[position].figures[0].mean)
 
 
-def summarise(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> Summary:
+def summarise(results: Results) -> Summary:
     """All tables of `results`. The best single is chosen once, on all questions, not in each draw."""
     about = results.about
-    drawn = [resample(metric.of(results.ranks), results.units, resamples, seed) for metric in about.metrics]
+    drawn = [resample(metric.of(results.ranks), results.units) for metric in about.metrics]
     best_single = _best(about.scorers, drawn[0].means, SINGLE)
     return Summary(
         about=about,
@@ -240,7 +240,7 @@ def summarise(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> Su
         best_single=best_single,
         best_ranker=_best(about.scorers, drawn[0].means, ("ranker",)),
         rows=tuple(_row(about, position, drawn, best_single) for position in range(len(about.scorers))),
-        slices=_slices(results, best_single, resamples, seed),
+        slices=_slices(results, best_single),
         calibrated=_calibrated(results.calibration),
     )
 
@@ -272,20 +272,18 @@ def _row(about: About, position: int, drawn: Sequence[Resampled], best_single: i
     return Row(scorer, figures, tuple(one.uplift(position, best_single) for one in drawn))
 
 
-def _slices(results: Results, best: int | None, resamples: int, seed: int) -> tuple[Slice, ...]:
+def _slices(results: Results, best: int | None) -> tuple[Slice, ...]:
     if results.slices is None or best is None:
         return ()
     return tuple(
-        _slice(results, number, results.slices == number, best, resamples, seed)
+        _slice(results, number, results.slices == number, best)
         for number in np.unique(results.slices).tolist()
     )
 
 
-def _slice(  # noqa: PLR0917 - what a slice is, then how it is drawn
-    results: Results, number: int, mask: NDArray[np.bool_], best: int, resamples: int, seed: int
-) -> Slice:
+def _slice(results: Results, number: int, mask: NDArray[np.bool_], best: int) -> Slice:
     about = results.about
-    drawn = resample(about.metrics[0].of(results.ranks[:, mask]), _units(results, mask), resamples, seed)
+    drawn = resample(about.metrics[0].of(results.ranks[:, mask]), _units(results, mask))
     here = max(_of_kinds(about.scorers, SINGLE), key=lambda position: drawn.means[position])
     rows = tuple(
         SliceRow(

@@ -132,7 +132,7 @@ def test_our_services_are_built_from_our_dockerfile(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_environment_is_settings_that_work(name: str) -> None:
-    settings = load(environment_of(name), file=None)
+    settings = load(environment_of(name))
     assert settings.kafka.bootstrap_servers in _advertised()
     assert settings.worker.data_dir in instruction("VOLUME")
     assert settings.worker.health_host == "0.0.0.0"  # noqa: S104  inside the container's own network

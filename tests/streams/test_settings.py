@@ -68,7 +68,6 @@ def test_another_file_can_be_named_in_the_environment() -> None:
     write("[topics]\npartitions = 8\n")
     other = write("[topics]\npartitions = 2\n", name="other.toml")
     assert load({"TENFOLD_CONFIG": str(other)}).topics.partitions == 2
-    assert load({}, other).topics.partitions == 2
 
 
 def test_a_named_file_that_is_missing_is_a_mistake_and_an_unnamed_one_is_not() -> None:

@@ -16,7 +16,7 @@ from reco.labels import SaleLabels
 from reco.parameters import SECOND
 from reco.sessions import VISIT_SILENCE
 from streams.codecs import decode_event, decode_labels, decode_sale
-from streams.reading import partitions_of, read_whole
+from streams.reading import read_whole
 from streams.settings import Settings
 from streams.topics import topic_set
 
@@ -48,18 +48,14 @@ async def read_sales(settings: Settings, *, withdrawn: bool = False) -> Catalogu
     Raises:
         BrokerError: the broker cannot be reached, or the topic is not there.
     """
-    topic = topic_set(settings.topics).sales.name
-    # The settings of who only reads may say another number of them.
-    partitions = (await partitions_of(settings.kafka, topic))[topic]
-    catalogue = Catalogue(len(partitions))
-    async for record in read_whole(settings.kafka, topic):
+    catalogue = Catalogue(partitions=1)  # read as one: a sale is in one of them, whose order is kept
+    async for record in read_whole(settings.kafka, topic_set(settings.topics).sales.name):
         try:
             fact = decode_sale(record.key, record.value)
         except RefusedRecordError:
             continue
-        catalogue.apply(
-            fact, record.partition, record.offset, withdrawn_at=record.timestamp if withdrawn else None
-        )
+        (after,) = catalogue.offsets
+        catalogue.apply(fact, 0, after, withdrawn_at=record.timestamp if withdrawn else None)
     return catalogue
 
 

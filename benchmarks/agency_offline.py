@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import in_words, machine, run_main
-from models.evaluation.intervals import Resampled, by_cluster, resample
+from models.evaluation.intervals import by_cluster, resample
 from models.evaluation.scorers import singles
 from models.event_table import table_of
 from models.file_values import millis
@@ -233,15 +233,9 @@ def show(answers: Answers, trees: int, shown: int = 14) -> None:
     order = np.argsort(-drawn[0].means)
     for one in [*order[:shown].tolist(), *(one for one in (0, 1) if one not in order[:shown])]:
         over = drawn[0].difference(one, 1)
-        cells = [_cell(each, one) for each in drawn]
-        table.add_row(answers.names[one], *cells, f"{over.mean:+.3f} [{over.low:+.3f}, {over.high:+.3f}]")
+        table.add_row(answers.names[one], *(f"{each.estimate(one):.3f}" for each in drawn), f"{over:+.3f}")
     console.print(table)
     console.print(in_words({"trees": f"{trees}", **machine()}))
-
-
-def _cell(drawn: Resampled, column: int) -> str:
-    figure = drawn.estimate(column)
-    return f"{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def main() -> None:

@@ -215,10 +215,9 @@ def shown(title: str, asked: Sequence[Question], answers: Answers) -> Table:
     table = Table("scorer", "HR@10", "MRR", *_OVER, title=f"{title}: {sample}")
     drawn = [resample(one, by_cluster(answers.visitors)) for one in answers[:2]]
     for number, scorer in enumerate(SCORERS):
-        own = [one.estimate(number) for one in drawn]
-        over = [one.difference(number, len(BASELINES) - 1) for one in drawn]
-        cells = [f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in own]
-        table.add_row(scorer, *cells, *(f"{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in over))
+        own = [f"{one.estimate(number):.3f}" for one in drawn]
+        over = [f"{one.difference(number, len(BASELINES) - 1):+.3f}" for one in drawn]
+        table.add_row(scorer, *own, *over)
     return table
 
 

@@ -29,6 +29,10 @@ class Estimate(Struct, frozen=True):
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """The figure and its interval, each number written by `spec`: `0.512 [0.498, 0.530]`."""
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
 
 def proportion(hits: int, cases: int) -> Estimate:
     """The share of `hits` among independent `cases`, at least one, with its score interval.

@@ -258,7 +258,7 @@ class EventLog:
             for number, line in enumerate(text, 1):
                 if number == 1 and line.lstrip().startswith("["):
                     raise EventLogError(f"{self.path}: a JSON array; write one JSON object on each line")
-                if not line or line.isspace():
+                if line.isspace():
                     continue
                 try:
                     values = decode(line)

@@ -178,8 +178,8 @@ def test_a_file_that_is_no_text_is_refused_by_what_it_is(
 
 def test_a_csv_value_may_have_several_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    path.write_text('a,b\n1,"2\n3"\n')
-    assert list(EventLog(path).rows()) == [{"a": "1", "b": "2\n3"}]
+    path.write_text("a,b\n" + "1,2\n" * 300 + '1,"2\n3"\n')
+    assert list(EventLog(path).rows()) == [{"a": "1", "b": "2"}] * 300 + [{"a": "1", "b": "2\n3"}]
 
 
 def test_a_csv_value_larger_than_the_parser_takes_is_one_unreadable_row(tmp_path: Path) -> None:
@@ -197,8 +197,9 @@ def test_a_line_that_is_no_json_object_is_unreadable_and_its_neighbours_are_not(
 ) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"a": 1}\n' + line + b'\n{"a": 2}\n')
-    first, broken, last = EventLog(path).rows()
-    assert (first, last) == ({"a": "1"}, {"a": "2"})
+    log = EventLog(path)
+    first, broken, last = log.rows()
+    assert (log.columns, first, last) == (("a",), {"a": "1"}, {"a": "2"})
     assert isinstance(broken, Unreadable)
     assert broken.reason == "not-json"
     assert "line 2" in broken.detail
@@ -313,11 +314,20 @@ def test_a_folder_stands_for_its_one_log(tmp_path: Path) -> None:
     assert find_log(tmp_path / "sessions.parquet") == tmp_path / "sessions.parquet"
 
 
-@pytest.mark.parametrize("names", [(), ("a.csv", "b.csv"), ("events.csv", "events.parquet")])
-def test_a_folder_without_exactly_one_log_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("a.txt",), "none"),
+        (("b.csv", "a.csv"), "a.csv, b.csv"),
+        (("events.csv", "events.parquet", "a.csv"), "events.csv, events.parquet"),
+    ],
+)
+def test_a_folder_without_exactly_one_log_is_refused(
+    tmp_path: Path, names: tuple[str, ...], found: str
+) -> None:
     for name in names:
         (tmp_path / name).touch()
-    with pytest.raises(EventLogError, match="one event log"):
+    with pytest.raises(EventLogError, match=f"one event log, found {found};"):
         find_log(tmp_path)
 
 

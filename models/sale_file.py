@@ -96,7 +96,7 @@ def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> It
     """The sales of JSON Lines; null values count as missing."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line, source in enumerate(text, 1):
-        if not source or source.isspace():
+        if source.isspace():
             continue
         try:
             given = [(name, value) for name, value in decode(source).items() if value is not None]
@@ -116,7 +116,7 @@ def _sale_row(
     renamed = ((renames.get(name, name), value) for name, value in given)
     ours = [(ALIASES.get(name, name), value) for name, value in renamed if name]
     often = Counter(name for name, _ in ours)
-    if twice := sorted(name for name in FIELDS if often[name] > 1):
+    if twice := [name for name in FIELDS if often[name] > 1]:
         return SaleRow(file, line, {}, fault=f"two fields for {', '.join(twice)}")
     named = dict(ours)
     ignored = tuple(name for name in named if name not in FIELDS)

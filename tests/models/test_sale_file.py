@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.sale_file import SaleRow, json_sales, read_sales
@@ -20,7 +21,7 @@ def rows(path: Path, content: str, renames: dict[str, str] | None = None) -> lis
 def test_csv_gives_documents_with_the_names_of_the_wire(tmp_path: Path, name: str) -> None:
     content = (
         "id,title,images,tags,price,opens_at,closes_at,country\n"
-        'a,"Sea\nand sun",u1| u2 ,beach|,49.90,2025-06-01T07:00:00Z,,FR\n'
+        'a,"Sea\nand sun",u1| u2 ,beach| |,49.90,2025-06-01T07:00:00Z,,FR\n'
         f"b,Hills,,,,{T},2025-06-01T09:00:00+02:00,\n"
     )
     first, second = rows(tmp_path / name, content)
@@ -88,24 +89,27 @@ def test_fields_that_no_sale_has_are_named(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_understood_stays_as_it_is(tmp_path: Path) -> None:
-    (row,) = rows(tmp_path / "sales.csv", "id,price,opens_at\na,12 EUR,soon\n")
-    assert row.document == {"sale_id": "a", "price": "12 EUR", "opens_at": "soon"}
+    (row,) = rows(tmp_path / "sales.csv", "id,title,price,opens_at\na,1984,12 EUR,soon\n")
+    assert row.document == {"sale_id": "a", "title": "1984", "price": "12 EUR", "opens_at": "soon"}
+    for no_id in (True, 7.5, ["a"]):
+        (row,) = json_sales([msgspec.json.encode({"id": no_id}).decode()], "stdin", {})
+        assert row.document == {"sale_id": no_id}
 
 
 @pytest.mark.parametrize("between", [" ", ", ", ",", "; ", "\n"])
 def test_several_images_with_something_else_than_a_bar_between_are_not_taken_for_one(
     tmp_path: Path, between: str
 ) -> None:
-    images = between.join(("https://a.eu/1.jpg", "HTTPS://a.eu/2.jpg"))
+    images = between.join(("https://a.eu/1.jpg", "HTTPS://a.eu/2.jpg")) + "|https://a.eu/3.jpg"
     (row,) = rows(tmp_path / "sales.csv", f'id,images\na,"{images}"\n')
     assert row.document == {"sale_id": "a", "image_urls": images}
 
 
 def test_images_may_have_blanks_and_commas_in_their_names_and_tags_too(tmp_path: Path) -> None:
-    content = 'id,images,tags\na,"sea, sun.jpg|https://a.eu/w_9,h_9/1.jpg","plage, soleil"\n'
+    content = 'id,images,tags\na,"sea, sun.jpg|https://a.eu/w_9,h_9/1.jpg","plage, http://a.eu"\n'
     (row,) = rows(tmp_path / "sales.csv", content)
     assert row.document["image_urls"] == ["sea, sun.jpg", "https://a.eu/w_9,h_9/1.jpg"]
-    assert row.document["tags"] == ["plage, soleil"]
+    assert row.document["tags"] == ["plage, http://a.eu"]
 
 
 @pytest.mark.parametrize(

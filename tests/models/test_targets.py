@@ -3,11 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.event_table import EventTable, table_of
-from models.targets import next_clicks, next_purchases, session_numbers
+from models.targets import (
+    ENOUGH_PURCHASES,
+    FEWEST_PURCHASES,
+    MOST_OF_A_CLICK,
+    lessons_of,
+    next_clicks,
+    next_purchases,
+    purchases_per_click,
+    session_numbers,
+    target_for,
+)
 from models.walk import NOTHING_BOUGHT
 from reco.events import Purchase
 from reco.recommenders.protocol import CLICK, PURCHASE
@@ -101,8 +112,43 @@ def test_a_purchase_from_before_a_row_that_came_late_is_not_to_be_predicted_afte
     assert found == ["p", "q", "q", None]
 
 
+def test_a_purchase_that_came_late_is_not_to_be_predicted_after_what_followed_it() -> None:
+    log = [did("a", 0), did("p", 10 * MINUTE, kind=Purchase), did("b", 20 * MINUTE)]
+    table = late(table_of(log), p=HOUR)
+    assert next_purchases(table, DAY).tolist() == [table.sale_ids.index("p"), NOTHING_BOUGHT, NOTHING_BOUGHT]
+
+
 def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
     log = [did("a", 0), did("b", 50 * MINUTE), did("c", 70 * MINUTE), did("d", 80 * MINUTE, kind=Purchase)]
     table = table_of(log)
     assert next_purchases(table, 0).tolist() == [-1, 3, 3, -1]
     assert next_purchases(table, 2 * HOUR).tolist() == [3, 3, 3, -1]
+
+
+def counted(purchases: int, clicks: int) -> EventTable:
+    """A table of so many of both."""
+    kinds = np.repeat(np.array([PURCHASE, CLICK], np.int8), (purchases, clicks))
+    return replace(table_of([did("a", 0)]), kinds=kinds)
+
+
+def test_clicks_are_learned_where_there_are_too_few_purchases() -> None:
+    least = [target_for(counted(few, 9)) for few in (FEWEST_PURCHASES - 1, FEWEST_PURCHASES)]
+    enough = [target_for(counted(many, 9)) for many in (ENOUGH_PURCHASES - 1, ENOUGH_PURCHASES)]
+    assert (least, enough) == (["click", "graded"], ["graded", "purchase"])
+
+
+def test_a_click_is_worth_as_many_purchases_as_come_of_it_and_at_most_half_a_one() -> None:
+    assert purchases_per_click(counted(3, 12)) == pytest.approx(1 / 4)
+    assert purchases_per_click(counted(0, 12)) == 0
+    assert purchases_per_click(counted(9, 12)) == purchases_per_click(counted(9, 0)) == MOST_OF_A_CLICK
+
+
+def test_graded_lessons_seek_the_next_click_where_nothing_is_bought_later() -> None:
+    table = table_of([did("a", 0), did("b", MINUTE), did("p", 2 * MINUTE, kind=Purchase), did("c", DAY)])
+    sought = np.array([NOTHING_BOUGHT, 2, NOTHING_BOUGHT, NOTHING_BOUGHT], np.int32)
+    graded = lessons_of(table, sought, "graded", 0.25)
+    assert graded.targets.tolist() == [1, 2, NOTHING_BOUGHT, NOTHING_BOUGHT]
+    assert graded.grades.tolist() == [0.25, 1.0, 0.25, 0.25]
+    for target in ("purchase", "click"):
+        plain = lessons_of(table, sought, target, 0.25)
+        assert (plain.targets.tolist(), plain.grades.tolist()) == (sought.tolist(), [1.0] * 4)

@@ -110,6 +110,12 @@ def test_isotonic_blocks_are_those_of_pooling_adjacent_violators() -> None:
     assert fitted.y == pytest.approx((0.5 / 4, 1 / 3, 1 - 0.5 / 5))
 
 
+def test_two_isotonic_blocks_that_are_nearly_alike_keep_half_their_distance_from_certainty() -> None:
+    labels, weights = np.array([False, True, False]), np.array([1.0, 1.0, 999.0])
+    assert fit_isotonic(np.array([0.0, 1.0, 1.0]), labels, weights).y == pytest.approx((0.0005, 0.001))
+    assert fit_isotonic(np.array([0.0, -1.0, -1.0]), ~labels, weights).y == pytest.approx((0.999, 0.9995))
+
+
 @given(st.integers(1, 60), st.integers(0, 1000))
 def test_whatever_the_sample_an_isotonic_calibration_fits(n: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -144,6 +150,11 @@ def test_platt_scaling_of_scores_without_worth_gives_about_the_rate_that_there_i
     got = expit(fit_sigmoid(-raw, labels, weights).log_odds(np.sort(-raw)))
     assert got == pytest.approx(np.average(labels, weights=weights), abs=0.01)
     assert (np.diff(got) > 0).all()
+
+
+def test_platt_scaling_of_few_examples_is_not_sure() -> None:
+    one_score = fit_sigmoid(np.zeros(4), np.array([True, True, True, False]), np.ones(4))
+    assert expit(one_score.log_odds(np.zeros(1))) == pytest.approx([(3 * 4 / 5 + 1 / 3) / 4])
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,11 @@ def test_a_sale_counts_in_each_group_that_it_is_in() -> None:
     assert listed[:2] == ["s000", "s002"]
 
 
+def test_a_tag_that_only_begins_like_a_country_is_not_capped() -> None:
+    rural = [sale_at(position, None, "countryside") for position in range(3)]
+    assert shop(20, *rural).listed(Rules(caps={"country": 1}))[:3] == ["s000", "s001", "s002"]
+
+
 def test_too_few_for_the_caps_are_filled_up_by_those_passed_over_and_then_by_what_was_bought() -> None:
     italian = [sale_at(position, "IT") for position in range(9)]
     listed = shop(10, *italian, bought=("s000",)).listed(Rules(caps={"country": 2}))

@@ -1,5 +1,7 @@
 """What the columns of a log mean: types, times, context, payments, and what is assumed."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,16 @@ def reader(tmp_path: Path, columns: str, meaning: Meaning | None = None) -> Even
 
 def plain(tmp_path: Path, meaning: Meaning | None = None) -> EventReader:
     return reader(tmp_path, "visitor_id,item_id,event_type,ts", meaning)
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clock of the machine is five hours behind UTC."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "EST5")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def test_a_row_becomes_an_event_whose_id_names_the_log_and_the_row(tmp_path: Path) -> None:
@@ -75,19 +87,29 @@ def test_a_given_event_type_wins_over_the_common_one(tmp_path: Path) -> None:
         str(T),
         f"{T}.0",
         "1.506826828020000000e+12",
+        "1.506826828020e+12",
         "2017-10-01T03:00:28.020Z",
         "2017-10-01 03:00:28.020",
         "2017-10-01 03:00:28.020 UTC",
         "2017-10-01T05:00:28.020+02:00",
     ],
 )
-def test_times_are_ms_or_iso_8601(tmp_path: Path, text: str) -> None:
+@pytest.mark.usefixtures("in_new_york")
+def test_times_are_ms_or_iso_8601_and_utc_wherever_the_log_is_read(tmp_path: Path, text: str) -> None:
     assert plain(tmp_path).event(1, {**WHO, "ts": text})["ts"] == T
 
 
-@pytest.mark.parametrize("text", [f"{T // 1000}.02", "2017-10-01T03:00:28.020Z"])
-def test_times_are_seconds_if_told(tmp_path: Path, text: str) -> None:
-    assert plain(tmp_path, Meaning(seconds=True)).event(1, {**WHO, "ts": text})["ts"] == T
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        (f"{T // 1000}", T - 20),
+        (f"{T // 1000}.02", T),
+        (f"{T // 1000}.0203", T),
+        ("2017-10-01T03:00:28.020Z", T),
+    ],
+)
+def test_times_are_seconds_if_told(tmp_path: Path, text: str, ms: int) -> None:
+    assert plain(tmp_path, Meaning(seconds=True)).event(1, {**WHO, "ts": text})["ts"] == ms
 
 
 @pytest.mark.parametrize(
@@ -101,6 +123,7 @@ def test_times_are_seconds_if_told(tmp_path: Path, text: str) -> None:
         "inf",
         "nan",
         "1.50683E+12",
+        "1.50682682802E+12",
         "1e999999999",
     ],
 )

@@ -25,7 +25,9 @@ FEATURES = ("popularity", "covisitation", "revisits")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A whole release with one more file."""
-    return write_release(tmp_path / "releases", training(FEATURES, arrays={"text.npz": b"arrays"}), KNOWN)
+    return write_release(
+        tmp_path / "data" / "releases", training(FEATURES, arrays={"text.npz": b"arrays"}), KNOWN
+    )
 
 
 def refusal(folder: Path) -> str:

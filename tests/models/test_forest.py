@@ -309,6 +309,12 @@ def put(key: str, place: int, value: str, text: str = MODEL) -> str:
         ("tree 0: decision_type holds a number outside", put("decision_type", 0, "16")),
         ("tree 0: num_leaves is 0", put("num_leaves", 0, "0")),
         ("tree 0: num_cat is negative", put("num_cat", 0, "-1")),
+        ("tree 0: cat_boundaries do not divide", put("cat_boundaries", 0, "1")),
+        ("tree 0: cat_boundaries do not divide", put("cat_boundaries", 1, "2")),
+        ("tree 0: cat_boundaries do not divide", put("cat_boundaries", 1, "0 3", put("num_cat", 0, "2"))),
+        ("tree 0: cat_threshold holds a number outside", put("cat_threshold", 0, str(1 << 32))),
+        ("tree 0: threshold holds a number outside 0 to 0", put("threshold", 0, "1")),
+        ("tree 0: threshold of a categorical node is not the place", put("threshold", 0, "0.5")),
         ("tree 0: internal_value is missing", MODEL.replace("internal_value=", "shape=")),
     ],
 )

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 
-from models.text import LEAST_KNOWN, TextModel, text_of, words_of
+from models.text import LEAST_KNOWN, MAX_TERMS, TextModel, text_of, words_of
 from reco.errors import ReleaseError
 from reco.events import Sale
 from tests.source_tree import ROOT
@@ -116,6 +116,21 @@ def test_texts_about_the_same_are_nearer_than_others(model: TextModel) -> None:
 def test_it_has_no_more_dimensions_than_the_texts_spread_along() -> None:
     model = TextModel.fit(["beach pool", "beach pool", "beach pool", "mountains", "mountains"], components=64)
     assert model.components.shape == (4, 2)
+
+
+def test_it_is_read_again_with_as_many_terms_as_it_may_know_or_a_single_dimension() -> None:
+    long = " ".join(f"word{number}" for number in range(MAX_TERMS // 2 + 1))
+    shapes = [
+        TextModel.from_bytes(fitted.to_bytes()).components.shape
+        for fitted in (TextModel.fit([long, f"{long} word0"]), TextModel.fit(TEXTS, 1))
+    ]
+    assert shapes == [(MAX_TERMS, 2), (32, 1)]
+
+
+@pytest.mark.parametrize(("known", "is_known"), [(1.1 * LEAST_KNOWN, True), (0.9 * LEAST_KNOWN, False)])
+def test_a_text_of_which_too_little_is_known_is_unknown(known: float, is_known: bool) -> None:  # noqa: FBT001
+    model = TextModel(("beach",), np.full(1000, 2.0), np.full(1, 3.0), np.full((1, 1), known, np.float32))
+    assert (model.vector("beach") is not None) == is_known
 
 
 @pytest.mark.parametrize("few", [[], [""], ["beach"], ["beach", "mountains"], ["beach", "beach"]])

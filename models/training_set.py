@@ -125,7 +125,7 @@ class Examples:
         much less as it stands for fewer candidates. The target counts in full.
         """
         sizes = self.groups[self.groups > 0]
-        most = np.maximum.reduceat(self.weights, np.cumsum(sizes) - sizes) if len(sizes) else self.weights
+        most = np.maximum.reduceat(self.weights, np.cumsum(sizes) - sizes)
         relative: NDArray[np.float32] = self.weights / np.repeat(most, sizes)
         relative[self.labels > 0] = 1
         return relative

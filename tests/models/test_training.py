@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -64,12 +64,13 @@ def test_the_target_comes_with_others_that_weigh_as_many_candidates_as_they_stan
     assert examples.weights.sum() == pytest.approx(181)
 
 
+@example(0, {0}, 0)
 @given(st.integers(-1, 199), st.sets(st.integers(0, 199), max_size=100), st.integers(0, 2**32))
 def test_all_that_was_shown_is_there_once_and_the_others_stand_for_the_rest(
     target: int, shown: set[int], seed: int
 ) -> None:
     training = TrainingSet(FEATURES, np.random.default_rng(seed))
-    allowed = np.arange(200) % 7 > 0
+    allowed = np.arange(200) % 7 < 6
     rows = np.tile(np.arange(200, dtype=np.float32), (3, 1))
     training.add(rows, target, allowed, shown=np.array(sorted(shown), np.intp))
     examples = training.complete()
@@ -139,11 +140,19 @@ def test_what_was_shown_weighs_as_little_as_it_stands_for_and_without_it_all_wei
         training.add(rows, target, np.ones(101, np.bool_), shown=np.arange(10), weight=2.5)
     training.add(rows, 7, np.ones(101, np.bool_))
     training.add(rows, -1, np.zeros(101, np.bool_))
+    training.add(rows, 7, np.arange(101) == 7)
     relative = training.complete().relative_weights().tolist()
     drawn = [20 - 9, 20 - 10]
     assert relative == pytest.approx(
-        [1, *[drawn[0] / 91] * 9, *[1] * drawn[0], *[drawn[1] / 91] * 10, *[1] * drawn[1], *[1] * 21]
+        [1, *[drawn[0] / 91] * 9, *[1] * drawn[0], *[drawn[1] / 91] * 10, *[1] * drawn[1], *[1] * 21, 1]
     )
+
+
+def test_only_moments_with_a_target_have_a_rank_of_whatever_grade_it_is() -> None:
+    labels = np.array([0.3, 0, 0, 0, 0, 1, 0], np.float32)
+    groups = np.array([3, 0, 2, 2, 0])
+    examples = Examples(FEATURES, np.zeros((3, 7), np.float32), labels, np.ones(7, np.float32), groups)
+    assert examples.ranks(np.array([0.5, 0.9, 0.1, 0.7, 0.8, 0.2, 0.1])).tolist() == [2, 1]
 
 
 def test_lists_that_were_shown_do_not_teach_that_what_they_list_is_chosen_seldom() -> None:

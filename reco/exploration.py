@@ -34,7 +34,7 @@ def last_place(best: int, others: NDArray[np.int64], share: float, list_id: str)
     `best` has it by rank; `others` int64[m] are the positions of all that may have it instead; `share` is the
     probability that one of them does, if there are any.
     """
-    if share == 0 or not len(others):
+    if not len(others):
         return best, CERTAIN
     whether, which = _lots(list_id)
     if whether < share * _LOT:

@@ -76,7 +76,8 @@ def test_a_list_is_overtaken_when_it_holds_no_more_or_catalogue_or_release_have_
 
 def test_lists_have_ended_from_the_moment_on_until_which_they_hold() -> None:
     visitors = ActiveVisitors()
-    for visitor, until in zip(VISITORS, (NOON + 5, NOON + 9, None), strict=True):
+    ends = NOON + 5, NOON + 9, None, NOON + 30
+    for visitor, until in zip((*VISITORS, "dan"), ends, strict=True):
         visitors.emitted(0, session(visitor), listing("rome", holds_until=until))
     found = [visitors.ended(NOON + later) for later in (4, 5, 6, 9, 10)]
     assert found == [[], ["ann"], [], ["bob", "ann"], []]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -34,15 +34,30 @@ def _sales(draw: st.DrawFn) -> Sale:
 facts = _sales() | st.builds(Withdrawal, st.sampled_from("abcdef"))
 
 
-def plain_live(published: Sequence[SaleFact], at: int) -> tuple[list[str], int | None]:
-    """The open sales, and the next moment at which that changes by itself; by looking at each sale."""
+class Plain(NamedTuple):
+    """The open sales, since and until when they are these, and when the next one opens."""
+
+    ids: list[str]
+    since: int
+    until: int | None
+    opening: int | None
+
+
+def plain_live(published: Sequence[SaleFact], at: int) -> Plain:
+    """What is live, by looking at each sale."""
     newest = {fact.sale_id: fact for fact in published}
     sales = [fact for fact in newest.values() if isinstance(fact, Sale)]
     live = [
         one.sale_id for one in sales if one.opens_at <= at and (one.closes_at is None or at < one.closes_at)
     ]
-    changes = [one.opens_at for one in sales] + [one.closes_at for one in sales if one.closes_at is not None]
-    return sorted(live), min((change for change in changes if change > at), default=None)
+    openings = [one.opens_at for one in sales]
+    changes = openings + [one.closes_at for one in sales if one.closes_at is not None]
+    return Plain(
+        ids=sorted(live),
+        since=max((change for change in changes if change <= at), default=0),
+        until=min((change for change in changes if change > at), default=None),
+        opening=min((opening for opening in openings if opening > at), default=None),
+    )
 
 
 @given(st.lists(st.tuples(facts, st.lists(moments, max_size=3)), max_size=20))
@@ -52,8 +67,8 @@ def test_live_sales_are_those_found_by_looking_at_each_sale(story: list[tuple[Sa
         catalogue.apply(fact, 0, offset)
         for at in asked:
             live = catalogue.live(at)
-            expected, until = plain_live([one for one, _ in story[: offset + 1]], at)
-            assert (list(live.ids), live.valid_until) == (expected, until)
+            expected = plain_live([one for one, _ in story[: offset + 1]], at)
+            assert Plain(list(live.ids), live.since, live.valid_until, live.next_opening) == expected
             assert [live.position[sale_id] for sale_id in live.ids] == list(range(len(live.ids)))
 
 
@@ -121,6 +136,7 @@ def test_in_a_replay_a_sale_that_was_withdrawn_before_it_opened_never_was() -> N
 def test_in_a_replay_a_sale_stays_withdrawn_until_it_is_published_again() -> None:
     catalogue = holding(sale("a"))
     for offset, at in enumerate((5, 9), 1):
+        assert catalogue.live(START + 4).ids == ("a",)
         catalogue.apply(Withdrawal("a"), 0, offset, withdrawn_at=START + at)
     assert [catalogue.live(START + at).ids for at in (4, 6)] == [("a",), ()]
     catalogue.apply(sale("a"), 0, 3)

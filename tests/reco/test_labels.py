@@ -147,6 +147,15 @@ def test_one_version_is_in_use_while_workers_change_their_labeller_at_different_
     assert sorted(in_use(kept)) == sorted(IDS)
 
 
+def test_no_version_is_in_use_where_nothing_is_labelled_or_no_longer() -> None:
+    kept = book([])
+    assert kept.in_use is None
+    history: list[LabelsFact] = [labels("rome"), labels("rome", labeller="v2"), Unlabelled("rome")]
+    for offset, fact in enumerate(history):
+        kept.apply(fact, 0, offset)
+    assert kept.in_use is None
+
+
 def test_a_labeller_that_can_read_no_image_does_not_come_into_use() -> None:
     kept = book(
         [labels("bari"), labels("oslo"), *(labels(one, [], labeller="v2") for one in ("rome", "bari"))]

@@ -16,11 +16,11 @@ def filled(last_touches: list[int]) -> SaleIndex:
 
 
 def test_a_full_index_drops_the_quarter_that_was_touched_the_longest_ago() -> None:
-    index = filled([50, 20, 80, 10, 60, 70, 40, 30])
+    index = filled([50, 20, 80, 10, 60, 70, 40, 30, 90])
     assert index.is_full
     dropped = index.drop_stalest()
-    assert sorted(index.slots) == ["0", "2", "4", "5", "6", "7"]
-    assert dropped.sum() == 2
+    assert sorted(index.slots) == ["0", "2", "4", "5", "6", "8"]
+    assert dropped.sum() == 3
     assert not index.is_full
 
 
@@ -37,6 +37,28 @@ def test_a_reused_slot_has_no_past() -> None:
     index.add("new")
     index.drop_stalest()
     assert list(index.slots) == ["0"]
+
+
+def test_a_reused_slot_is_as_stale_as_the_touches_of_its_own_sale_say() -> None:
+    index = filled([10, 20, 90, 90])
+    for _ in range(2):
+        index.drop_stalest()
+    slots = [index.add("stalest"), index.add("stale")]
+    index.touch(np.array(slots, np.int32), np.array([5, 7], np.int64))
+    index.drop_stalest()
+    assert list(index.slots) == ["2", "3", "stale"]
+
+
+def test_what_was_touched_before_a_slot_was_taken_back_does_not_count_for_the_next_sale_in_it() -> None:
+    index = filled([1, 5, 5])
+    index.drop_stalest()
+    new, other, often = index.add("new"), index.slots["1"], index.slots["2"]
+    index.touch(np.array([new], np.int32), np.array([9], np.int64))
+    fill = np.full(LATELY - 3, often, np.int32)
+    index.touch(fill, np.full(len(fill), 9, np.int64))
+    assert index.touched_lately().tolist() == [new, other, often]
+    index.touch(fill[:1], np.array([9], np.int64))
+    assert index.touched_lately().tolist() == [new, often]
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=30))
@@ -83,13 +105,13 @@ def test_only_so_many_touches_are_lately() -> None:
 
 
 def test_sales_as_if_live_are_all_that_have_a_slot_and_the_same_until_these_change() -> None:
-    index = filled([50, 20, 80, 10])
+    index = filled([50, 20, 10, 80])
     live = index.as_if_live()
     assert index.as_if_live() is live
     assert live.ids == ("0", "1", "2", "3")
     index.drop_stalest()
     index.add("new")
     later = index.as_if_live()
-    assert set(later.ids) == {"0", "1", "2", "new"}
+    assert later.ids == ("0", "1", "3", "new")
     assert [later.position[sale_id] for sale_id in later.ids] == [0, 1, 2, 3]
     assert later.version > live.version

@@ -48,3 +48,4 @@ def test_values_beyond_the_limit_share_the_last_number_also_when_asked_for() -> 
     assert set(numbers[OTHERS - 1 :]) == {OTHERS}
     for number in (0, MAX_VALUES, 3 * MAX_VALUES - 1):
         assert index.known({"country": f"C{number}"})[0] == numbers[number]
+    assert index.known({"device": "phone"})[0] == index.learn({"device": "phone"})[0] == 0

@@ -29,6 +29,7 @@ def test_it_is_the_mean_over_what_was_touched_highest_first() -> None:
     profile = topic_profile(session(("bari", NOON), ("rome", NOON)), BOOK)
     assert [name for name, _ in profile] == ["Beach", "Old town"]
     assert [share for _, share in profile] == pytest.approx([0.625, 0.375])
+    assert topic_profile(session(("rome", NOON)), BOOK) == [("Old town", 0.75), ("Beach", 0.25)]
 
 
 def test_a_touch_counts_half_after_its_half_life_and_each_action_counts() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.evaluation import intervals
-from models.evaluation.intervals import Units, by_cluster, by_window, proportion, resample
+from models.evaluation.intervals import Resampled, Units, by_cluster, by_window, proportion, resample
 
 
 def test_clusters_give_the_plain_mean_and_windows_the_mean_of_their_means() -> None:
@@ -28,6 +28,11 @@ def test_draws_are_those_of_a_plain_loop() -> None:
         questions = np.concatenate([np.flatnonzero(clusters == one) for one in random.integers(5, size=5)])
         expected.append(values[:, questions].mean(axis=1))
     assert resample(values, by_cluster(clusters), 40, seed=5).draws == pytest.approx(np.array(expected))
+
+
+def test_of_a_hundred_draws_five_lie_outside_as_many_on_either_side() -> None:
+    found = Resampled(np.array([40.0]), np.arange(1001.0)[:, None]).estimate(0)
+    assert (found.mean, found.low, found.high) == pytest.approx((40, 25, 975))
 
 
 def test_the_size_of_a_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,13 @@ def test_what_is_left_follows_the_formula_to_a_step(age: int) -> None:
     assert decay.left(age, HALF_LIFE) == pytest.approx(2.0 ** (-age / HALF_LIFE), rel=2 / decay.STEPS)
 
 
+@given(st.integers(0, 2 * decay.FADING_HALVINGS * HALF_LIFE))
+def test_what_fades_follows_the_formula_to_a_coarse_step_and_from_some_age_on_no_more(age: int) -> None:
+    halvings = min(age / HALF_LIFE, decay.FADING_HALVINGS - 1 / decay.FADING_STEPS)
+    more = decay.faded(age, decay.FADING_STEPS / HALF_LIFE) / 2.0**-halvings
+    assert 1 - 1e-6 < more < 2 ** (1 / decay.FADING_STEPS) + 1e-6
+
+
 @given(ages)
 def test_another_half_life_leaves_exactly_half(age: int) -> None:
     assert decay.left(age + HALF_LIFE, HALF_LIFE) == decay.left(age, HALF_LIFE) / 2

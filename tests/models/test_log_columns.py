@@ -10,7 +10,7 @@ import pytest
 from models.event_log import EventLog, Row
 from models.log_columns import EventReader, Meaning
 from reco.errors import EventLogError
-from reco.events import Event
+from reco.events import Event, Purchase
 
 T = 1506826828020
 WHO = {"visitor_id": "v", "item_id": "i", "event_type": "view", "ts": str(T)}
@@ -155,6 +155,7 @@ def test_a_purchase_takes_quantity_price_and_currency_and_others_keep_them_as_co
     bought = plain(tmp_path).event(1, {**paid, "event_type": "buy"})
     assert (bought["quantity"], bought["price"], bought["currency"]) == (2, 49.9, "EUR")
     assert bought["context"] == {"device": "phone"}
+    assert msgspec.convert(bought, Purchase).quantity == 2, "a whole number, on the wire too"
     viewed = plain(tmp_path).event(1, paid)
     assert "price" not in viewed
     assert viewed["context"] == {"quantity": "2.0", "price": "49.90", "currency": "EUR", "device": "phone"}
@@ -189,9 +190,12 @@ def test_a_position_in_a_list_that_is_none_is_left_to_be_refused(
         msgspec.convert(plain(tmp_path).event(7, row), Event)
 
 
-@pytest.mark.parametrize("price", ["49,90", "inf", "free"])
-def test_a_price_that_is_no_number_is_left_to_be_refused(tmp_path: Path, price: str) -> None:
-    assert plain(tmp_path).event(1, {**WHO, "event_type": "buy", "price": price})["price"] == price
+@pytest.mark.parametrize("text", ["49,90", "inf", "free"])
+@pytest.mark.parametrize("name", ["price", "quantity"])
+def test_a_price_or_quantity_that_is_no_number_is_left_to_be_refused(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    assert plain(tmp_path).event(1, {**WHO, "event_type": "buy", name: text})[name] == text
 
 
 def test_without_visitors_types_and_times_each_is_made_up_and_said(tmp_path: Path) -> None:
@@ -214,8 +218,8 @@ def test_a_type_is_read_also_where_the_first_rows_have_none(tmp_path: Path) -> N
 
 def test_a_name_that_no_row_of_json_has_is_said(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text('{"visitor_id": "v", "item_id": "i", "kind": "buy", "ts": 1}\n')
-    meaning = Meaning(renames={"knd": "event_type", "gone": ""})
+    path.write_text('{"user": "v", "item_id": "i", "kind": "buy", "ts": 1}\n')
+    meaning = Meaning(renames={"knd": "event_type", "gone": "", "user": "visitor_id"})
     read = EventReader(EventLog(path, meaning.renames), "log", meaning)
     assert read.assumptions[0] == "none of the first rows has knd, which is to become event_type"
     assert len(read.assumptions) == 2
@@ -223,6 +227,8 @@ def test_a_name_that_no_row_of_json_has_is_said(tmp_path: Path) -> None:
 
 def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert plain(tmp_path).assumptions == []
+    further = ",".join(f"c{number}" for number in range(16))
+    assert reader(tmp_path, f"visitor_id,item_id,event_type,ts,{further}").assumptions == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sale_content import SaleContent, content_of
+from models.sale_content import FEWEST_TEXTS, SaleContent, content_of
 from models.text import text_of
 from reco.catalogue import Catalogue, catalogue_of
 from reco.content import Content
@@ -165,3 +165,14 @@ def test_training_looks_at_labels_of_the_version_in_use_too() -> None:
     content, _ = content_of(catalogue, 0, [labels("oslo"), labels("rome"), labels("paris", labeller="v0")])
     assert labelled(content) == {"oslo": [[1.0]], "paris": [], "rome": [[1.0]]}
     assert content_of(catalogue, 0)[0].vectors("image") is None
+
+
+def test_texts_are_modelled_if_there_are_enough_of_them_and_they_have_words_in_common() -> None:
+    catalogue, numbers, models = Catalogue(partitions=1), Catalogue(partitions=1), []
+    for offset in range(FEWEST_TEXTS):
+        models.append(content_of(catalogue, 0)[1])
+        catalogue.apply(Sale(str(offset), TITLES[offset % 2], NOON), 0, offset)
+        numbers.apply(Sale(str(offset), str(offset), NOON), 0, offset)
+    assert models == [None] * FEWEST_TEXTS
+    assert content_of(catalogue, 0)[1] is not None
+    assert content_of(numbers, 0)[1] is None

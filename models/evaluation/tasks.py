@@ -13,6 +13,7 @@ from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable, Progress
 from models.sale_content import content_of
 from models.training import Boosting
+from models.walk import NOTHING_BOUGHT
 from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
@@ -134,12 +135,15 @@ def evaluate(
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task, catalogue)
+    if not (asked.walk.targets[asked.tested] != NOTHING_BOUGHT).any():
+        raise TrainingError(
+            "nobody buys anything in the part of this log that tests: are purchases among its event types? "
+            "See --map-type; or take a longer log"
+        )
     content = known_content(catalogue, labels, task.seed)
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers
-    if not answers.rows:
-        raise TrainingError("no moment of the test has anything to be found; take a longer log")
     rows = np.array(answers.rows)
     return Results(
         about=_about(task, evaluation),

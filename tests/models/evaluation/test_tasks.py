@@ -85,6 +85,11 @@ def test_a_log_without_a_test_is_refused() -> None:
         asked_of(shop_log(50, days=1), Task(protocol="hourly"))
 
 
+def test_a_log_in_which_nobody_buys_is_refused_by_the_protocol_of_purchases() -> None:
+    with pytest.raises(TrainingError, match="are purchases among its event types"):
+        evaluate(shop_log(300, buys=False), Task(protocol="purchase"), Parameters(), Boosting())
+
+
 def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:
     asked = asked_of(shop_log(300, buys=False), Task(protocol="purchase"))
     with pytest.raises(TrainingError, match="there is nothing to find"):

@@ -39,6 +39,8 @@ MISSING: frozenset[str | None] = frozenset(
     (None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "Null", "null", r"\N")
 )
 """What a missing value looks like, as data frames and exports of databases write it; NA is Namibia."""
+NO_ID = MISSING | {"NA"}
+"""What is no id, though it may be a country: else all whom nobody knows would be one visitor."""
 ROW_INTERVAL = 1000
 """Time between two rows whose times are made up, ms; far below the silence that ends a visit."""
 
@@ -89,13 +91,13 @@ class EventReader:
         wire: dict[str, Any] = {
             "type": kind,
             "event_id": f"{self._log_id}-{number}",
-            "visitor_id": _present(row.get(self._visitor)),
+            "visitor_id": _id(row.get(self._visitor)),
             "ts": self._time(row.get("ts"), number),
         }
-        session = row.get("session_id")
-        if session not in MISSING:
+        session = _id(row.get("session_id"))
+        if session is not None:
             wire["session_id"] = session
-        own, sale = OWN_COLUMNS, {"sale_id": _present(row.get("item_id"))}
+        own, sale = OWN_COLUMNS, {"sale_id": _id(row.get("item_id"))}
         if kind == "impression":
             wire |= _list(row, wire["event_id"], sale)
             own |= LIST_COLUMNS
@@ -141,6 +143,8 @@ class EventReader:
 def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
     """Why these columns cannot be imported, and what to do; empty if they can."""
     found = f"the columns are {', '.join(columns) or 'none'}"
+    if any(millis(name) is not None for name in columns):
+        found += ", which looks like a row: is there no header? Write one above it, or else"
     if "visitor_id" not in columns and "session_id" not in columns:
         return f"no column visitor_id or session_id; {found}; name one with --map THEIRS=visitor_id"
     if "item_id" not in columns:
@@ -159,6 +163,10 @@ def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
 
 def _present(text: str | None) -> str | None:
     return None if text in MISSING else text
+
+
+def _id(text: str | None) -> str | None:
+    return None if text in NO_ID else text
 
 
 def _list(row: Row, row_id: str, sale: dict[str, Any]) -> dict[str, Any]:

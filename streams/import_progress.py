@@ -7,6 +7,7 @@ atomically, and refused rows beyond it are cut off when the import goes on.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -16,13 +17,15 @@ from streams.import_rows import Outcome, Record, Refusal
 
 EXAMPLES = 5
 """Refused rows that are kept as examples of a reason."""
+Example: TypeAlias = tuple[int, str]
+"""The number of a refused row, and what is wrong with it."""
 
 
 class Refused(Struct, frozen=True):
-    """Rows refused for one reason: how many, and row number and detail of the first few."""
+    """Rows refused for one reason: how many, and some of them, with the first of as many faults as can be."""
 
     count: int
-    examples: tuple[tuple[int, str], ...]
+    examples: tuple[Example, ...]
 
 
 class Progress(Struct, frozen=True):
@@ -69,9 +72,20 @@ def with_refusals(refused: Mapping[str, Refused], chunk: Iterable[Outcome]) -> d
     added = dict(refused)
     for refusal in (outcome for outcome in chunk if isinstance(outcome, Refusal)):
         known = added.get(refusal.reason, Refused(0, ()))
-        examples = (*known.examples, (refusal.row, refusal.detail))[:EXAMPLES]
+        examples = _with_example(known.examples, (refusal.row, refusal.detail))
         added[refusal.reason] = Refused(known.count + 1, examples)
     return added
+
+
+def _with_example(examples: tuple[Example, ...], one: Example) -> tuple[Example, ...]:
+    """The examples with one more; where there are enough, in place of one that says what another says."""
+    if len(examples) < EXAMPLES:
+        return (*examples, one)
+    details = [detail for _, detail in examples]
+    if one[1] in details:
+        return examples
+    again = [place for place, detail in enumerate(details) if detail in details[:place]]
+    return (*examples[: again[-1]], *examples[again[-1] + 1 :], one) if again else examples
 
 
 class Ledger:

@@ -48,6 +48,8 @@ TIME_REMEDIES = {
     "in-the-future": "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC",
 }
 """What to do about a time that no event has, by the reason that it is refused for."""
+ONE_EVENT = "a list, or an object; write a row for each event, with one item"
+"""What to do about a log that has a whole session in a row."""
 
 Outcome: TypeAlias = Record | Refusal
 
@@ -77,6 +79,8 @@ def event_of(
     """Key, value and event of one row, by the same checks that a worker makes, on the same bytes."""
     if isinstance(row, Unreadable):
         return Refusal(number, row.reason, row.detail, _printable(row.text))
+    if _is_nested(row.get("item_id")):
+        return Refusal(number, "bad-id", f"item_id: {ONE_EVENT}", _printable(row))
     wire = reader.event(number, row)
     try:
         value = _json.encode(wire)
@@ -96,10 +100,17 @@ def event_of(
     return Refusal(number, reason, detail, _printable(row))
 
 
+def _is_nested(text: str | None) -> bool:
+    """Whether it is a list or an object, as JSON and data frames write them."""
+    return text is not None and ((text[:1] == "[" and text[-1:] == "]") or text[:2] == '{"')
+
+
 def _remedy(error: RefusedRecordError, wire: dict[str, Any]) -> str:
     """What to do about a row that is refused for this, if the error does not say it."""
     if error.detail.startswith("ts: "):
         return TIME_REMEDIES.get(error.reason, "")
+    if error.detail.startswith("visitor_id: ") and wire["visitor_id"] is None and "session_id" in wire:
+        return "; without a column visitor_id, each session counts as a visitor"
     if error.detail.startswith("context"):
         columns = [name for name, value in wire["context"].items() if not _is_context(name, value)]
         left_out = " ".join(f"--map {shlex.quote(name)}=" for name in columns or ["COLUMN"])

@@ -231,6 +231,12 @@ def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert reader(tmp_path, f"visitor_id,item_id,event_type,ts,{further}").assumptions == []
 
 
+def test_na_is_a_country_but_no_visitor_no_session_and_no_item(tmp_path: Path) -> None:
+    event = plain(tmp_path).event(1, {**WHO, "visitor_id": "NA", "item_id": "NA", "session_id": "NA"})
+    assert (event["visitor_id"], event["sale_id"], "session_id" in event) == (None, None, False)
+    assert plain(tmp_path).event(1, {**WHO, "country": "NA"})["context"] == {"country": "NA"}
+
+
 @pytest.mark.parametrize(
     ("columns", "meaning", "hint"),
     [
@@ -238,6 +244,7 @@ def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
         ("visitor_id,event_type,ts", Meaning(), "--map THEIRS=item_id"),
         ("visitor_id,item_id,event_type", Meaning(), "--times-from"),
         ("visitor_id,item_id,ts", Meaning(times_from=T), "--map ts="),
+        ("1,2014-04-07T10:51:09.277Z,214536502,0", Meaning(), "is there no header"),
         ("visitor_id,item_id,ts," + ",".join(f"c{n}" for n in range(17)), Meaning(), "--map COLUMN="),
     ],
 )

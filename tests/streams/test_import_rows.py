@@ -1,0 +1,57 @@
+"""What becomes of the rows of a log, and what is said of those that are refused."""
+
+from pathlib import Path
+
+import pytest
+
+from models.event_log import EventLog
+from models.log_columns import EventReader, Meaning
+from streams.import_progress import with_refusals
+from streams.import_rows import Outcome, Record, Refusal, outcomes
+from tests.streams.imports import NOW, START
+
+
+def read(path: Path, text: str) -> list[Outcome]:
+    path.write_text(text)
+    log = EventLog(path)
+    return list(outcomes(log, EventReader(log, "log", Meaning()), NOW, slice(None)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("log.jsonl", f'{{"session_id": 1, "ts": {START}, "item_id": [{{"aid": 1}}, {{"aid": 2}}]}}\n'),
+        ("log.jsonl", f'{{"session_id": 1, "ts": {START}, "item_id": {{"aid": 1}}}}\n'),
+        ("log.csv", f"session_id,ts,item_id\n1,{START},['B09' 'B07']\n"),
+    ],
+)
+def test_a_row_that_holds_a_whole_session_is_no_event(tmp_path: Path, name: str, text: str) -> None:
+    (refusal,) = read(tmp_path / name, text)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "bad-id"
+    assert "write a row for each event" in refusal.detail
+
+
+@pytest.mark.parametrize("item", ["[new] rome", "{6F9619FF-8B86}", "["])
+def test_brackets_may_be_in_an_id(tmp_path: Path, item: str) -> None:
+    (record,) = read(tmp_path / "log.csv", f"session_id,ts,item_id\n1,{START},{item}\n")
+    assert isinstance(record, Record)
+    assert record.sale_id == item
+
+
+def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(tmp_path: Path) -> None:
+    rows = f"visitor_id,session_id,item_id,ts\nNA,s1,i1,{START}\nann,s2,i1,{START}\nNA,,i1,{START}\n"
+    unknown, known, nobody = read(tmp_path / "log.csv", rows)
+    assert isinstance(known, Record)
+    assert isinstance(unknown, Refusal)
+    assert isinstance(nobody, Refusal)
+    assert "each session counts as a visitor" in unknown.detail
+    assert "session" not in nobody.detail
+
+
+def test_a_rare_fault_is_among_the_examples_also_where_another_is_frequent() -> None:
+    frequent = [Refusal(row, "unknown-type", "type: 'wished'", "") for row in range(1, 9)]
+    rare = [Refusal(row, "unknown-type", f"type: {name!r}", "") for row, name in ((9, "paid"), (10, "sent"))]
+    found = with_refusals({}, [*frequent, *rare, *frequent])["unknown-type"]
+    assert found.count == 18
+    assert [row for row, _ in found.examples] == [1, 2, 3, 9, 10]

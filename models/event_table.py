@@ -79,6 +79,11 @@ class EventTable:
         """When the log begins, ms; see `beginning`."""
         return beginning(self.ts)
 
+    @property
+    def ends(self) -> int:
+        """When the log ends, ms, likewise."""
+        return -beginning(-self.ts)
+
     def only(self, rows: NDArray[np.integer]) -> "EventTable":
         """The same with these rows (int[n]), in this order; all names stay."""
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in CODES}

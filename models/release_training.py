@@ -149,7 +149,9 @@ def _replayed(
             weight=float(moments.weights[question.row]),
         )
     if not len(training):
-        raise TrainingError("the history has no moment to learn from; take a longer one")
+        raise TrainingError(
+            "the history has no moment to learn from; take one in which visitors go on from sale to sale"
+        )
     examples = training.complete()
     if not len(examples.labels):
         raise TrainingError("no sale was open at any moment of the history; publish its sales as well")

@@ -252,7 +252,7 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
     listed any more.
     """
     targets, over = next_purchases(table, window), np.maximum(table.ts + window, _ends(table))
-    first, last = table.begins, int(table.ts.max())
+    first, last = table.begins, table.ends
     tested_from = last - round((last - first) * test_share)
     trained_from = tested_from - round((last - first) * train_share)
     older = table.only(np.flatnonzero(table.ts < tested_from))
@@ -261,7 +261,7 @@ def purchase(table: EventTable, test_share: float, train_share: float, window: i
     return Asked(
         after_each(table, targets),
         trained=(table.ts >= trained_from) & (over < tested_from),
-        tested=table.ts >= tested_from,
+        tested=(table.ts >= tested_from) & (table.ts <= last),
         settled=over <= last,
         windows=(table.ts // DAY).astype(np.int32),
         clusters=table.visitors.astype(np.int64),

@@ -102,6 +102,11 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
         "purchase": lambda: purchase(table, test, train, round(task.window * HOUR)),
     }
     asked = protocols[task.protocol]()
+    if task.protocol != "purchase" and not asked.settled.any():
+        raise TrainingError(
+            "no session of this log has two clicks, so that there is no next one to find: "
+            "is visitor_id, or session_id, the same in all that one visitor did?"
+        )
     for rows, what in ((asked.trained, "train on"), (asked.tested, "test")):
         if not rows.any():
             raise TrainingError(

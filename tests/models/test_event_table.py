@@ -156,6 +156,8 @@ def test_what_is_another_in_every_event_is_no_context_and_takes_no_memory() -> N
 )
 def test_a_log_begins_without_the_few_events_of_wrong_clocks(times: list[int], begins: int) -> None:
     assert table_of([Click(f"e{ts}", "ann", "oslo", ts) for ts in times]).begins == begins
+    turned = table_of([Click(f"e{ts}", "ann", "oslo", 9 * YEAR - ts) for ts in times])
+    assert turned.ends == 9 * YEAR - begins
 
 
 def test_names_are_numbered_as_they_appear() -> None:

@@ -21,7 +21,7 @@ from models.training import Boosting, Fitted, calibrate
 from models.training_set import Examples, TrainingSet
 from reco.catalogue import Catalogue, catalogue_of
 from reco.errors import TrainingError
-from reco.events import Sale
+from reco.events import Click, Sale
 from reco.features import FEATURES
 from reco.parameters import DAY, HOUR, Parameters
 from reco.reasons import kind_of
@@ -236,6 +236,12 @@ def test_what_a_visitor_has_bought_cannot_be_listed_in_training(monkeypatch: pyt
 def test_a_history_without_events_is_refused() -> None:
     with pytest.raises(TrainingError, match="no event to learn from yet"):
         train_release(table_of([]), None, Parameters(), QUICK, Plan(), created_at=NOW, source="topics")
+
+
+def test_a_history_of_visits_to_one_sale_each_is_refused() -> None:
+    alone = table_of([Click(f"e{n}", f"v{n}", "oslo", START + n) for n in range(9)])
+    with pytest.raises(TrainingError, match="go on from sale to sale"):
+        train_release(alone, None, Parameters(), QUICK, Plan(), created_at=NOW, source="log.csv")
 
 
 def test_a_history_without_choices_is_refused() -> None:

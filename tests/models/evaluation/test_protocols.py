@@ -15,7 +15,7 @@ from models.evaluation.protocols import (
     next_click,
     purchase,
 )
-from models.event_table import EventTable, table_of
+from models.event_table import YEAR, EventTable, table_of
 from models.targets import next_clicks, next_purchases, session_numbers
 from models.training_set import FEWEST_DRAWN, TrainingSet
 from models.walk import NEVER, Question, questions
@@ -277,6 +277,16 @@ def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_rea
     assert asked.settled.tolist() == (over <= table.ts.max()).tolist()
     assert (over[asked.trained] < tested_from).all()
     assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()
+
+
+def test_an_event_of_a_wrong_clock_does_not_move_the_part_that_tests() -> None:
+    log = [did("a", hour * HOUR, f"v{hour % 7}") for hour in range(200)]
+    plain, wrong = (
+        purchase(table_of(events), 0.25, 0.5, HOUR) for events in (log, [*log, did("a", 5 * YEAR)])
+    )
+    for rows, others in ((plain.tested, wrong.tested), (plain.trained, wrong.trained)):
+        assert rows.any()
+        assert rows.tolist() == others.tolist()[:-1]
 
 
 def test_the_last_click_of_a_session_is_asked_for_whatever_comes_after_it() -> None:

@@ -85,6 +85,13 @@ def test_a_log_without_a_test_is_refused() -> None:
         asked_of(shop_log(50, days=1), Task(protocol="hourly"))
 
 
+@pytest.mark.parametrize("protocol", ["hourly", "next-click"])
+def test_a_log_in_which_every_event_has_another_visitor_is_refused(protocol: Protocol) -> None:
+    alone = table_of([did("oslo", hour * HOUR, f"v{hour}") for hour in range(200)])
+    with pytest.raises(TrainingError, match="no session of this log has two clicks"):
+        asked_of(alone, Task(protocol=protocol))
+
+
 def test_a_log_in_which_nobody_buys_is_refused_by_the_protocol_of_purchases() -> None:
     with pytest.raises(TrainingError, match="are purchases among its event types"):
         evaluate(shop_log(300, buys=False), Task(protocol="purchase"), Parameters(), Boosting())

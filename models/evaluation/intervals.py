@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 """Bootstrap draws; the ends of a 95 % interval then stand on 25 draws each."""
 COVERAGE = 0.95
-FEWEST_UNITS = 2
-"""Of which a draw can differ from another."""
+FEWEST_UNITS = 4
+"""Of 3, one draw in 27 is the same one thrice; as fewer lie beyond an end, that would be its figure alone."""
 CELLS_AT_ONCE = 4_000_000
 """Counts drawn in one block, 32 MB: large enough for a fast matrix product."""
 
@@ -106,7 +106,7 @@ def resample(
 ) -> Resampled:
     """The weighted means of `values`, float64[n_columns, n_questions], and `resamples` draws of them.
 
-    Where there is one unit only, all draws would be the same and say nothing: they are NaN.
+    Where there are fewer than `FEWEST_UNITS` units, draws say too little: they are NaN.
 
     Raises:
         ValueError: there is no question.

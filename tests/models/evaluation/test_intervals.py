@@ -93,7 +93,7 @@ def test_differences_are_paired_so_a_constant_gain_is_sure() -> None:
 
 
 def test_uplift_is_in_per_cent_of_the_other() -> None:
-    found = resample(np.array([[0.2, 0.2], [0.3, 0.3]]), by_cluster(np.array([0, 1])))
+    found = resample(np.array([[0.2] * 4, [0.3] * 4]), by_cluster(np.arange(4)))
     assert found.uplift(1, 0).mean == pytest.approx(50)
     assert found.uplift(0, 1).low == pytest.approx(-100 / 3)
 
@@ -104,14 +104,15 @@ def test_there_is_no_uplift_over_nothing() -> None:
 
 
 def test_draws_in_which_the_other_has_nothing_say_nothing_about_uplift() -> None:
-    found = resample(np.array([[1.0, 0.0], [1.0, 0.0]]), by_cluster(np.array([0, 1])))
+    found = resample(np.array([[1.0, 1.0, 0.0, 0.0]] * 2), by_cluster(np.arange(4)))
     one = found.uplift(1, 0)
     assert (found.draws[:, 0] == 0).any()
     assert (one.mean, one.low, one.high) == (0, 0, 0)
 
 
-def test_of_one_group_the_mean_is_known_and_no_interval() -> None:
-    for units in (by_cluster(np.zeros(3, np.int64)), by_window(np.zeros(3, np.int64))):
+@pytest.mark.parametrize("groups", [[0, 0, 0], [0, 1, 2]])
+def test_of_up_to_three_groups_the_mean_is_known_and_no_interval(groups: list[int]) -> None:
+    for units in (by_cluster(np.array(groups)), by_window(np.array(groups))):
         found = resample(np.array([[0.2, 0.2, 0.2], [0.1, 0.3, 0.5]]), units)
         for one, mean in ((found.estimate(1), 0.3), (found.difference(1, 0), 0.1), (found.uplift(1, 0), 50)):
             assert one.mean == pytest.approx(mean)

@@ -150,7 +150,7 @@ def test_the_same_results_give_the_same_report(tmp_path: Path, page: str) -> Non
 
 def test_the_terminal_shows_the_scorers_best_first_with_names_as_they_are() -> None:
     console = Console(width=120, record=True, file=None, quiet=False, force_terminal=False)
-    summary = by_hand([[2, 2], [1, 1]], ["rule", "ranker"]).summary
+    summary = by_hand([[2] * 4, [1] * 4], ["rule", "ranker"]).summary
     with console.capture() as captured:
         console.print(terminal_table(summary))
         console.print(terminal_table(drawn().summary))

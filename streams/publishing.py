@@ -85,9 +85,11 @@ def _check_row(row: SaleRow) -> SaleFact | WrongRow:
 def _wrong(row: SaleRow, error: RefusedRecordError) -> WrongRow:
     field, _, what = error.detail.partition(": ")
     field = field.partition("[")[0]
-    if error.reason == "missing-field":
-        field, what = what.split("`")[1], "is missing"
-    return WrongRow(row.file, row.line, field, what, REMEDIES.get(field, "correct the line"))
+    if error.reason != "missing-field":
+        return WrongRow(row.file, row.line, field, what, REMEDIES.get(field, "correct the line"))
+    field = what.split("`")[1]
+    remedy = f"{REMEDIES[field]}, or name the one that has it with --map THEIRS={field} (--map-sale of a log)"
+    return WrongRow(row.file, row.line, field, "is missing", remedy)
 
 
 def record(fact: SaleFact) -> SaleRecord:

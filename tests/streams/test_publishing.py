@@ -47,6 +47,7 @@ def test_a_wrong_row_is_named_with_place_field_and_remedy(
     assert (one.file, one.line, one.field) == ("sales.csv", 7, field)
     assert what in one.what
     assert one.remedy
+    assert (f"--map THEIRS={field}" in one.remedy) == (what == "is missing")
     assert str(one).startswith(f"sales.csv, line 7: {field}: ")
 
 

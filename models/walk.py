@@ -16,6 +16,8 @@ from reco.parameters import SECOND
 from reco.sessions import Session, fold
 
 EVENTS_PER_REPORT = 20_000
+A_QUESTION = 200
+"""Events that can be learned in the time that it takes to ask one question and describe its candidates."""
 STEPS_AT_ONCE = 20_000
 """Steps whose columns are looked up together: one by one it takes a tenth of the time of a replay."""
 
@@ -98,7 +100,7 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
     A session is kept until its visitor's last step.
     """
     sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
-    second = NEVER
+    second, done = NEVER, EVENTS_PER_REPORT
     for place, (step, row, seconds, visitor, is_last) in enumerate(_steps(walk)):
         if learned and second < seconds:
             knowledge.advance(second, learned)
@@ -114,8 +116,10 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
                 learned.append((0, place, event))
         if session is not None and not is_last:
             sessions[visitor] = session
-        if place % EVENTS_PER_REPORT == 0:
+        done += A_QUESTION if step < 0 else 1
+        if done > EVENTS_PER_REPORT:
             progress(place / len(walk.steps))
+            done -= EVENTS_PER_REPORT
 
 
 def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int, bool]]:

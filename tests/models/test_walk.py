@@ -233,3 +233,11 @@ def test_progress_is_told_now_and_then() -> None:
     told: list[float] = []
     assert list(questions(walk, knowledge(), told.append)) == []
     assert told == [0.0, EVENTS_PER_REPORT / len(table)]
+
+
+def test_progress_is_told_more_often_where_questions_take_the_time() -> None:
+    table = table_of(did("a", number, f"v{number}") for number in range(300))
+    told: list[float] = []
+    assert len(list(questions(streaming(table, after=True), knowledge(), told.append))) == 300
+    assert len(told) == 4
+    assert told == sorted(told)

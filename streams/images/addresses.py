@@ -33,11 +33,10 @@ _NOT_PUBLIC = tuple(
 
 
 class ForbiddenAddressError(OSError):
-    """A socket was not connected; `OSError`, so that the next address of a host is tried as for any other."""
+    """A socket was not connected; `OSError`, so that the next address of a host is tried as for any other.
 
-    def __init__(self) -> None:
-        # The same text for every address: only then is it raised as it is, when all of them are forbidden.
-        super().__init__("the address is not public")
+    Without a text: where all addresses are forbidden, it is raised as it is only if all texts are the same.
+    """
 
 
 def is_public(address: str) -> bool:
@@ -56,7 +55,7 @@ def is_public(address: str) -> bool:
 def _is_unicast(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         return address in _GLOBAL_UNICAST
-    return not address.is_multicast and not address.is_reserved
+    return not address.is_multicast
 
 
 def sockets_to(permitted: Callable[[str], bool]) -> Callable[[AddressInfo], socket.socket]:

@@ -17,6 +17,7 @@ IMAGE = bytes(range(256)) * 40
 """Bytes that stand for an image; fetching does not look into them."""
 HOST = "127.0.0.1"
 BLOCK = 64 * 1024
+REDIRECTS = (301, 302, 303, 307, 308)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -146,7 +147,8 @@ async def _to(request: web.Request) -> web.StreamResponse:
 async def _hop(request: web.Request) -> web.StreamResponse:
     """`/hop/n` leads to the image by n redirects; none of them is ever the last if n is negative."""
     left = int(request.match_info["n"])
-    return web.Response(status=307, headers={"Location": f"/hop/{left - 1}" if left != 1 else "/good"})
+    status = REDIRECTS[left % len(REDIRECTS)]
+    return web.Response(status=status, headers={"Location": f"/hop/{left - 1}" if left != 1 else "/good"})
 
 
 async def _nowhere(_: web.Request) -> web.StreamResponse:
@@ -158,7 +160,9 @@ async def _cookie(request: web.Request) -> web.StreamResponse:
 
 
 async def _status(request: web.Request) -> web.StreamResponse:
-    return web.Response(status=int(request.match_info["status"]), body=IMAGE)
+    """Names another place, too, whatever the status."""
+    status = int(request.match_info["status"])
+    return web.Response(status=status, body=IMAGE, headers={"Location": "/good"})
 
 
 @asynccontextmanager

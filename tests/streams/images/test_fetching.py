@@ -162,9 +162,9 @@ async def test_a_host_that_cannot_be_a_name_is_a_bad_url(host: str) -> None:
 
 
 async def test_redirects_are_followed_as_far_as_allowed(site: Site) -> None:
-    async with fetcher(max_redirects=3) as web_fetcher:
-        assert await fetch(web_fetcher, f"{site.at}/hop/3") == IMAGE
-    assert (await refusal(f"{site.at}/hop/4", fetcher(max_redirects=3))).reason == "too-many-redirects"
+    async with fetcher(max_redirects=5) as web_fetcher:
+        assert await fetch(web_fetcher, f"{site.at}/hop/5") == IMAGE
+    assert (await refusal(f"{site.at}/hop/6", fetcher(max_redirects=5))).reason == "too-many-redirects"
 
 
 async def test_redirects_in_a_circle_end(site: Site) -> None:
@@ -325,6 +325,17 @@ async def test_one_host_is_asked_for_only_a_few_images_at_a_time(site: Site) -> 
     async with fetcher(concurrency=4 * PER_HOST) as web_fetcher:
         await asyncio.gather(*(fetch(web_fetcher, f"{site.at}/together?{n}") for n in range(3 * PER_HOST)))
     assert site.busiest == PER_HOST
+
+
+async def test_a_busy_host_holds_up_no_other(site: Site) -> None:
+    site.gate = asyncio.Barrier(PER_HOST + 1)
+    names = Names({SHOP: [(HOST,)], "other.example": [(HOST,)]})
+    async with fetcher(names=names) as web_fetcher:
+        hosts = [SHOP] * PER_HOST + ["other.example"]
+        images = await asyncio.gather(
+            *(fetch(web_fetcher, f"http://{h}:{site.port}/together") for h in hosts)
+        )
+    assert images == [IMAGE] * len(hosts)
 
 
 async def test_waiting_for_its_turn_makes_no_image_too_slow(site: Site) -> None:

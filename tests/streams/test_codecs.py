@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import LATEST_TIME, MAX_ID_LENGTH, Click, Event, Impression, Sale, Shown, Withdrawal
 from reco.labels import SaleLabels, Scored, Unlabelled
-from reco.lists import TopTen
+from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
 from streams.codecs import (
     MAX_EVENT_BYTES,
@@ -194,6 +194,12 @@ def test_an_unknown_type_does_not_excuse_what_is_not_json(rest: bytes) -> None:
 def test_a_type_that_stands_there_twice_is_refused() -> None:
     value = b'{"type": "wishlist", "type": "click"}'
     assert refused(b"ada", value) == ("bad-value", "type: it stands there more than once")
+
+
+def test_nobody_is_called_what_visitors_that_are_not_known_are_called() -> None:
+    """Their list stands under that key, which the list of a visitor of that name would replace."""
+    reason, detail = refused(DEFAULT_VISITOR.encode(), click_with(visitor_id=DEFAULT_VISITOR))
+    assert (reason, detail) == ("bad-id", "visitor_id: 'default' is the key of the default list")
 
 
 def test_an_event_may_be_a_little_ahead_of_the_brokers_clock_and_no_more() -> None:

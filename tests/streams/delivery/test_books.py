@@ -109,6 +109,13 @@ def test_a_gap_that_is_still_there_after_a_seek_is_a_hole_in_the_log() -> None:
     assert books.judge(HERE, 9, None) is Verdict.HAND_OVER
 
 
+def test_a_gap_is_in_doubt_again_after_another_assignment() -> None:
+    books = Books()
+    for _ in range(2):
+        books.open({HERE: 3})
+        assert books.judge(HERE, 9, None) is Verdict.SEEK_BACK
+
+
 def test_a_gap_is_a_hole_if_the_fetch_has_the_record_that_was_handed_over_last_and_else_in_doubt() -> None:
     books = Books()
     books.open({HERE: 3})

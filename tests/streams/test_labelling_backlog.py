@@ -84,6 +84,23 @@ def test_an_image_that_was_good_and_breaks_is_newly_refused_but_not_one_that_was
     assert known.newly_refused("rome", ["a"]) == ["a"]
 
 
+def test_labels_of_sales_that_are_no_more_are_taken_back_in_the_partitions_that_one_has(
+    backlog: Backlog,
+) -> None:
+    broken, withdrawn = (SimpleNamespace(key=b"oslo", value=value) for value in (b"{", None))
+    backlog.sales.take(0, [broken, *(record(Sale(name, name, NOW)) for name in ("rome", "oslo"))])
+    backlog.labelled.take(2, [broken, *(labelled(name, ("a",), 1) for name in ("rome", "oslo"))])
+    assert backlog.withdrawn({2}) == []
+    backlog.sales.changed.clear()
+
+    backlog.sales.take(0, [withdrawn])
+
+    assert backlog.sales.changed.is_set()
+    assert (backlog.withdrawn({2, 3}), backlog.withdrawn({0, 1})) == (["oslo"], [])
+    backlog.labelled.take(2, [withdrawn])
+    assert backlog.withdrawn({2}) == []
+
+
 def sale(sale_id: str, images: int) -> Sale:
     return Sale(sale_id, sale_id, 0, image_urls=tuple(f"{sale_id}-{n}" for n in range(images)))
 
@@ -96,6 +113,7 @@ def test_images_are_asked_for_again_after_pauses_that_double_until_they_are_give
         at, pause = at + pause, 2 * pause
     assert LONGEST_PAUSE < pause <= 2 * LONGEST_PAUSE
     assert retries.may_ask(rome, at)  # as one may any other sale, should it be published anew
+    assert retries.pause(rome) == 0
 
 
 def test_once_nothing_is_missing_the_next_pause_is_short_again() -> None:

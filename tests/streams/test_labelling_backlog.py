@@ -69,6 +69,11 @@ def test_sales_whose_images_could_not_be_had_wait_behind_the_others_the_longer_t
         backlog.retries.note(one, 0.0)
     due = [one.sale_id for one in backlog.lacking({0: 8}, NOW, 2 * FIRST_PAUSE)]
     assert due == ["never tried", "to come", "busy", "dead", "closed"]
+    at_once = {one.sale_id for one in backlog.lacking({0: 8}, NOW, 0.0)}
+    backlog.sales.changed.clear()
+    backlog.use("v3")
+    assert backlog.sales.changed.is_set()
+    assert {one.sale_id for one in backlog.lacking({0: 8}, NOW, 0.0)} - at_once == {"busy", "dead"}
 
 
 def test_an_image_that_was_good_and_breaks_is_newly_refused_but_not_one_that_was_refused_before(

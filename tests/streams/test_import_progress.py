@@ -20,8 +20,8 @@ from reco.events import Click
 from streams.bulk import bulk
 from streams.clients import create_topics
 from streams.codecs import encode
-from streams.import_progress import Progress
-from streams.import_rows import CHUNK
+from streams.import_progress import Ledger, Progress
+from streams.import_rows import CHUNK, Refusal
 from streams.importing import Options
 from streams.settings import Settings
 from streams.topics import TopicSet, topic_set
@@ -156,6 +156,13 @@ async def test_refused_rows_beyond_the_last_note_are_not_written_down_twice(
     assert [json.loads(line)["row"] for line in whole.rejects.read_text().splitlines()] == list(range(1, 8))
     assert whole.progress.refused["too-old"].count == 7
     assert len(whole.progress.refused["too-old"].examples) == 5
+
+
+def test_rows_that_were_refused_are_forgotten_where_an_import_begins_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "log")
+    ledger.save(Progress(rejects_bytes=ledger.reject([Refusal(1, "too-old", "ts", "1")])))
+    ledger.start(Progress())
+    assert ledger.reject([]) == 0
 
 
 async def test_a_limit_stops_early_and_a_later_import_goes_on_from_there(

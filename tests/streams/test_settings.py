@@ -237,6 +237,14 @@ def test_what_contradicts_itself_is_refused(changed: dict[str, str], mistake: st
     assert mistake in only_mistake(**environment)
 
 
+def test_a_labelling_worker_may_not_wait_so_long_for_images_that_it_seems_to_stand_still() -> None:
+    late, labels = {"TENFOLD_IMAGES_TIMEOUT_SECONDS": "10.5"}, {"TENFOLD_LABELLING_LABELLER": "labeller"}
+    assert load(late).images.timeout_seconds == 10.5
+    told = "[images] timeout_seconds = 10.5: must be at most half of [worker] stall_seconds (20)"
+    assert told in only_mistake(**late, **labels)
+    assert load(labels | {"TENFOLD_IMAGES_TIMEOUT_SECONDS": "10"}).images.timeout_seconds == 10
+
+
 @pytest.mark.parametrize("servers", ["kafka:9092", "a:1,b:2", " a:1 , b:2 ,", "[::1]:9092"])
 def test_servers_are_named_as_host_and_port(servers: str) -> None:
     assert load(SASL | {"TENFOLD_KAFKA_BOOTSTRAP_SERVERS": servers}).kafka.bootstrap_servers == servers

@@ -10,10 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from infra.ports import free_port
+from reco.errors import SettingsError
+from streams.agents.labelling import LabellingApp
 from streams.clients import create_topics
+from streams.images.settings import Images
 from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import topic_set
+from streams.vitals import Vitals
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])
@@ -33,6 +37,11 @@ def test_a_broker_that_cannot_be_reached_is_told_in_words(agent: str, tmp_path: 
     assert f"No broker answers at {kafka.bootstrap_servers}" in ended.stderr
     assert "tenfold doctor" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_labelling_worker_may_not_wait_too_long_for_images_whichever_labeller_is_promoted() -> None:
+    with pytest.raises(SettingsError, match="must be at most half of"):
+        LabellingApp(Settings(images=Images(timeout_seconds=10.5)), Vitals())
 
 
 @pytest.mark.broker

@@ -245,9 +245,14 @@ def test_a_labelling_worker_may_not_wait_so_long_for_images_that_it_seems_to_sta
     assert load(labels | {"TENFOLD_IMAGES_TIMEOUT_SECONDS": "10"}).images.timeout_seconds == 10
 
 
-@pytest.mark.parametrize("servers", ["kafka:9092", "a:1,b:2", " a:1 , b:2 ,", "[::1]:9092"])
+@pytest.mark.parametrize("servers", ["kafka:9092", "a:1,b:2", " a:1 , b:2 ,", "[::1]:65535"])
 def test_servers_are_named_as_host_and_port(servers: str) -> None:
     assert load(SASL | {"TENFOLD_KAFKA_BOOTSTRAP_SERVERS": servers}).kafka.bootstrap_servers == servers
+
+
+def test_an_authority_and_a_certificate_with_its_key_are_taken() -> None:
+    files = {f"TENFOLD_KAFKA_{name}": __file__ for name in ("CA_FILE", "CERT_FILE", "KEY_FILE")}
+    assert load(SASL | files).kafka.key_file == __file__
 
 
 def everything_shown(value: object) -> str:

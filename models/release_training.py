@@ -103,7 +103,9 @@ def train_release(
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
     return Training(
         created_at=created_at,
-        trained_on=facts | _size(table, examples) | {"trees": boosting.trees, "leaves": boosting.num_leaves},
+        trained_on=facts
+        | _size(table, examples)
+        | {"trees": boosting.trees, "leaves": rankers["mix"][1].leaves},
         parameters=parameters,
         metrics={**_metrics(examples, boosting, rankers, challengers(examples, boosting)), REACHED: reached},
         rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},

@@ -21,6 +21,8 @@ VISITS: Final = ("popularity", "covisitation", "session_knn", "segments", "revis
 """Kinds of evidence of the ranker that looks at what visitors did only."""
 FEWEST_POSITIVES = 50
 """Fewer chosen sales than this teach nothing."""
+CHOSEN_PER_LEAF, FEWEST_LEAVES = 500, 7
+"""A tree has one leaf for so many chosen sales, at most: with more it learns what does not come again."""
 FEWEST_FOR_ISOTONIC = 1000
 """Fewer chosen sales than this in the newest moments are calibrated by a sigmoid, which needs less."""
 
@@ -29,6 +31,8 @@ class Boosting(Struct, frozen=True, forbid_unknown_fields=True):
     """How LightGBM grows a forest; the names are its own.
 
     Attributes:
+        num_leaves: at most; where few sales were chosen, trees are smaller.
+        min_data_in_leaf: at most, likewise.
         held_out: share of the moments, the newest, that only calibrate.
     """
 
@@ -44,9 +48,14 @@ class Boosting(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fitted(Struct, frozen=True):
-    """A trained forest as LightGBM's text, and the share of the gain of each feature, the largest first."""
+    """A trained forest as LightGBM's text, and the share of the gain of each feature, the largest first.
+
+    Attributes:
+        leaves: of a tree, at most.
+    """
 
     text: str
+    leaves: int
     features: tuple[str, ...]
     importance: tuple[tuple[str, float], ...]
 
@@ -81,24 +90,25 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
         group=examples.groups if ranked else None,
         feature_name=list(examples.features),
     )
-    booster = lightgbm.train(_options(examples, boosting, objective), data, boosting.trees)
+    options = _options(examples, boosting, objective)
+    booster = lightgbm.train(options, data, boosting.trees)
     gains = booster.feature_importance("gain")
     total = max(float(gains.sum()), 1e-12)
     order = np.argsort(-gains, kind="stable")
     importance = tuple((examples.features[one], float(gains[one]) / total) for one in order.tolist())
-    return Fitted(booster.model_to_string(), examples.features, importance)
+    return Fitted(booster.model_to_string(), options["num_leaves"], examples.features, importance)
 
 
 def _options(examples: Examples, boosting: Boosting, objective: str) -> dict[str, Any]:
-    leaf = min(boosting.min_data_in_leaf, max(5, int((examples.labels > 0).sum()) // 10))
+    chosen = int((examples.labels > 0).sum())
     if objective == "binary" and ((examples.labels > 0) & ~examples.chosen()).any():
         objective = "cross_entropy"
     options = {
         "objective": objective,
-        "num_leaves": boosting.num_leaves,
+        "num_leaves": min(boosting.num_leaves, max(FEWEST_LEAVES, chosen // CHOSEN_PER_LEAF)),
         "learning_rate": boosting.learning_rate,
         "feature_fraction": boosting.feature_fraction,
-        "min_data_in_leaf": leaf,
+        "min_data_in_leaf": min(boosting.min_data_in_leaf, max(5, chosen // 10)),
         "lambda_l2": boosting.lambda_l2,
         "seed": boosting.seed,
         "num_threads": boosting.threads,

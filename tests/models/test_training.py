@@ -1,5 +1,6 @@
 """Training: what is drawn, what is learned, and that later moments calibrate."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,13 @@ def area_under_the_curve(scores: NDArray[np.float32], labels: NDArray[np.bool_])
     """How often a chosen sale scores above another."""
     chosen, others = scores[labels], scores[~labels]
     return float((chosen[:, None] > others[None, :]).mean())
+
+
+@pytest.mark.parametrize(("count", "most", "leaves"), [(4_500, 31, 9), (300, 31, 7), (4_500, 4, 4)])
+def test_of_few_chosen_sales_trees_are_small(count: int, most: int, leaves: int) -> None:
+    fitted = grow(moments(count, sales=12), Boosting(trees=3, num_leaves=most, threads=1))
+    sizes = re.findall(r"^num_leaves=(\d+)$", fitted.text, re.MULTILINE)
+    assert fitted.leaves == max(map(int, sizes)) == leaves
 
 
 def test_the_target_comes_with_others_that_weigh_as_many_candidates_as_they_stand_for() -> None:

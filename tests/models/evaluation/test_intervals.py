@@ -50,8 +50,8 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_interval_holds_the_mean_when_groups_are_many_or_alike(
     values: list[float], size: int, units_of: Callable[[NDArray[np.int64]], Units]
 ) -> None:
-    # Twenty copies of each value: no draw of so many groups is one-sided.
-    column = np.repeat(values, 20)
+    # So many copies of each value make four groups at least, and no draw of these is one-sided.
+    column = np.repeat(values, 32)
     groups = np.arange(len(column)) // size
     one = resample(column[None], units_of(groups), 300).estimate(0)
     assert one.low - 1e-12 <= one.mean <= one.high + 1e-12

@@ -159,7 +159,7 @@ def screen(
     )
 
 
-def _figures(figures: Figures, rates: tuple[float, float]) -> "_Figures":
+def _figures(figures: Figures, rates: tuple[float, float]) -> _Figures:
     latency = figures.click_to_list
     values = {
         "events/s": f"{rates[0]:.0f}",

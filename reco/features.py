@@ -112,6 +112,12 @@ class Split(NamedTuple):
 
 
 @lru_cache(maxsize=64)
+def whole(features: tuple[str, ...]) -> Part:
+    """All of the features, in their order."""
+    return Part(features, np.arange(len(features)))
+
+
+@lru_cache(maxsize=64)
 def split(features: tuple[str, ...]) -> Split:
     """Tell the features of each family that says the same to many visitors from the others."""
     families = [name.partition(".")[0] for name in features]

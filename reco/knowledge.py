@@ -10,7 +10,7 @@ from reco.candidates import Candidates, Query, candidates_in, candidates_of, que
 from reco.catalogue import LiveSales
 from reco.content import Content
 from reco.events import Action, Event, Impression
-from reco.features import Part, compare, plan, recommenders, split
+from reco.features import Part, compare, plan, recommenders, split, whole
 from reco.parameters import Parameters
 from reco.recommenders.protocol import Actions, FromTouches, Recommender, SaysToMany
 from reco.recommenders.similarity import nearest_to_touched
@@ -137,7 +137,7 @@ class Knowledge:
         described = np.empty((len(features), len(query.candidates.slots)), np.float32)
         parts = split(features)
         if self._candidates is None or query.candidates is not self._candidates[1] or not parts.shared:
-            self._describe(query, Part(features, np.arange(len(features))), described)
+            self._describe(query, whole(features), described)
             return described
         for family, part in parts.shared.items():
             described[part.places] = self._said_to_many(query, family, part.features)
@@ -152,7 +152,7 @@ class Knowledge:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
             rows = self._kept[key] = np.empty((len(features), len(query.candidates.slots)), np.float32)
-            self._describe(query, Part(features, np.arange(len(features))), rows)
+            self._describe(query, whole(features), rows)
         return rows
 
     def _describe(self, query: Query, part: Part, described: NDArray[np.float32]) -> None:

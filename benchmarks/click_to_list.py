@@ -52,11 +52,6 @@ def figure(name: str, rounds: Sequence[ClickToList], percent: int) -> Figure:
     return Figure(f"{name}, p{percent}", "ms", tuple(one.percentile(percent) or nan for one in rounds))
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of `values` do not exceed."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 async def measure(
     settings: Settings, rate: int, seconds: int, fresh: Iterator[Click]
 ) -> tuple[ClickToList, ClickToList]:

@@ -15,9 +15,8 @@ from tempfile import TemporaryDirectory
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from benchmarks.click_to_list import percentile
 from benchmarks.installation import click, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, percentile, publish, run_main
 from reco.parameters import DAY
 from streams.clock import now
 from streams.codecs import decode_list, encode

@@ -28,10 +28,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from benchmarks import networks
-from benchmarks.click_to_list import percentile
 from benchmarks.image_shop import Site, decoded, jpegs, labeller
 from benchmarks.installation import cpu_seconds, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, machine, parser, publish, run_main, to_write
+from benchmarks.machine import Figure, Report, machine, parser, percentile, publish, run_main, to_write
 from models.labelling.backbones import Backbone
 from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.networks import RANDOM

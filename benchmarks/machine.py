@@ -115,6 +115,11 @@ def run_main(main: Callable[[], int | None]) -> None:
         sys.exit(error.returncode)
 
 
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of `values` do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
 def publish(report: Report, file: Path | None) -> None:
     """Print the report as a table, and write it as JSON if a file is given."""
     sys.stdout.write(table(report))

@@ -12,6 +12,8 @@ MAX_VALUES = 32
 """Numbers per segment: 0 if it is not known, and the last for all values that have none of their own."""
 OTHERS = MAX_VALUES - 1
 """The number of all values that appeared once those before it were given."""
+MAX_REMEMBERED = 4096
+"""Combinations of values whose numbers are remembered, at most."""
 
 
 class SegmentIndex:
@@ -25,26 +27,33 @@ class SegmentIndex:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._values: tuple[tuple[str, dict[str, int]], ...] = tuple((name, {}) for name in names)
+        self._names = tuple(names)
+        self._numbers: tuple[dict[str, int], ...] = tuple({} for _ in names)
+        self._remembered: dict[tuple[str | None, ...], tuple[int, ...]] = {}
+        """By the values: a number that was given once stays."""
 
     def learn(self, context: Mapping[str, str]) -> tuple[int, ...]:
         """The number of each value; a new value gets the next number."""
-        if not context:
-            return (0,) * len(self._values)
-        numbers = []
-        for name, values in self._values:
-            value = context.get(name)
-            if value is not None and value not in values and len(values) < OTHERS - 1:
-                values[value] = len(values) + 1
-            numbers.append(_number(value, values))
-        return tuple(numbers)
+        values = tuple(map(context.get, self._names))
+        numbers = self._remembered.get(values)
+        if numbers is None:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            numbers = self._remembered[values] = tuple(map(_learned, values, self._numbers))
+        return numbers
 
     def known(self, context: Mapping[str, str]) -> NDArray[np.int32]:
         """int32[n_segments], the number of each value, 0 for one that was never learned."""
-        return np.array([_number(context.get(name), values) for name, values in self._values], np.int32)
+        return np.array(list(map(_number, map(context.get, self._names), self._numbers)), np.int32)
 
 
-def _number(value: str | None, values: Mapping[str, int]) -> int:
+def _learned(value: str | None, numbers: dict[str, int]) -> int:
+    if value is not None and value not in numbers and len(numbers) < OTHERS - 1:
+        numbers[value] = len(numbers) + 1
+    return _number(value, numbers)
+
+
+def _number(value: str | None, numbers: Mapping[str, int]) -> int:
     """The number of a value; once all are given, one that has none of its own shares the last."""
-    shared = OTHERS if len(values) == OTHERS - 1 else 0
-    return 0 if value is None else values.get(value, shared)
+    shared = OTHERS if len(numbers) == OTHERS - 1 else 0
+    return 0 if value is None else numbers.get(value, shared)

@@ -60,14 +60,16 @@ class SegmentCounts(NamedTuple):
         counts: float32[n_rows, capacity, n_counted], in units of 2 ** exponents.
         exponents: int64[n_rows, n_counted].
         newest: int64[1], event time of the newest action, ms; 0 before any.
+        end: int64[1], the slot behind the last one that was ever counted.
     """
 
     counts: NDArray[np.float32]
     exponents: NDArray[np.int64]
     newest: NDArray[np.int64]
+    end: NDArray[np.int64]
 
 
-SEGMENT_COUNTS: Final = columns(SegmentCounts, FLOAT32_CUBES, INT64_ROWS, INT64S)
+SEGMENT_COUNTS: Final = columns(SegmentCounts, FLOAT32_CUBES, INT64_ROWS, INT64S, INT64S)
 
 
 class SegmentPopularity:
@@ -93,6 +95,7 @@ class SegmentPopularity:
             counts=np.zeros((n_rows, capacity, len(COUNTED)), np.float32),
             exponents=np.zeros((n_rows, len(COUNTED)), np.int64),
             newest=np.zeros(1, np.int64),
+            end=np.zeros(1, np.int64),
         )
 
     def learn(self, actions: Actions) -> None:
@@ -123,7 +126,7 @@ def _add(state: SegmentCounts, row: int, slot: int, counted: int, exponent: int,
     newer = exponent - state.exponents[row, counted]
     if newer > 0:
         fading = np.float32(decay.halved(1.0, newer))
-        for other in range(state.counts.shape[1]):
+        for other in range(state.end[0]):
             state.counts[row, other, counted] *= fading
         state.exponents[row, counted] = exponent
         newer = 0
@@ -135,6 +138,7 @@ def _learn(state: SegmentCounts, actions: Actions, half_lives: NDArray[np.int64]
     for action in range(len(actions.slots)):
         slot, kind, ts = actions.slots[action], actions.kinds[action], actions.ts[action]
         state.newest[0] = max(state.newest[0], ts)
+        state.end[0] = max(state.end[0], slot + 1)
         for counted in range(len(half_lives)):
             if kind != (CLICK if counted < FIRST_PURCHASE else PURCHASE):
                 continue

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.segments import MAX_VALUES, OTHERS, SegmentIndex
+from reco.segments import MAX_REMEMBERED, MAX_VALUES, OTHERS, SegmentIndex
 
 NAMES = ("country", "device")
 contexts = st.dictionaries(st.sampled_from((*NAMES, "browser")), st.sampled_from(("", "a", "b", "c")))
@@ -49,3 +49,12 @@ def test_values_beyond_the_limit_share_the_last_number_also_when_asked_for() -> 
     for number in (0, MAX_VALUES, 3 * MAX_VALUES - 1):
         assert index.known({"country": f"C{number}"})[0] == numbers[number]
     assert index.known({"device": "phone"})[0] == index.learn({"device": "phone"})[0] == 0
+
+
+def test_numbers_stay_after_more_combinations_than_are_remembered() -> None:
+    index = SegmentIndex(NAMES)
+    first = index.learn({"country": "FR", "device": "phone"})
+    for number in range(MAX_REMEMBERED + 1):
+        index.learn({"device": f"model {number}"})
+    assert index.learn({"country": "FR", "device": "phone"}) == first == (1, 1)
+    assert index.learn({"country": "FR", "device": f"model {MAX_REMEMBERED}"}) == (1, OTHERS)

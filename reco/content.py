@@ -1,7 +1,7 @@
 """Content: what each sale is by itself, its price, country and tags, and vectors of its text and images."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -212,8 +212,10 @@ class Content:
         """float32[n_rows, d], of length 1, NaN where it is not known; None while the space is empty."""
         return self._vectors.get(space)
 
-    def rows_of(self, sale_ids: Iterable[str]) -> NDArray[np.int32]:
+    def rows_of(self, sale_ids: Collection[str]) -> NDArray[np.int32]:
         """int32[n]: the row of each sale, `NOWHERE` if nothing is known about it; valid until a change."""
+        if not self._rows:
+            return np.full(len(sale_ids), NOWHERE, np.int32)
         row_of = self._rows.get
         return np.array([row_of(sale_id, NOWHERE) for sale_id in sale_ids], np.int32)
 
@@ -351,11 +353,10 @@ def _normalised(vector: NDArray[np.floating]) -> NDArray[np.float32] | None:
 def _price_ranks(known: KnownAttributes, rows: NDArray[np.int32]) -> NDArray[np.float32]:
     """float32[n]: the share of the sales in `rows` (int32[n]) with the same currency that are cheaper."""
     ranks = np.full(len(rows), math.nan, np.float32)
-    prices = np.where(rows == NOWHERE, math.nan, known.prices[rows])
-    currencies = known.currencies[rows]
-    priced = ~np.isnan(prices)
-    for currency in np.unique(currencies[priced]):
-        compared = np.flatnonzero(priced & (currencies == currency))
-        own = prices[compared]
-        ranks[compared] = np.searchsorted(np.sort(own), own) / len(own)
+    priced = np.flatnonzero(rows != NOWHERE)
+    priced = priced[~np.isnan(known.prices[rows[priced]])]
+    prices, currencies = known.prices[rows[priced]], known.currencies[rows[priced]]
+    for currency in np.unique(currencies):
+        own = prices[currencies == currency]
+        ranks[priced[currencies == currency]] = np.searchsorted(np.sort(own), own) / len(own)
     return ranks

@@ -49,16 +49,19 @@ def best_of(rows: NDArray[np.float32], quotas: Mapping[str, int]) -> NDArray[np.
 
 @compiled(NOTHING(FLOAT32_ROWS, INT32S, BOOLS))
 def _choose(rows: NDArray[np.float32], quotas: NDArray[np.int32], chosen: NDArray[np.bool_]) -> None:
+    places, scores = np.empty(rows.shape[1], np.int32), np.empty(rows.shape[1], np.float32)
     for source in range(len(quotas)):
-        row, quota = rows[source], quotas[source]
-        positive = row[row > 0]
+        quota, n = quotas[source], 0
+        for position in range(rows.shape[1]):
+            places[n], scores[n] = position, rows[source, position]
+            n += rows[source, position] > 0
         least = np.float32(0.0)
-        if len(positive) > quota:
-            least = np.partition(positive, len(positive) - quota)[len(positive) - quota]
-        count = (row > least).sum()
-        for position in range(len(row)):
-            if row[position] > least:
-                chosen[position] = True
-            elif row[position] == least and least > 0 and count < 2 * quota:
-                chosen[position] = True
+        if n > quota:
+            least = np.partition(scores[:n], n - quota)[n - quota]
+        count = (scores[:n] > least).sum()
+        for number in range(n):
+            if scores[number] > least:
+                chosen[places[number]] = True
+            elif scores[number] == least and count < 2 * quota:
+                chosen[places[number]] = True
                 count += 1

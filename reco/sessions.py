@@ -11,7 +11,7 @@ with a later touch (one too few, never one too many), and it adds no visit. `rec
 sales are remembered with which last touch stay exact even then.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -144,7 +144,8 @@ def _remember(memory: tuple[Remembered, ...], touch: Touch) -> tuple[Remembered,
         purchases=known.purchases + (touch.kind == "purchase"),
     )
     others = [one for one in memory if one.sale_id != touch.sale_id]
-    return tuple(sorted((updated, *others), key=_latest_first)[:MAX_MEMORY])
+    insort(others, updated, key=_latest_first)
+    return tuple(others[:MAX_MEMORY])
 
 
 def _remember_late(memory: tuple[Remembered, ...], touch: Touch) -> tuple[Remembered, ...]:

@@ -1,7 +1,8 @@
 """Knowledge: everything learned from all visitors, advanced second by second of broker append time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ from reco.waiting import WaitingActions
 LEARN_AT_ONCE = 16_384
 """Actions that may wait to be learned; many small seconds are cheaper to learn together."""
 MAX_KEPT = 256
-"""Sets of features that are kept at most because many visitors share them, some 100 kB each."""
+"""Sets of features, some 100 kB each, and choices that are kept at most because many visitors share them."""
+Key: TypeAlias = tuple[tuple[str, ...] | tuple[int, ...], ...]
 
 _BY_TIME = itemgetter(0, 1, 2)
 
@@ -66,8 +68,8 @@ class Knowledge:
         self._retries = RetryWindow()
         self._waiting = WaitingActions()
         self._candidates: tuple[int, Candidates] | None = None
-        self._kept: dict[tuple[tuple[str, ...], tuple[int, ...]], NDArray[np.float32]] = {}
-        """What was said to many about the present candidates, by features and by what the visitors share."""
+        self._kept: dict[Key, NDArray[Any]] = {}
+        """What was made for many of the present candidates, by features and by what the visitors share."""
 
     def advance(self, second: int, appended: Sequence[tuple[int, int, Event]]) -> None:
         """Learn what was appended in `second` of broker append time: (partition, offset, event) in any order.
@@ -117,16 +119,19 @@ class Knowledge:
         All of them, up to `MAX_SCORED`. Of more: what the visitor touched, the best of the recommenders that
         start from there, what looks or reads like it, and the best of what everybody touched lately.
         """
-        positions = query.candidates.positions
         if len(query.candidates.slots) <= MAX_SCORED:
             return query
         led = best_of(self.describe(query, tuple(LED)), LED)
-        lately = np.sort(positions[self._index.touched_lately()])
-        lately = lately[lately >= 0]
-        hot = lately[best_of(self.describe(query.only(lately), tuple(HOT)), HOT)]
+        hot = self._kept_for_many(query, self._saying_to_many, tuple(HOT), lambda: self._hot(query))
         own = query.touches.positions[query.touches.positions >= 0]
         near = [nearest_to_touched(self.content, space, query, k) for space, k in NEAR.items()]
         return query.only(np.unique(np.concatenate((own, led, hot, *near))))
+
+    def _hot(self, query: Query) -> NDArray[np.int32]:
+        """int32[n]: positions of the best of what everybody touched lately."""
+        lately = np.sort(query.candidates.positions[self._index.touched_lately()])
+        lately = lately[lately >= 0]
+        return lately[best_of(self.describe(query.only(lately), tuple(HOT)), HOT)]
 
     def describe(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
         """float32[n_features, n_sales]: what the recommenders say about the candidates of `query`.
@@ -136,7 +141,7 @@ class Knowledge:
         """
         described = np.empty((len(features), len(query.candidates.slots)), np.float32)
         parts = split(features)
-        if self._candidates is None or query.candidates is not self._candidates[1] or not parts.shared:
+        if not (self._is_of_now(query) and parts.shared):
             self._describe(query, whole(features), described)
             return described
         for family, part in parts.shared.items():
@@ -146,14 +151,35 @@ class Knowledge:
 
     def _said_to_many(self, query: Query, family: str, features: tuple[str, ...]) -> NDArray[np.float32]:
         """What a family says to all visitors alike who are asked for at the same state of knowledge."""
-        key = (features, self._saying_to_many[family].shared(query))
-        rows = self._kept.get(key)
-        if rows is None:
+
+        def said() -> NDArray[np.float32]:
+            rows = np.empty((len(features), len(query.candidates.slots)), np.float32)
+            self._describe(query, whole(features), rows)
+            return rows
+
+        return self._kept_for_many(query, (family,), features, said)
+
+    def _is_of_now(self, query: Query) -> bool:
+        """Whether it is about all present candidates."""
+        return self._candidates is not None and query.candidates is self._candidates[1]
+
+    def _kept_for_many(
+        self,
+        query: Query,
+        families: Iterable[str],
+        features: tuple[str, ...],
+        made: Callable[[], NDArray[Any]],
+    ) -> NDArray[Any]:
+        """What these families make for all visitors alike, kept until knowledge or the candidates change."""
+        if not self._is_of_now(query):
+            return made()
+        key: Key = (features, *(self._saying_to_many[family].shared(query) for family in families))
+        kept = self._kept.get(key)
+        if kept is None:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            rows = self._kept[key] = np.empty((len(features), len(query.candidates.slots)), np.float32)
-            self._describe(query, whole(features), rows)
-        return rows
+            kept = self._kept[key] = made()
+        return kept
 
     def _describe(self, query: Query, part: Part, described: NDArray[np.float32]) -> None:
         steps = plan(part.features)

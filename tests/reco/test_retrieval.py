@@ -1,5 +1,7 @@
 """Retrieval: the best of each source within its quota, and the pipeline scores no others."""
 
+from itertools import product
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,21 @@ from numpy.typing import NDArray
 from reco.candidates import Query
 from reco.features import FEATURES
 from reco.knowledge import Knowledge
+from reco.parameters import HOUR
 from reco.retrieval import HOT, LED, MAX_SCORED, best_of
-from tests.reco.worlds import DAY, NOON, act, asked, learned, long_log, open_sales, session_of, visits
+from tests.reco.worlds import (
+    CONTEXTS,
+    DAY,
+    NOON,
+    act,
+    asked,
+    learned,
+    long_log,
+    open_sales,
+    session_of,
+    small_knowledge,
+    visits,
+)
 
 values = st.sampled_from((0.0, 0.25, 0.5, 1.0, np.inf, np.nan)) | st.floats(width=32)
 
@@ -114,6 +129,22 @@ def test_what_is_retrieved_is_described_as_if_all_were() -> None:
     for touch, position in enumerate(few.touches.positions.tolist()):
         if position >= 0:
             assert few.candidates.live.ids[few.candidates.places[position]] == few.touched[touch]
+
+
+def test_what_is_kept_for_many_is_what_each_would_be_told_anew() -> None:
+    log = long_log(seed=2, length=2000, sales=2 * MAX_SCORED)
+    sales, halfway = sorted({one.sale_id for one in log}), len(log) // 2
+    knowledge = small_knowledge(max_sales=1024)
+    for part in (log[:halfway], log[halfway:]):
+        learned(part, knowledge=knowledge)
+        answers = set()
+        for live in (open_sales(sales), open_sales(sales[: MAX_SCORED + 50])):
+            for visitor, at in product((*CONTEXTS, "nobody", *CONTEXTS), (NOON + HOUR, NOON + DAY)):
+                query = asked(knowledge, session_of([act(sales[0], NOON, visitor)]), live, at)
+                anew = query.only(np.arange(len(live.ids), dtype=np.int32))
+                answers.add(frozenset(retrieved(knowledge, query)))
+                assert retrieved(knowledge, query) == retrieved(knowledge, anew)
+        assert len(answers) > len(CONTEXTS)
 
 
 def test_nothing_is_retrieved_before_anything_was_learned() -> None:

@@ -107,12 +107,16 @@ def follow_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if arguments[:1] == [SUPERVISED]:
-        del arguments[0]
+def main(arguments: Sequence[str]) -> None:
+    """Run the agents that the arguments of the process name."""
+    supervised = arguments[:1] == [SUPERVISED]
+    if supervised:
         threading.Thread(target=follow_parent, name="lifeline", daemon=True).start()
     try:
-        run(arguments, load())
+        run(arguments[1:] if supervised else arguments, load())
     except TenfoldError as mistake:
         sys.exit(str(mistake))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -4,11 +4,11 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -25,25 +25,38 @@ from streams.codecs import decode_list, decode_session, encode
 from streams.settings import Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import Topic, TopicSet
+from tests.streams.prepared_worker import AGENTS as PREPARED
+from tests.streams.prepared_worker import PreparedWorker
 
 PATIENCE = 60.0
 """Longest wait for anything to happen, s."""
+
+Start: TypeAlias = Callable[[Mapping[str, str], Path], "subprocess.Popen[bytes] | PreparedWorker"]
+"""Starts a process with an environment and a file for what it prints."""
 
 session_in, list_in = cache(decode_session), cache(decode_list)
 """Decoded once, however often a view is looked at while it grows."""
 
 
+def run_python(*arguments: str) -> Start:
+    """A Python process with these arguments."""
+
+    def start(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, *arguments], env=environment, stdout=output, stderr=output
+            )
+
+    return start
+
+
 class Running:
     """One worker process."""
 
-    def __init__(self, settings: Settings, command: tuple[str, ...], log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, start: Start) -> None:
         self.port = free_port()
-        environment = environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}
         self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *command], env=environment, stdout=output, stderr=output
-            )
+        self.process = start(environment_of(settings) | {"TENFOLD_WORKER_HEALTH_PORT": str(self.port)}, log)
 
     async def health(self) -> dict[str, Any] | None:
         """What the worker says of itself; None while it does not answer."""
@@ -100,15 +113,17 @@ class World:
         self._consumers: list[AIOKafkaConsumer] = []
 
     def start(self, *agents: str, settings: Settings | None = None) -> Running:
-        return self._start(settings, "-m", "streams.worker", *agents)
+        if PREPARED.issuperset(agents):
+            return self._start(settings, partial(PreparedWorker, agents))
+        return self._start(settings, run_python("-m", "streams.worker", *agents))
 
     def start_altered(self, program: str, settings: Settings | None = None) -> Running:
         """A worker that a program alters before it runs it."""
-        return self._start(settings, "-c", program)
+        return self._start(settings, run_python("-c", program))
 
-    def _start(self, settings: Settings | None, *command: str) -> Running:
+    def _start(self, settings: Settings | None, start: Start) -> Running:
         log = self.folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(Running(settings or self.settings, command, log))
+        self.workers.append(Running(settings or self.settings, log, start))
         return self.workers[-1]
 
     async def send(self, *events: Event | Erasure, producer: AIOKafkaProducer | None = None) -> list[Any]:

@@ -237,11 +237,15 @@ def _train_members(
     progress: Progress,
 ) -> list[_Member]:
     """A member for each fold, trained on the others."""
-    members, folds, classes = [], int(left_out.max()) + 1, int(labels.max()) + 1
+    members, folds, classes = list[_Member](), int(left_out.max()) + 1, int(labels.max()) + 1
+    model: Any = None
     for fold in range(folds):
         told = between(progress, fold / folds, (fold + 1) / folds)
         examples = _examples(standard, labels, left_out == fold)
-        members.append(_train_member(examples, classes, options, fold, told))
+        random = np.random.default_rng((options.seed, fold))
+        new = _network(standard.shape[1], classes, options, random)
+        model = _begun_anew(model, new) if members else new
+        members.append(_train_member(model, examples, options, random, told))
     return members
 
 
@@ -264,11 +268,9 @@ def _examples(standard: Floats, labels: NDArray[np.int32], left_out: NDArray[np.
 
 
 def _train_member(
-    examples: _Examples, classes: int, options: HeadOptions, fold: int, progress: Progress
+    model: Any, examples: _Examples, options: HeadOptions, random: np.random.Generator, progress: Progress
 ) -> _Member:
     """The member as it was when the loss of the pictures that it left out was least."""
-    random = np.random.default_rng((options.seed, fold))
-    model = _network(examples.rows.shape[1], classes, options, random)
     lowest, best = np.inf, _member(model, examples, 0)
     for epoch in range(1, options.epochs + 1):
         _pass(model, examples, options.batch, random)
@@ -310,6 +312,15 @@ def _network(dimensions: int, classes: int, options: HeadOptions, random: np.ran
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(options.learning_rate), loss)
+    return model
+
+
+def _begun_anew(model: Any, new: Any) -> Any:
+    """The model in the state of a new one; its pass is traced already, which takes as long as many passes."""
+    new.optimizer.build(new.trainable_variables)
+    for whole, given in ((model, new), (model.optimizer, new.optimizer)):
+        for variable, value in zip(whole.variables, given.variables, strict=True):
+            variable.assign(value)
     return model
 
 

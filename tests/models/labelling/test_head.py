@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from models.labelling.head import (
     HeadOptions,
     TrainedHead,
+    _begun_anew,
     _examples,
     _network,
+    _pass,
     fit_temperature,
     folds_of,
     softmax,
@@ -133,6 +135,19 @@ def test_copies_of_a_picture_that_is_left_out_do_not_teach() -> None:
     assert examples.rows[:, 0].tolist() == [0, 2, 4, 6, 8, 10]
     assert examples.labels.tolist() == [0, 1, 0, 1, 0, 1]
     assert examples.left_out[:, 0].tolist() == [1, 3]
+
+
+def test_a_member_begins_with_nothing_of_the_one_before_it() -> None:
+    features, labels = pictures(6, seed=12)
+    examples = _examples(features, labels, np.arange(len(labels)) % 2 == 0)
+    used, new, alike = (
+        _network(sum(BLOCKS), len(CLASSES), QUICK, np.random.default_rng(seed)) for seed in (1, 2, 2)
+    )
+    _pass(used, examples, QUICK.batch, np.random.default_rng(3))
+    for model in (again := _begun_anew(used, new), alike):
+        _pass(model, examples, QUICK.batch, np.random.default_rng(4))
+    for found, wanted in zip(again.get_weights(), alike.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_all_classes_weigh_the_same() -> None:

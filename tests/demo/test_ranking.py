@@ -19,7 +19,7 @@ from streams.settings import Settings
 from streams.topics import TopicSet
 from tests.models.shop_logs import shop_log
 from tests.streams.imports import run_import
-from tests.streams.test_training_commands import written
+from tests.streams.test_evaluation_commands import written
 
 pytestmark = pytest.mark.broker
 

@@ -1,6 +1,7 @@
 """Event logs in files (CSV, JSON Lines, Parquet), read row by row in constant memory.
 
-A row is a dict of texts by column name, whatever the format. CSV and JSON Lines may be compressed
+A row is a dict of texts by column name, whatever the format. Values are separated by commas, in a file whose
+name ends in `.tsv` by tabs. CSV and JSON Lines may be compressed
 with gzip (`.gz`) or zstd (`.zst`). Blank lines are no rows; a column without a name is left out.
 """
 
@@ -26,6 +27,7 @@ Row: TypeAlias = dict[str, str | None]
 
 FORMATS: Mapping[str, str] = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".jsonl": "json",
     ".ndjson": "json",
     ".json": "json",
@@ -39,8 +41,8 @@ FIRST_ROWS = 1_000
 """Rows of JSON Lines that say which columns there are."""
 LONGEST_ROW = 100
 """Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
-SEPARATORS: Mapping[str, str] = {";": "';'", "\t": "tabs"}
-"""What other programs write between values instead of commas, and what it is called."""
+SEPARATORS: Mapping[str, str] = {";": "';'", "\t": "tabs", ",": "commas"}
+"""What programs write between values, and what it is called."""
 NO_TEXT: Mapping[bytes, str] = {
     codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
@@ -79,10 +81,20 @@ def find_log(path: Path) -> Path:
 
 def format_of(path: Path) -> str:
     """`csv`, `json` or `parquet`, by the name of the file; empty if it is none of them."""
+    return FORMATS.get(_suffix(path), "")
+
+
+def _suffix(path: Path) -> str:
+    """How the name ends, but for the compression; empty if it does not say it."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
-    return FORMATS.get(suffixes[-1], "") if suffixes else ""
+    return suffixes[-1] if suffixes else ""
+
+
+def separator_of(path: Path) -> str:
+    """What is between the values of CSV, by the name of the file."""
+    return "\t" if _suffix(path) == ".tsv" else ","
 
 
 def digest(path: Path) -> str:
@@ -114,17 +126,17 @@ def open_text(path: Path) -> Iterator[tuple[TextIO, Callable[[], float]]]:
             yield text, lambda: 1.0 if raw.closed else raw.tell() / size
 
 
-def csv_header(rows: Iterator[list[str]], file: str) -> list[str]:
+def csv_header(rows: Iterator[list[str]], path: Path) -> list[str]:
     """The names in the header of CSV, which is taken off its `rows`; none if the file is empty.
 
     Raises:
         EventLogError: it is one name, which holds what other programs write between values.
     """
-    names = next(rows, [])
-    if len(names) == 1:
-        for separator, called in SEPARATORS.items():
-            if separator in names[0]:
-                raise EventLogError(f"{file}: values are separated by {called}; save it with commas")
+    names, wanted = next(rows, []), separator_of(path)
+    for separator, called in SEPARATORS.items():
+        if len(names) == 1 and separator != wanted and separator in names[0]:
+            remedy = f"save it with {SEPARATORS[wanted]}"
+            raise EventLogError(f"{path}: values are separated by {called}; {remedy}")
     return names
 
 
@@ -207,7 +219,8 @@ class EventLog:
             return tuple(dict.fromkeys(name for row in read for name in row))
         if format_of(self.path) == "csv":
             with open_text(self.path) as (text, _):
-                return self._named(csv_header(csv.reader(text), str(self.path)))
+                rows = csv.reader(text, delimiter=separator_of(self.path))
+                return self._named(csv_header(rows, self.path))
         with _readable(self.path), _parquet_errors(self.path), pq.ParquetFile(self.path) as file:
             return self._named(file.schema_arrow.names)
 
@@ -227,8 +240,9 @@ class EventLog:
         return tuple(names)
 
     def _csv_rows(self) -> Iterator[Row | Unreadable]:
+        separator = separator_of(self.path)
         with open_text(self.path) as (text, self._fraction):
-            reader = csv.reader(text)
+            reader = csv.reader(text, delimiter=separator)
             names = [self._renames.get(name, name) for name in next(reader, [])]
             while True:
                 first = reader.line_num + 1
@@ -241,7 +255,7 @@ class EventLog:
                     return
                 if reader.line_num - first >= LONGEST_ROW:
                     what = f"one row, {_lines(first, reader.line_num)}"
-                    yield Unreadable("not-csv", what, ",".join(fields))
+                    yield Unreadable("not-csv", what, separator.join(fields))
                 elif len(fields) == len(names):
                     row: Row = dict(zip(names, fields, strict=True))
                     row.pop("", None)
@@ -249,7 +263,7 @@ class EventLog:
                 elif fields:
                     where = _lines(first, reader.line_num)
                     what = f"{len(fields)} values, the header has {len(names)}, {where}"
-                    yield Unreadable("wrong-columns", what, ",".join(fields))
+                    yield Unreadable("wrong-columns", what, separator.join(fields))
 
     def _json_rows(self) -> Iterator[Row | Unreadable]:
         decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -1,7 +1,8 @@
 """Files of sales (JSON Lines or CSV), read into documents with the wire's field names, not checked yet.
 
-Fields: those of `reco.events.Sale`, and the names in `ALIASES`. In CSV a list is separated by `|`. Times are
-ms since the epoch or ISO 8601 (UTC if it has no offset).
+Fields: those of `reco.events.Sale`, and the names in `ALIASES`. In CSV, which logs have too (see
+`models.event_log`), a list is separated by `|`. Times are ms since the epoch or ISO 8601 (UTC if it
+has no offset).
 """
 
 import csv
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from models.event_log import check_renames, csv_header, format_of, open_text
+from models.event_log import check_renames, csv_header, format_of, open_text, separator_of
 from models.file_values import millis, number
 from reco.errors import EventLogError
 from reco.events import Sale
@@ -53,21 +54,25 @@ def read_sales(path: Path, renames: Mapping[str, str]) -> Iterator[SaleRow]:
     Raises:
         EventLogError: the file cannot be read, or is neither CSV nor JSON Lines.
     """
-    readers = {"csv": csv_sales, "json": json_sales}
-    if format_of(path) not in readers:
-        raise EventLogError(f"{path}: sales are read from .csv and .jsonl files, also .gz or .zst compressed")
+    if format_of(path) not in ("csv", "json"):
+        known = "sales are read from .csv, .tsv and .jsonl files, also .gz or .zst compressed"
+        raise EventLogError(f"{path}: {known}")
     with open_text(path) as (text, _):
-        yield from readers[format_of(path)](text, str(path), renames)
+        if format_of(path) == "csv":
+            yield from csv_sales(text, path, renames)
+        else:
+            yield from json_sales(text, str(path), renames)
 
 
-def csv_sales(text: TextIO, file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:
+def csv_sales(text: TextIO, path: Path, renames: Mapping[str, str]) -> Iterator[SaleRow]:
     """The sales of CSV with a header; empty values count as missing, rows of nothing else are none.
 
     Raises:
-        EventLogError: its values are not separated by commas, or a column to rename is not there.
+        EventLogError: its values are separated by something else than its name says, or a column to rename
+            is not there.
     """
-    reader = csv.reader(text)
-    names = csv_header(reader, file)
+    reader, file = csv.reader(text, delimiter=separator_of(path)), str(path)
+    names = csv_header(reader, path)
     check_renames(names, renames, file)
     line = reader.line_num + 1
     for values in _rows(reader):

@@ -22,7 +22,8 @@ LogOrTopics = Annotated[
     Path | None,
     typer.Argument(
         metavar="[PATH]",
-        help="A log (.csv, .jsonl, .parquet), or its folder; without one, the topics of this installation.",
+        help="A log (.csv, .tsv, .jsonl, .parquet), or its folder; without one, the topics of this "
+        "installation.",
     ),
 ]
 

@@ -47,7 +47,8 @@ SalesFile = Annotated[
     typer.Option(
         "--sales",
         metavar="FILE",
-        help="The sales of the log (.jsonl, .csv): what they say of themselves, and when they were open.",
+        help="The sales of the log (.jsonl, .csv, .tsv): what they say of themselves, and when they were "
+        "open.",
     ),
 ]
 

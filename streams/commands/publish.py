@@ -26,7 +26,9 @@ SHOWN_MISTAKES = 50
 
 What = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="Files of sales (.jsonl, .csv), or - for JSON Lines from stdin."),
+    typer.Argument(
+        metavar="FILE...", help="Files of sales (.jsonl, .csv, .tsv), or - for JSON Lines from stdin."
+    ),
 ]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="The arguments are ids of sales to withdraw.")]
 Renames = Annotated[
@@ -43,8 +45,8 @@ def publish(
 
     Fields: sale_id (or id), title, opens_at; and, if you like, closes_at, description, image_urls (or
     image_url, images), price, currency, country, tags. Times are ms since the epoch or ISO 8601 (UTC if
-    there is no offset). CSV is comma-separated, UTF-8, with a header; the entries of a list are separated
-    by |.
+    there is no offset). CSV is UTF-8 with a header, separated by commas, in a file .tsv by tabs; the
+    entries of a list are separated by |.
 
     Every row is checked before the first one is sent. If one is wrong, nothing is published.
 

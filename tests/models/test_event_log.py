@@ -23,6 +23,10 @@ CSV = (
     "visitor_id,item_id,ts,device\n"
     'v1,11,1506826828020,phone\nv2,12,1506826829020,\n\n"é,\n",13,1506826830020,desk\n'
 ).encode()
+TSV = (
+    "visitor_id\titem_id\tts\tdevice\n"
+    'v1\t11\t1506826828020\tphone\nv2\t12\t1506826829020\t\n\n"é,\n"\t13\t1506826830020\tdesk\n'
+).encode()
 JSON_LINES = b"\n\n".join(msgspec.json.encode(row) for row in ROWS) + b"\n"
 
 
@@ -37,7 +41,8 @@ def zstd_frames(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("log.csv", CSV), ("log.jsonl", JSON_LINES), ("log.ndjson", JSON_LINES)]
+    ("name", "content"),
+    [("log.csv", CSV), ("log.tsv", TSV), ("log.jsonl", JSON_LINES), ("log.ndjson", JSON_LINES)],
 )
 @pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".zst", zstd_frames)])
 def test_text_gives_the_same_rows_however_it_is_compressed(
@@ -140,6 +145,13 @@ def test_csv_whose_values_are_separated_by_something_else_than_commas_is_refused
     with pytest.raises(EventLogError) as error:
         EventLog(path)
     assert str(error.value) == f"{path}: values are separated by {called}; save it with commas"
+
+
+def test_values_that_are_separated_by_commas_are_refused_where_the_name_says_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "log.tsv"
+    path.write_bytes(CSV)
+    with pytest.raises(EventLogError, match="values are separated by commas; save it with tabs"):
+        EventLog(path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

@@ -17,14 +17,16 @@ def rows(path: Path, content: str, renames: dict[str, str] | None = None) -> lis
     return list(read_sales(path, renames or {}))
 
 
-@pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz"])
-def test_csv_gives_documents_with_the_names_of_the_wire(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "separator"), [("sales.csv", ","), ("sales.csv.gz", ","), ("sales.tsv", "\t")]
+)
+def test_csv_gives_documents_with_the_names_of_the_wire(tmp_path: Path, name: str, separator: str) -> None:
     content = (
         "id,title,images,tags,price,opens_at,closes_at,country\n"
         'a,"Sea\nand sun",u1| u2 ,beach| |,49.90,2025-06-01T07:00:00Z,,FR\n'
         f"b,Hills,,,,{T},2025-06-01T09:00:00+02:00,\n"
     )
-    first, second = rows(tmp_path / name, content)
+    first, second = rows(tmp_path / name, content.replace(",", separator))
     assert (first.line, second.line) == (2, 4)
     assert first.document == {
         "sale_id": "a",

@@ -50,7 +50,8 @@ class Meaning(Struct, frozen=True):
 
     Attributes:
         renames: name in the log → ours; an empty name leaves the column out.
-        types: event type in the log → `click`, `cart`, `purchase` or `impression`; beyond `EVENT_TYPES`.
+        types: event type in the log → `click`, `cart`, `purchase` or `impression`; beyond `EVENT_TYPES`. That
+            of an empty text is the type of rows without one.
         seconds: numbers in `ts` are seconds, not milliseconds.
         times_from: the log has no times, only an order: its first row is at this moment (ms since the
             epoch, UTC), and each further row a second later.
@@ -79,7 +80,7 @@ class EventReader:
         self._meaning = meaning
         self._types = {**EVENT_TYPES, **meaning.types}
         self._visitor = "visitor_id" if "visitor_id" in log.columns else "session_id"
-        self._typed = "event_type" in log.columns
+        self._untyped = meaning.types.get("", None if "event_type" in log.columns else "click")
         mistake = _mistake(log.columns, meaning)
         if mistake:
             raise EventLogError(f"{log.path}: {mistake}")
@@ -113,7 +114,7 @@ class EventReader:
 
     def _type(self, text: str | None) -> str | None:
         if text is None or (text in MISSING and text not in self._types):
-            return None if self._typed else "click"
+            return self._untyped
         return self._types.get(text) or self._types.get(text.lower(), text)
 
     def _time(self, text: str | None, number: int) -> int | str | None:
@@ -133,8 +134,9 @@ class EventReader:
         ]
         if self._visitor == "session_id":
             said.append("no column visitor_id: each session counts as a visitor of its own")
-        if not self._typed:
-            said.append("no column event_type: every row counts as a click")
+        if "event_type" not in columns:
+            other = "" if "" in self._types else "; if all are purchases, add --map-type =purchase"
+            said.append(f"no column event_type: every row is read as {self._untyped}{other}")
         if self._meaning.times_from is not None:
             said.append("no times: made up from the order of the rows, one second apart")
         return said

@@ -77,8 +77,8 @@ def import_log(
     Columns: visitor_id, item_id, event_type, ts (ms since the epoch, or ISO 8601) and, if you like,
     session_id. quantity, price and currency belong to purchases, list_id and position to impressions, one
     row for each sale shown; every further column becomes context. Without visitor_id each session counts as
-    a visitor, without event_type each row as a click. CSV is UTF-8 with a header, separated by commas, in a
-    file .tsv by tabs.
+    a visitor, without event_type each row as a click (by --map-type =purchase, as a purchase). CSV is UTF-8
+    with a header, separated by commas, in a file .tsv by tabs.
 
     An interrupted import goes on when the same command runs again. Events keep their times and get ids
     made of the log's checksum and the row's number; a log that has changed is another log. Refused rows

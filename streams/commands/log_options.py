@@ -20,7 +20,9 @@ Renames = Annotated[
 Types = Annotated[
     list[str] | None,
     typer.Option(
-        "--map-type", metavar="THEIRS=OURS", help=f"Read an event type as {', '.join(TYPES)}. Repeatable."
+        "--map-type",
+        metavar="THEIRS=OURS",
+        help=f"Read an event type as {', '.join(TYPES)}; =OURS for rows without one. Repeatable.",
     ),
 ]
 Seconds = Annotated[bool, typer.Option("--seconds", help="Numbers in ts are seconds, not ms.")]
@@ -48,7 +50,9 @@ def meaning_of(
 
 
 def _types(given: list[str] | None) -> dict[str, str]:
-    types = pairs("--map-type", given)
+    types = pairs("--map-type", (text for text in given or () if not text.startswith("=")))
+    for untyped in (text for text in given or () if text.startswith("=")):
+        types[""] = untyped[1:]
     for theirs, ours in types.items():
         if ours not in TYPES:
             raise typer.BadParameter(

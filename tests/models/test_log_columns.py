@@ -216,6 +216,16 @@ def test_a_type_is_read_also_where_the_first_rows_have_none(tmp_path: Path) -> N
     assert [sparse.event(1, row)["type"] for row in rows] == ["click", "purchase"]
 
 
+def test_rows_without_a_type_are_what_is_said_of_them(tmp_path: Path) -> None:
+    orders = reader(tmp_path, "visitor_id,item_id,ts", Meaning(types={"": "purchase"}))
+    assert orders.assumptions == ["no column event_type: every row is read as purchase"]
+    untyped: Row = {name: value for name, value in WHO.items() if name != "event_type"}
+    assert orders.event(1, untyped)["type"] == "purchase"
+    mixed = plain(tmp_path, Meaning(types={"": "cart"}))
+    types = [mixed.event(1, {**WHO, "event_type": given})["type"] for given in (None, "NaN", "view")]
+    assert types == ["cart", "cart", "click"]
+
+
 def test_a_name_that_no_row_of_json_has_is_said(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"user": "v", "item_id": "i", "kind": "buy", "ts": 1}\n')

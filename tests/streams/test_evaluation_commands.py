@@ -205,6 +205,16 @@ def test_what_a_log_does_not_say_and_what_is_no_event_is_told(command: Command, 
     assert "no events" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
 
 
+def test_a_log_of_nothing_but_purchases_may_say_so_without_a_column(command: Command, tmp_path: Path) -> None:
+    log = tmp_path / "orders.csv"
+    log.write_text(f"visitor_id,item_id,ts\nann,rome,{START}\nann,oslo,{START + 1000}\n")
+    with pytest.raises(TrainingError) as refused:
+        command("evaluate", log, "--protocol", "next-click", "--map-type", "=purchase")
+    assert "no session of this log has two clicks" in str(refused.value)
+    done = command("evaluate", log, "--protocol", "next-click", "--map-type", "=bought")
+    assert "must be one of click" in done.output
+
+
 def test_a_row_that_an_import_would_refuse_is_not_trained_on(command: Command, tmp_path: Path) -> None:
     log = written(tmp_path / "log.csv", shop_log(200))
     with log.open("ab") as file:

@@ -9,6 +9,7 @@ import codecs
 import csv
 import hashlib
 import io
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from reco.errors import EventLogError
 
@@ -61,6 +64,23 @@ class Unreadable(NamedTuple):
     reason: str
     detail: str
     text: str
+
+
+class Repetitions:
+    """Which rows say in every column what one before them says, known by hashes of 64 bits."""
+
+    def __init__(self) -> None:
+        self._numbers, self._hashes = array("q"), array("q")
+
+    def add(self, number: int, row: Row) -> None:
+        """Take note of the row of this number, from 1."""
+        self._numbers.append(number)
+        self._hashes.append(hash(frozenset(row.items())))
+
+    def rows(self) -> NDArray[np.int64]:
+        """int64[n]: the numbers of the rows that repeat another, rising."""
+        _, first = np.unique(np.array(self._hashes, np.int64), return_index=True)
+        return np.delete(np.array(self._numbers, np.int64), first)
 
 
 def find_log(path: Path) -> Path:

@@ -10,7 +10,7 @@ from rich.console import Console
 from streams.commands.logs import SaleFile, progress, read_catalogue, read_log
 from streams.embedded import reachable
 from streams.settings import load
-from streams.terminal import say
+from streams.terminal import plain, say
 
 if TYPE_CHECKING:
     from models.event_table import EventTable, Progress
@@ -44,7 +44,7 @@ def name_of(path: Path | None) -> str:
 def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console: Console) -> History:
     """The history at `path`, with `sales`; without a path, that of the topics, with their own.
 
-    How far it is, and what is left out of the context, is said.
+    How far it is, what is left out of the context, and that sessions are not known, is said.
 
     Raises:
         EventLogError: a file cannot be read.
@@ -57,7 +57,22 @@ def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console
         found = _read(path, sales, meaning, told, console)
     for name in found.table.left_out:
         say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
+    if told_of := _without_session(found.table):
+        say(console, f"{name_of(path)}: {told_of}")
     return found
+
+
+def _without_session(table: "EventTable") -> str:
+    """What to say of events without a session among others that have one; empty if there are none."""
+    from models.event_table import NO_SESSION
+
+    without = (table.sessions == NO_SESSION).nonzero()[0]
+    if not 0 < len(without) < len(table):
+        return ""
+    one = table.event(without[0], int(table.ts[without[0]]))
+    which = f"such as that of visitor {plain(one.visitor_id)} at {one.ts}"
+    instead = "so that all sessions are told apart by 30 minutes of silence"
+    return f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
 
 
 def _read(

@@ -81,8 +81,8 @@ def import_log(
     with a header, separated by commas, in a file .tsv by tabs.
 
     An interrupted import goes on when the same command runs again. Events keep their times and get ids
-    made of the log's checksum and the row's number; a log that has changed is another log. Refused rows
-    are counted, and written to a file.
+    made of the log's checksum and the row's number: a log that has changed is another log, and a row that
+    repeats one before it is another event. Refused rows are counted, and written to a file.
 
     \b
     tenfold import data/retailrocket_buyers

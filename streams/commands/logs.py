@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 import typer
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 BOOSTING: Final = "boosting"
 """Where a file of parameters has the numbers of LightGBM."""
+REPEATED = (
+    "repeat one before them in every column, and count as well; "
+    "take them out of the file if they were only sent again"
+)
+"""What is said of rows that are the same as others: two looks within a second may be, and so may retries."""
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
 ParametersFile = Annotated[
@@ -131,12 +136,12 @@ def _filled(kind: type[Filled], values: Mapping[str, Any]) -> Filled:
 
 
 def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console) -> "EventTable":
-    """The log as a table; what it does not say and is assumed, and which rows are no events, is said.
+    """The log as a table; what is assumed, and which rows are no events, or repeat another, is said.
 
     Raises:
         EventLogError: it cannot be read.
     """
-    from models.event_log import EventLog, Row, Unreadable, find_log
+    from models.event_log import EventLog, Repetitions, Row, Unreadable, find_log
     from models.event_table import read_table
     from models.log_columns import EventReader
     from streams.import_progress import Refused, with_refusals
@@ -147,12 +152,13 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
     for assumption in reader.assumptions:
         say(console, f"{log.path}: {assumption}")
     refused: dict[str, Refused] = {}
-    read_at = now()
+    repetitions, read_at = Repetitions(), now()
 
     def known(number: int, row: Row | Unreadable) -> Event | None:
         nonlocal refused
         read = event_of(number, row, reader, read_at)
         if not isinstance(read, Refusal):
+            repetitions.add(number, cast("Row", row))
             return read[2]
         refused = with_refusals(refused, [read])
         return None
@@ -164,6 +170,8 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
     if reasons:
         left_out = sum(one.count for one in refused.values())
         say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
+    if meaning.times_from is None and len(again := repetitions.rows()):
+        say(console, f"{log.path}: {len(again):,} rows, such as row {again[0]:,}, {REPEATED}")
     return table
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from models.event_log import EventLog, Unreadable, digest, find_log
+from models.event_log import EventLog, Repetitions, Row, Unreadable, digest, find_log
 from reco.errors import EventLogError
 
 ROWS = [
@@ -54,6 +54,17 @@ def test_text_gives_the_same_rows_however_it_is_compressed(
     assert log.columns == ("visitor_id", "item_id", "ts", "device")
     assert list(log.rows()) == ROWS
     assert log.fraction_read == 1.0
+
+
+def test_rows_that_repeat_one_before_them_are_found() -> None:
+    repetitions = Repetitions()
+    first: Row = {"visitor_id": "v", "item_id": "i", "device": None}
+    turned: Row = {name: first[name] for name in reversed(first)}
+    rows: list[Row] = [{**first, "device": "phone"}, first, {**first, "device": ""}, turned, first]
+    for number, row in enumerate(rows, start=10):
+        repetitions.add(number, row)
+    assert repetitions.rows().tolist() == [13, 14]
+    assert Repetitions().rows().tolist() == []
 
 
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""What `train`, `tune` and `evaluate` say of a log while they read it, for figures that it would change."""
+
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from models.log_columns import Meaning
+from streams.commands.history import read_history
+from streams.commands.logs import sale_file
+
+START = 1_600_000_000_000
+
+
+def said_of(path: Path, header: str, *rows: str, meaning: Meaning | None = None) -> str:
+    """What is said of a log of these rows."""
+    path.write_text("\n".join((header, *rows)))
+    said = StringIO()
+    read_history(path, sale_file(None, None), meaning or Meaning(), Console(file=said))
+    return said.getvalue()
+
+
+def test_events_without_a_session_among_others_are_counted_and_one_is_named(tmp_path: Path) -> None:
+    log, header = tmp_path / "log.csv", "visitor_id,item_id,ts,session_id"
+    rows = [f"ann,rome,{START},s1", f"bob,oslo,{START + 1},", f"cat,oslo,{START + 2},"]
+    missing = f"2 of 3 events have no session_id, such as that of visitor bob at {START + 1}"
+    silence = "so that all sessions are told apart by 30 minutes of silence"
+    assert f"{log}: {missing}, {silence}\n" in said_of(log, header, *rows)
+    assert "session_id" not in said_of(log, header, rows[0]), "all have one"
+    assert "session_id" not in said_of(log, header, *rows[1:]), "none has one"
+
+
+def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
+    row, later, refused = f"ann,rome,{START}", f"ann,rome,{START + 1}", f"ann,,{START}"
+    rows = (row, row, later, refused, refused, row)
+    assert f"{log}: 2 rows, such as row 2, repeat one before them" in said_of(log, header, *rows)
+    assert "repeat one" not in said_of(log, header, row, later)
+    in_order = said_of(log, header, *rows, meaning=Meaning({"ts": ""}, times_from=START))
+    assert "repeat one" not in in_order, (
+        "where only the order tells times, one look may follow another like it"
+    )

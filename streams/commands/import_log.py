@@ -18,7 +18,7 @@ from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, in_
 from streams.commands.options import in_a_folder
 from streams.embedded import broker_for
 from streams.settings import Settings, load
-from streams.terminal import say
+from streams.terminal import done_of, say, told_seldom
 from streams.topics import topic_set
 
 if TYPE_CHECKING:
@@ -130,8 +130,9 @@ def _import(
 ) -> dict[str, Any]:
     """Import one log and say how it went; the report on it."""
     started = time.monotonic()
-    with _bar(console) as bar:
-        imported = asyncio.run(_run(settings, path, meaning, options, _Terminal(bar)))
+    terminal = _Terminal(_bar(console))
+    with terminal.bar, told_seldom(console, lambda: f"{path}: {terminal.state}"):
+        imported = asyncio.run(_run(settings, path, meaning, options, terminal))
     outcome = _report(imported, time.monotonic() - started)
     _show(outcome, imported, console)
     return outcome
@@ -163,22 +164,28 @@ class _Terminal:
     """Watches an import with a progress bar."""
 
     def __init__(self, bar: Progress) -> None:
-        self._bar = bar
+        self.bar = bar
         self._stage = ""
         self._task = bar.add_task("reading", total=1.0, rows=0, rate=0.0)
         self._since = (time.monotonic(), 0)
 
     def say(self, text: str) -> None:
-        say(self._bar.console, text)
+        say(self.bar.console, text)
+
+    @property
+    def state(self) -> str:
+        """What the bar shows, in words."""
+        (task,) = self.bar.tasks
+        return f"{task.description}, {task.fields['rows']:,} rows, {done_of(self.bar)}"
 
     def progress(self, stage: str, fraction: float, rows: int) -> None:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._since = stage, (now, rows)
-            self._bar.reset(self._task, description=stage, rows=rows, rate=0.0)
+            self.bar.reset(self._task, description=stage, rows=rows, rate=0.0)
         seconds, done = now - self._since[0], rows - self._since[1]
         rate = done / seconds if seconds else 0.0
-        self._bar.update(self._task, completed=fraction, rows=rows, rate=rate)
+        self.bar.update(self._task, completed=fraction, rows=rows, rate=rate)
 
 
 def _report(imported: "Imported", seconds: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from reco.parameters import Parameters
 from streams.clock import now
 from streams.commands.log_options import in_words
 from streams.commands.options import pairs
-from streams.terminal import say
+from streams.terminal import done_of, say, told_seldom
 
 if TYPE_CHECKING:
     from models.evaluation.tasks import Task
@@ -248,7 +248,7 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
 
 @contextmanager
 def progress(console: Console, what: str) -> Iterator["Report"]:
-    """A bar for work that tells which fraction of it is done; a plain line if this is no terminal."""
+    """A bar for work that tells which fraction of it is done; plain lines if this is no terminal."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -261,6 +261,6 @@ def progress(console: Console, what: str) -> Iterator["Report"]:
     )
     if not console.is_terminal:
         say(console, f"{what} ...")
-    with bar:
-        task = bar.add_task(what, total=1.0)
+    task = bar.add_task(what, total=1.0)
+    with bar, told_seldom(console, lambda: f"{what}: {done_of(bar)}"):
         yield lambda fraction: bar.update(task, completed=fraction)

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import in_words, machine, run_main
+from benchmarks.machine import in_words, machine, run_main, step
 from models.evaluation.intervals import by_cluster, resample
 from models.evaluation.scorers import singles
-from models.event_table import table_of
+from models.event_table import Progress, table_of
 from models.file_values import millis
 from models.forest import Forest
 from models.meta_model import MetaModel
@@ -39,6 +39,7 @@ from reco.features import FEATURES
 from reco.knowledge import Knowledge
 from reco.parameters import DAY, MINUTE, SECOND, CoVisitationParameters, Parameters, SessionKnnParameters
 from reco.sessions import Session, fold
+from streams.commands.logs import progress
 
 BEGIN, CUT, END = (millis(day) or 0 for day in ("2016-01-01", "2018-06-01", "2018-07-31"))
 """The history lies between the first two, the test between the last two; ms since the epoch, UTC."""
@@ -153,10 +154,13 @@ def figures(scores: NDArray[np.floating], sought: Sequence[int]) -> tuple[float,
     return float(1 / ranks[0]), float((1 / np.log2(1 + ranks)).sum() / ideal.sum())
 
 
-def rankers_of(clicks: Sequence[Click], catalogue: Catalogue, boosting: Boosting) -> dict[str, MetaModel]:
+def rankers_of(
+    clicks: Sequence[Click], catalogue: Catalogue, boosting: Boosting, told: Progress
+) -> dict[str, MetaModel]:
     """The rankers of a release that is trained on the history, to lead to the next look."""
+    table, plan = table_of(clicks), Plan("click")
     training = train_release(
-        table_of(clicks), catalogue, SLOW, boosting, Plan("click"), created_at=CUT, source="histories"
+        table, catalogue, SLOW, boosting, plan, created_at=CUT, source="histories", progress=told
     )
     return {
         name: MetaModel(name, Forest.parse(learned.model), learned.calibration)
@@ -223,11 +227,11 @@ def session_of(visitor: str, items: Sequence[str]) -> Session | None:
     return session
 
 
-def show(answers: Answers, trees: int, shown: int = 14) -> None:
+def show(answers: Answers, trees: int, console: Console, shown: int = 14) -> None:
     """The best scorers, with 95 % intervals over visitors; and of what, and on what, they are."""
     n = answers.mrr.shape[1]
     drawn = [resample(values, by_cluster(np.arange(n))) for values in (answers.mrr, answers.ndcg)]
-    table, console = Table(title=f"{n} visitors, one list each"), Console(width=150)
+    table = Table(title=f"{n} visitors, one list each")
     for name in ("scorer", "MRR", "nDCG", "MRR over the baseline"):
         table.add_column(name)
     order = np.argsort(-drawn[0].means)
@@ -244,10 +248,13 @@ def main() -> None:
     parser.add_argument("folder", type=data)
     parser.add_argument("--trees", type=int, default=150)
     given = parser.parse_args()
-    agency = read(given.folder)
+    agency, console = read(given.folder), Console(width=150)
     clicks, catalogue = history_of(agency.before), agency.catalogue()
-    rankers = rankers_of(clicks, catalogue, Boosting(trees=given.trees))
-    show(asked(agency, learned(clicks, catalogue), catalogue, rankers, attributes(given.folder)), given.trees)
+    with progress(console, f"replaying {len(clicks):,} looks, then training") as told:
+        rankers = rankers_of(clicks, catalogue, Boosting(trees=given.trees), told)
+    step(f"learning what is known at the cut, and asking for {len(agency.after):,} lists")
+    answers = asked(agency, learned(clicks, catalogue), catalogue, rankers, attributes(given.folder))
+    show(answers, given.trees, console)
 
 
 if __name__ == "__main__":

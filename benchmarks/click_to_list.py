@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.installation import clicks, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main, turns
 from demo.latency import ClickToList
 from reco.events import Click
 from streams.codecs import decode_list, encode
@@ -35,7 +35,7 @@ def main() -> None:
     with installation(given.sales) as settings, workers(settings, [("sessions",), ("scoring",)]):
         fresh = clicks(given.visitors, given.sales)
         asyncio.run(measure(settings, given.rate, 5, fresh))
-        for _ in range(given.rounds):
+        for _ in turns(given.rounds):
             hop, answered = asyncio.run(measure(settings, given.rate, given.seconds, fresh))
             hops.append(hop)
             lists.append(answered)

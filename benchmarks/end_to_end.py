@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.installation import click, cpu_seconds, installation, producing, reading, resident_mb, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main, turns
 from streams import clients
 from streams.codecs import decode_list, decode_session, encode
 from streams.settings import Settings
@@ -35,10 +35,10 @@ def main() -> None:
     with installation(given.sales) as settings, workers(settings, [("sessions",), ("scoring",)]) as running:
         asyncio.run(measure(settings, running, given.lists // 4, given.sales, round_number=0))
         rounds = [
-            asyncio.run(measure(settings, running, given.lists, given.sales, round_number))
-            for round_number in range(1, given.rounds + 1)
+            asyncio.run(measure(settings, running, given.lists, given.sales, number + 1))
+            for number in turns(given.rounds)
         ]
-        baseline = [asyncio.run(relay(settings, given.lists)) for _ in range(given.rounds)]
+        baseline = [asyncio.run(relay(settings, given.lists)) for _ in turns(given.rounds, "baseline")]
         memory = resident_mb(running)[1]
     figures = (
         Figure(

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main, step
 from benchmarks.scoring_compute import BUSY, learn, seconds
 from benchmarks.shop import NOON, SEED, Shop
 from models.blend import Blend
@@ -44,12 +44,14 @@ def main() -> None:
         __doc__, sales=300, events=200_000, lists=1000, rounds=5, trees=150, leaves=31, moments=4000
     )
     shop = Shop(given.sales)
+    step(f"making a history of {given.events:,} events, and learning it")
     history = shop.history(given.events)
     raw = [encode(session) for session in shop.sessions(given.lists)]
     catalogue, labels = shop.catalogue(), list(shop.labels())
     content, _ = content_of(catalogue, SEED, labels)
     knowledge = Knowledge(content=content)
     learn(knowledge, seconds(history, BUSY))
+    step("training")
     mix = trained(history[: given.moments * 10], catalogue, labels, Boosting(given.trees, given.leaves))
     in_force = rules_in_force(Rules(), catalogue.live(NOON), catalogue)
 
@@ -58,6 +60,7 @@ def main() -> None:
             [encode(top_ten(decode_session(one), 0, serving, catalogue, in_force, NOON)) for one in raw]
         )
 
+    step(f"measuring, {given.rounds} rounds")
     figures = [
         Figure(
             "lists, trained mix, bytes to bytes",

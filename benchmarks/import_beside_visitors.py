@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.installation import click, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, arguments, machine, percentile, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, percentile, publish, run_main, turns
 from reco.parameters import DAY
 from streams.clock import now
 from streams.codecs import decode_list, encode
@@ -47,7 +47,7 @@ def main() -> None:
         installation(given.sales) as settings,
         workers(settings, [("sessions",), ("scoring",)]),
     ):
-        for number in range(given.rounds):
+        for number in turns(given.rounds):
             for place, (way, options) in enumerate(WAYS.items()):
                 log = Path(folder) / f"{number}-{place}.csv"
                 write_log(log, given.rows, given.sales)

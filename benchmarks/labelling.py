@@ -30,7 +30,18 @@ from numpy.typing import NDArray
 from benchmarks import networks
 from benchmarks.image_shop import Site, decoded, jpegs, labeller
 from benchmarks.installation import cpu_seconds, installation, producing, reading, workers
-from benchmarks.machine import Figure, Report, machine, parser, percentile, publish, run_main, to_write
+from benchmarks.machine import (
+    Figure,
+    Report,
+    machine,
+    parser,
+    percentile,
+    publish,
+    run_main,
+    step,
+    to_write,
+    turns,
+)
 from models.labelling.backbones import Backbone
 from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.networks import RANDOM
@@ -139,7 +150,7 @@ async def throughput(
         producing(settings) as producer,
         reading(settings, topics.sale_labels) as seen,
     ):
-        for number in range(1 + given.rounds):
+        for number in turns(1 + given.rounds):
             sales = list(site.sales(f"round-{number}", given.sales, given.images))
             before, began = cpu_seconds(running)[0], time.perf_counter()
             labels += await _labelled(producer, seen, topics.sales.name, sales)
@@ -249,6 +260,7 @@ def main() -> None:
         settings = replace(bare, images=Images(allow_private=True), labelling=labelling)
         with workers(settings, [("labelling",)]) as running:
             rounds = asyncio.run(throughput(settings, running, loaded, given))
+            step(f"publishing for {given.seconds} s")
             latencies = asyncio.run(latency(settings, given.rate, given.seconds))
     parameters = {name: getattr(given, name) for name in ("sales", "images", "rounds", "rate", "seconds")}
     network = " + ".join(backbone.name for backbone in loaded.recognition.backbones)

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -52,6 +52,18 @@ def machine() -> dict[str, str]:
         "commit": commit(),
     }
     return described | {package: version(package) for package in PACKAGES}
+
+
+def step(what: str) -> None:
+    """Say what comes next, on the standard error and once: a bar would move while something is measured."""
+    sys.stderr.write(f"{what} ...\n")
+
+
+def turns(rounds: int, what: str = "measuring") -> Iterator[int]:
+    """The number of each round, from 0, each said as a step."""
+    for number in range(rounds):
+        step(f"{what}, round {number + 1} of {rounds}")
+        yield number
 
 
 def per_second(work: Callable[[], int], rounds: int) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.full_scoring import features_of_family, microseconds
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main, step
 from benchmarks.shop import NOON, VISIT_LENGTHS, Shop
 from models.event_table import EventTable, table_of
 from models.walk import NOTHING_BOUGHT, after_each, questions
@@ -31,6 +31,7 @@ def main() -> None:
     given = arguments(__doc__, sales=300, sessions=200_000, lists=1000, rounds=3)
     shop = Shop(given.sales)
     events = given.sessions * sum(VISIT_LENGTHS) // len(VISIT_LENGTHS)
+    step(f"making a history of {events:,} events, and replaying it")
     history = table_of(shop.history(events, span=SPAN))
     knowledge, halves = Knowledge(), []
     for half in (history.only(rows) for rows in np.array_split(np.arange(len(history)), 2)):
@@ -39,6 +40,7 @@ def main() -> None:
     candidates = knowledge.candidates(shop.catalogue().live(NOON))
     asked = [knowledge.query(session, candidates, NOON) for session in shop.sessions(given.lists)]
     neighbours = features_of_family("session_knn")
+    step(f"measuring, {given.rounds} rounds")
     figures = (
         Figure("replay", "events/s", per_second(lambda: replay(history, Knowledge()), given.rounds)),
         Figure(

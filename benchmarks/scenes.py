@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import networks
-from benchmarks.machine import in_words, machine, run_main
+from benchmarks.machine import in_words, machine, run_main, step
 from models.evaluation.intervals import Resampled, by_cluster, resample
 from models.image_index import FlatIndex
 from models.labelling.feature_cache import Looks
@@ -30,6 +30,7 @@ from models.labelling.head import HeadOptions
 from models.labelling.judging import TOP, Judgement, judge, ranks
 from models.labelling.training_labels import Split, side_by_side, train_and_test, train_labels
 from reco.metrics import hit_rate
+from streams.commands.logs import progress
 from streams.settings import load
 
 NEIGHBOURS = (1, 5, 10)
@@ -121,7 +122,11 @@ def _percent(drawn: Resampled, column: int) -> str:
 def measure(split: Split, given: argparse.Namespace, console: Console) -> None:
     """Train, judge, look up, and print the tables."""
     backbones, options, cache = networks.load(given), HeadOptions(seed=given.seed), given.cache
-    trained = train_labels(split, backbones, options, views=given.views, copies=given.copies, cache=cache)
+    with progress(console, "looking at pictures, and training") as told:
+        trained = train_labels(
+            split, backbones, options, views=given.views, copies=given.copies, cache=cache, progress=told
+        )
+    step("fitting a linear probe")
     features = [side_by_side(scenes, backbones, cache, Looks(given.views)) for scenes in split]
     train, test = (Pictures(*both) for both in zip(features, (one.labels for one in split), strict=True))
     embedding = trained.recognition.head.embedding

@@ -8,7 +8,7 @@ The baseline is the least that anyone could do with the same bytes: the ten sale
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main, step
 from benchmarks.shop import NOON, Shop
 from models.blend import Blend
 from reco.catalogue import Catalogue
@@ -30,10 +30,12 @@ def main() -> None:
     """Measure, print, and write the report."""
     given = arguments(__doc__, sales=300, events=200_000, lists=2000, rounds=5)
     shop = Shop(given.sales)
+    step(f"making a history of {given.events:,} events, and learning it")
     history = shop.history(given.events)
     raw = [encode(session) for session in shop.sessions(given.lists)]
     catalogue, knowledge = shop.catalogue(), Knowledge()
     learn(knowledge, seconds(history, BUSY))
+    step(f"measuring, {given.rounds} rounds")
     figures = (
         *learning_figures(history, given.rounds),
         *list_figures(raw, knowledge, catalogue, given.rounds),

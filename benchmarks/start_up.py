@@ -10,7 +10,7 @@ import asyncio
 import time
 
 from benchmarks.installation import click, installation, producing, resident_mb, workers
-from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main
+from benchmarks.machine import Figure, Report, arguments, machine, publish, run_main, step, turns
 from reco.parameters import DAY
 from streams import clients
 from streams.clock import now
@@ -27,13 +27,16 @@ def main() -> None:
     given = arguments(__doc__, events=1_000_000, sales=300, rounds=3)
     starts, memory = [], []
     with installation(given.sales) as settings:
+        step(f"writing {given.events:,} events")
         asyncio.run(write_history(settings, given.events, given.sales))
-        for _ in range(given.rounds):
+        for _ in turns(given.rounds):
             started = time.perf_counter()
             with workers(settings, [("scoring",)]) as running:
                 starts.append(time.perf_counter() - started)
                 memory.extend(resident_mb(running))
-        baseline = [asyncio.run(read_history(settings, given.events)) for _ in range(given.rounds)]
+        baseline = [
+            asyncio.run(read_history(settings, given.events)) for _ in turns(given.rounds, "baseline")
+        ]
     figures = (
         Figure("scoring worker ready", "s", tuple(starts)),
         Figure("baseline: history read and decoded", "s", tuple(baseline)),

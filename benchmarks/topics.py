@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import adjusted_mutual_info_score
 
-from benchmarks.machine import in_words, machine, run_main
+from benchmarks.machine import in_words, machine, run_main, step
 from models.labelling.networks import builder
 from models.labelling.pictures import decode
 from models.labelling.scenes import Scenes, read_scenes
@@ -98,13 +98,16 @@ def main() -> None:
     console = Console()
     train, test = (read_scenes(given.scenes, split) for split in ("train", "test"))
     score, labels = network(given.builder, given.network)
+    step(f"looking at {len(train.paths) + len(test.paths):,} photographs")
     known, unseen = scores_of(train, score), scores_of(test, score)
+    step("fitting topics")
     number = most_stable(console, known, TopicOptions(tuple(given.numbers)))
     topics = fit_topics(known, labels, TopicOptions((number,)))
     shares = topics.shares(unseen)
     console.print(table(topics, shares, test))
     agreement = adjusted_mutual_info_score(test.labels, shares.argmax(axis=1))
     console.print(f"Agreement of the largest topic with {len(test.classes)} classes: {agreement:.3f}")
+    step("grouping labels at random, and fitting topics to other photographs")
     compare_coherence(console, topics.strongest(), unseen)
     again = fit_topics(unseen, labels, TopicOptions((number,))).matched(topics)
     kept = len(set(again.ids) & set(topics.ids))

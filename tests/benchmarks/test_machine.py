@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.agency_offline import data
-from benchmarks.machine import parser, run_main
+from benchmarks.machine import parser, run_main, turns
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -74,3 +74,8 @@ def test_a_process_that_a_benchmark_started_and_that_has_said_why_it_failed_has_
     with pytest.raises(SystemExit) as ended:
         run_main(lambda: subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=True).returncode)
     assert ended.value.code == 3
+
+
+def test_each_round_is_said_before_it_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    rounds = [(number, capsys.readouterr().err) for number in turns(2, "baseline")]
+    assert rounds == [(0, "baseline, round 1 of 2 ...\n"), (1, "baseline, round 2 of 2 ...\n")]

@@ -18,7 +18,8 @@ class Blend:
     """Each recommender's scores relative to its best candidate, weighted and summed; 0 to 1.
 
     Relative, because the recommenders count in different units; weighted in the order of how well each
-    alone finds the next purchase. A recommender without evidence adds nothing.
+    alone finds the next purchase. A recommender without evidence adds nothing; all three go by clicks or
+    the basket, so that in a shop which records purchases alone no sale has a score.
     """
 
     release = "blend-1"

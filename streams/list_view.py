@@ -1,7 +1,9 @@
 """A list on a terminal: the sales with their titles, best first, and why they are there."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from rich.panel import Panel
 from rich.table import Table
 
 from reco.lists import Recommendation, TopTen
@@ -9,8 +11,26 @@ from reco.policy import MAX_EXPLORATION
 from reco.reasons import EVERYTHING_ELSE, sentence
 from streams.terminal import plain_text
 
+WIDTH, WIDTH_WITH_REASONS = 80, 120
+"""Columns of a list on the terminal, at most."""
+NO_EVIDENCE = "nothing speaks for any of them yet, and their order says nothing"
+"""What is said of a list by the fixed blend that has no click or basket to go by."""
 DRAWN = "drawn by lot, to find out whether it sells"
 """Why a sale is in a list that was not ranked into it."""
+
+
+def panel_of(newest: TopTen, titles: Mapping[str, str]) -> Panel:
+    """A list by itself: its visitor and its time, and what speaks most for each sale if it says so."""
+    unknown = bool(newest.sales) and not any(one.score > 0 or one.reasons for one in newest.sales)
+    at = datetime.fromtimestamp(newest.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
+    return Panel(
+        table_of(newest, titles, whole=True),
+        title=plain_text(f"{newest.visitor_id}   {at}"),
+        subtitle=NO_EVIDENCE if unknown else None,
+        title_align="left",
+        subtitle_align="left",
+        width=WIDTH_WITH_REASONS if gives_reasons(newest) else WIDTH,
+    )
 
 
 def table_of(newest: TopTen, titles: Mapping[str, str], *, whole: bool = False) -> Table:

@@ -1,6 +1,7 @@
 """The history that `train`, `tune` and `evaluate` replay: a log, or the topics of this installation."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -44,7 +45,7 @@ def name_of(path: Path | None) -> str:
 def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console: Console) -> History:
     """The history at `path`, with `sales`; without a path, that of the topics, with their own.
 
-    How far it is, what is left out of the context, and that sessions are not known, is said.
+    How far it is, what is left out of the context, and which sessions and clicks are missing, is said.
 
     Raises:
         EventLogError: a file cannot be read.
@@ -57,22 +58,24 @@ def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console
         found = _read(path, sales, meaning, told, console)
     for name in found.table.left_out:
         say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
-    if told_of := _without_session(found.table):
-        say(console, f"{name_of(path)}: {told_of}")
+    for text in _lacking(found.table):
+        say(console, f"{name_of(path)}: {text}")
     return found
 
 
-def _without_session(table: "EventTable") -> str:
-    """What to say of events without a session among others that have one; empty if there are none."""
+def _lacking(table: "EventTable") -> Iterator[str]:
+    """What to say of events without a session among others that have one, and of a history without clicks."""
     from models.event_table import NO_SESSION
+    from reco.recommenders.protocol import CLICK
 
     without = (table.sessions == NO_SESSION).nonzero()[0]
-    if not 0 < len(without) < len(table):
-        return ""
-    one = table.event(without[0], int(table.ts[without[0]]))
-    which = f"such as that of visitor {plain(one.visitor_id)} at {one.ts}"
-    instead = "so that all sessions are told apart by 30 minutes of silence"
-    return f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
+    if 0 < len(without) < len(table):
+        one = table.event(without[0], int(table.ts[without[0]]))
+        which = f"such as that of visitor {plain(one.visitor_id)} at {one.ts}"
+        instead = "so that all sessions are told apart by 30 minutes of silence"
+        yield f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
+    if len(table) and not (table.kinds == CLICK).any():
+        yield "no clicks: the fixed blend, which goes by them, has little or nothing to rank by"
 
 
 def _read(

@@ -5,27 +5,23 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from rich.console import Console
-from rich.panel import Panel
 
 from reco.errors import RefusedRecordError
 from reco.events import Sale
 from reco.lists import DEFAULT_VISITOR, TopTen
 from streams.codecs import decode_list, decode_sale, encode
 from streams.embedded import reachable
-from streams.list_view import gives_reasons, table_of
+from streams.list_view import panel_of
 from streams.reading import POLL, newest_of, partitions_of, read_between, reader
 from streams.settings import Settings, load
 from streams.terminal import plain_text
 from streams.topics import topic_set
 
-WIDTH, WIDTH_WITH_REASONS = 80, 120
-"""Columns of a list on the terminal, at most."""
 SILENCE = 5.0
 """Time without an answer after which a broker is taken to be gone, s; it answers twice in a second."""
 
@@ -61,7 +57,7 @@ async def _watch(settings: Settings, visitor: str | None, *, json: bool, count: 
                 if json:
                     print(encode(one).decode(), flush=True)  # noqa: T201 - the data is the output
                 else:
-                    console.print(_panel(one, titles))
+                    console.print(panel_of(one, titles))
                 shown += 1
                 if shown == count:
                     return
@@ -146,12 +142,3 @@ def _list_of(record: ConsumerRecord[bytes, bytes] | None) -> TopTen | None:
         return decode_list(record.value)
     except RefusedRecordError:
         return None
-
-
-def _panel(one: TopTen, titles: dict[str, str]) -> Panel:
-    """A list, with what speaks most for each sale if it says so."""
-    at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%H:%M:%S")
-    width = WIDTH_WITH_REASONS if gives_reasons(one) else WIDTH
-    table = table_of(one, titles, whole=True)
-    title = plain_text(f"{one.visitor_id}   {at}")
-    return Panel(table, title=title, title_align="left", width=width)

@@ -4,10 +4,11 @@ from io import StringIO
 
 from msgspec.structs import replace
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
 
 from reco.lists import Provenance, Reason, Recommendation, TopTen
-from streams.list_view import DRAWN, gives_reasons, main_reason, table_of
+from streams.list_view import DRAWN, NO_EVIDENCE, gives_reasons, main_reason, panel_of, table_of
 
 TITLES = {"rome": "Three days in Rome", "oslo": "A weekend in Oslo"}
 ROME = Recommendation(
@@ -26,7 +27,7 @@ NEWEST = TopTen("a list", "ann", 1_800_000_000_000, None, (ROME, PLAIN), MADE_FR
 UNEXPLAINED = replace(NEWEST, sales=(replace(ROME, reasons=()), PLAIN))
 
 
-def printed(table: Table, width: int = 120) -> list[str]:
+def printed(table: Table | Panel, width: int = 120) -> list[str]:
     out = StringIO()
     Console(file=out, width=width).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]
@@ -36,6 +37,18 @@ def test_sales_are_listed_by_title_or_else_by_id() -> None:
     first, second = printed(table_of(UNEXPLAINED, TITLES))
     assert first.split() == ["1", "Three", "days", "in", "Rome", "0.2"]
     assert second.split() == ["2", "lima", "0.1"]
+
+
+def test_of_a_list_that_nothing_speaks_for_it_is_said_that_its_order_says_nothing() -> None:
+    unknown = replace(NEWEST, sales=(Recommendation("lima", 0.0), Recommendation("rome", -0.1)))
+    assert NO_EVIDENCE in printed(panel_of(unknown, TITLES))[-1]
+    for known in (
+        NEWEST,
+        UNEXPLAINED,
+        replace(NEWEST, sales=()),
+        replace(NEWEST, sales=(replace(ROME, score=0.0),)),
+    ):
+        assert NO_EVIDENCE not in printed(panel_of(known, TITLES))[-1]
 
 
 def test_a_title_is_shown_as_it_is_but_for_what_commands_the_terminal() -> None:

@@ -30,6 +30,13 @@ def test_events_without_a_session_among_others_are_counted_and_one_is_named(tmp_
     assert "session_id" not in said_of(log, header, *rows[1:]), "none has one"
 
 
+def test_a_log_without_clicks_leaves_the_fixed_blend_without_evidence(tmp_path: Path) -> None:
+    log, header = tmp_path / "log.csv", "visitor_id,item_id,ts,event_type"
+    rows = [f"ann,rome,{START},buy", f"bob,oslo,{START + 1},cart"]
+    assert f"{log}: no clicks: the fixed blend" in said_of(log, header, *rows)
+    assert "no clicks" not in said_of(log, header, *rows, f"cat,oslo,{START},view")
+
+
 def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
     log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
     row, later, refused = f"ann,rome,{START}", f"ann,rome,{START + 1}", f"ann,,{START}"

@@ -10,7 +10,9 @@ from reco.metrics import target_rank
 NEGATIVES, FEWEST_NEGATIVES = 60, 15
 """Candidates that are shown or drawn beside the target, of each moment: of few moments, and of very many."""
 EXAMPLES = 3_000_000
-"""About so many examples there are, 2 GB, and 5 while rankers learn: more moments have fewer others each."""
+"""About so many examples there are, 2.6 GB, and 7 while rankers learn: of more moments, fewer others each."""
+BLOCK = 50_000
+"""Examples whose rows are one array until all are there; memory of many small ones would not come back."""
 FEWEST_DRAWN = 10
 """Of those that were not shown, at least so many are drawn: they can be listed too."""
 NONE_SHOWN = np.empty(0, np.intp)
@@ -33,13 +35,14 @@ class TrainingSet:
     features: tuple[str, ...]
     random: np.random.Generator
     negatives: int = NEGATIVES
-    _rows: list[NDArray[np.float32]] = field(default_factory=list)
+    _blocks: list[NDArray[np.float32]] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
     _labels: list[NDArray[np.float32]] = field(default_factory=list)
     _weights: list[NDArray[np.float32]] = field(default_factory=list)
 
     def __len__(self) -> int:
         """How many moments there are."""
-        return len(self._rows)
+        return len(self._labels)
 
     def add(
         self,
@@ -72,19 +75,28 @@ class TrainingSet:
         chosen = np.concatenate((found, others[seen], drawn)).astype(np.intp)
         weights = np.full(len(chosen), weight, np.float32)
         weights[len(chosen) - len(drawn) :] *= len(rest) / max(len(drawn), 1)
-        self._rows.append(np.ascontiguousarray(rows[:, chosen]))
+        self._keep(rows[:, chosen])
         labels = np.zeros(len(chosen), np.float32)
         labels[: len(found)] = grade
         self._labels.append(labels)
         self._weights.append(weights)
+
+    def _keep(self, rows: NDArray[np.float32]) -> None:
+        """Add float32[n_features, n] to the last block, or to a new one if there is no room."""
+        count = rows.shape[1]
+        if not self._blocks or self._ends[-1] + count > self._blocks[-1].shape[1]:
+            self._blocks.append(np.empty((len(rows), max(BLOCK, count)), np.float32))
+            self._ends.append(0)
+        self._blocks[-1][:, self._ends[-1] : self._ends[-1] + count] = rows
+        self._ends[-1] += count
 
     def complete(self) -> "Examples":
         """All examples; they move out of the set, so that memory holds them once."""
         groups = np.array([len(one) for one in self._labels], np.int64)
         rows = np.empty((len(self.features), int(groups.sum())), np.float32)
         end = rows.shape[1]
-        while self._rows:
-            part = self._rows.pop()
+        while self._blocks:
+            part = self._blocks.pop()[:, : self._ends.pop()]
             rows[:, end - part.shape[1] : end] = part
             end -= part.shape[1]
         labels = np.concatenate([np.empty(0, np.float32), *self._labels])

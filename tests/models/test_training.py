@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from psutil import Process
 
 from models.challengers import LogisticRegression
 from models.forest import Forest
@@ -100,6 +101,17 @@ def test_very_many_moments_have_fewer_others_each() -> None:
     examples = training.complete()
     assert examples.groups.tolist() == [1 + 15]
     assert examples.weights.sum() == pytest.approx(181)
+
+
+def test_memory_of_the_moments_comes_back_when_they_are_complete() -> None:
+    training = TrainingSet(tuple(f"{n}" for n in range(200)), np.random.default_rng(0))
+    rows, allowed, others = np.ones((200, 61), np.float32), np.ones(61, np.bool_), []
+    for _ in range(1500):
+        training.add(rows, 0, allowed)
+        others.append(bytes(1000))  # as the replay leaves things between them
+    before = Process().memory_info().rss
+    examples = training.complete()
+    assert Process().memory_info().rss - before < examples.rows.nbytes / 2
 
 
 def test_the_newest_moments_calibrate_and_teach_the_trees_nothing() -> None:

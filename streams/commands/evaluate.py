@@ -62,7 +62,8 @@ def evaluate(
     """Train on the earlier part of history and rank at every moment of the later one.
 
     All recommenders on their own, hand rules, the fixed blend, challengers and the trained rankers get the
-    same candidates. Ties count against the scorer; intervals are at 95 %.
+    same candidates. Ties count against the scorer; intervals are at 95 %. It takes as much memory as
+    `tenfold train`.
 
     \b
     tenfold evaluate data/globo --protocol hourly --report globo.html

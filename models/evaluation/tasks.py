@@ -19,6 +19,7 @@ from reco.content import Content
 from reco.errors import TrainingError
 from reco.labels import SaleLabels
 from reco.parameters import HOUR, Parameters
+from reco.recommenders.protocol import CLICK
 
 Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
 
@@ -101,6 +102,10 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
         "next-click": lambda: next_click(table, test, train, frozen=task.frozen),
         "purchase": lambda: purchase(table, test, train, round(task.window * HOUR)),
     }
+    if task.protocol != "purchase" and not (table.kinds == CLICK).any():
+        raise TrainingError(
+            f"this log has no clicks, which {task.protocol} asks for; take --protocol purchase"
+        )
     asked = protocols[task.protocol]()
     if task.protocol != "purchase" and not asked.settled.any():
         raise TrainingError(

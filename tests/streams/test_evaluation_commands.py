@@ -208,9 +208,8 @@ def test_what_a_log_does_not_say_and_what_is_no_event_is_told(command: Command, 
 def test_a_log_of_nothing_but_purchases_may_say_so_without_a_column(command: Command, tmp_path: Path) -> None:
     log = tmp_path / "orders.csv"
     log.write_text(f"visitor_id,item_id,ts\nann,rome,{START}\nann,oslo,{START + 1000}\n")
-    with pytest.raises(TrainingError) as refused:
+    with pytest.raises(TrainingError, match=r"this log has no clicks, .*; take --protocol purchase"):
         command("evaluate", log, "--protocol", "next-click", "--map-type", "=purchase")
-    assert "no session of this log has two clicks" in str(refused.value)
     done = command("evaluate", log, "--protocol", "next-click", "--map-type", "=bought")
     assert "must be one of click" in done.output
 

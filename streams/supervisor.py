@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from types import TracebackType
 from typing import IO, Literal, Self
 
@@ -130,8 +131,8 @@ class WorkerProcess:
         try:
             with _answer(self.health_url) as answer:
                 return msgspec.json.decode(answer.read(), type=Health)
-        except (OSError, msgspec.DecodeError):
-            return None
+        except (OSError, HTTPException, msgspec.DecodeError, UnicodeDecodeError):
+            return None  # something else may listen there
 
     def awaited(self) -> str | None:
         """The worker and what it has still to do, in words; None once it is ready."""

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,6 +83,29 @@ def test_health_is_asked_without_the_proxy_that_the_environment_names(
     sentinel.stop()
     assert health is not None
     assert health.status == "ok"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b'{"status":"\xff"}',
+        b"HTTP/1.0 200 OK\r\n\r\n?",
+    ],
+)
+def test_something_else_that_listens_at_the_port_is_no_worker(settings: Settings, said: bytes) -> None:
+    def answer(other: socket.socket) -> None:
+        asked, _ = other.accept()
+        with asked:
+            asked.recv(4096)
+            asked.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=answer, args=(other,))
+        answering.start()
+        worker = WorkerProcess(settings, ("sessions",), other.getsockname()[1])
+        assert worker.awaited() == "sessions (no answer yet)"
+        answering.join()
 
 
 def test_workers_that_are_not_ready_are_told_with_what_they_have_still_to_do(settings: Settings) -> None:

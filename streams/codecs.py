@@ -5,6 +5,7 @@ A record that cannot be read raises `RefusedRecordError`, whose reason goes to d
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -35,6 +36,13 @@ LIVE_RELEASE = b"live"
 LIVE_LABELLER = b"live-labeller"
 """Key of the promotions of labellers there."""
 PROMOTION_KEYS = frozenset((LIVE_RELEASE, LIVE_LABELLER))
+TABLE_OFFSET = "__faust\0offset__"
+"""Key under which Faust's RocksDB store keeps the changelog offset that it includes, among the states."""
+RESERVED: Mapping[str, str] = {
+    DEFAULT_VISITOR: "is the key of the default list",
+    TABLE_OFFSET: "is the key of the offset of a table",
+}
+"""What no visitor can be called, and why."""
 MAX_FUTURE = 5 * 60 * 1000
 """How far an event time may be ahead of the broker's append time, ms."""
 
@@ -84,8 +92,9 @@ def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> Ev
     event: EventFact = _decode_json(_event_decoder, value, MAX_EVENT_BYTES)
     if key != event.visitor_id.encode():
         raise RefusedRecordError("wrong-key", "the record's key must be the bytes of visitor_id")
-    if event.visitor_id == DEFAULT_VISITOR:
-        raise RefusedRecordError("bad-id", f"visitor_id: {DEFAULT_VISITOR!r} is the key of the default list")
+    if event.visitor_id in RESERVED:
+        reason = RESERVED[event.visitor_id]
+        raise RefusedRecordError("bad-id", f"visitor_id: {event.visitor_id!r} {reason}")
     if event.ts > appended_at + MAX_FUTURE:
         ahead = (event.ts - appended_at) // 1000
         raise RefusedRecordError("in-the-future", f"ts: {event.ts} is {ahead} s ahead of the broker's clock")

@@ -22,7 +22,7 @@ from mode import Service
 from reco.errors import DeliveryError, RefusedRecordError
 from streams import clients
 from streams.clock import now
-from streams.codecs import decode_session
+from streams.codecs import TABLE_OFFSET, decode_session
 from streams.delivery.consumer import MADE_ANEW
 from streams.delivery.outbox import Outbox
 from streams.reading import first_since, reader
@@ -44,8 +44,8 @@ ERASED_AT = "tenfold.offset"
 """Header of an erasure, a record without a value: the source offset that asked for it."""
 MAX_DIGITS = 19
 """No offset has more."""
-OFFSET_KEY = b"__faust\0offset__"
-"""Where Faust's RocksDB store keeps the changelog offset that it includes."""
+OFFSET_KEY = TABLE_OFFSET.encode()
+"""What is sent under this key is no state: it stands for the changelog offset in the table."""
 
 
 class _SourceOffset(msgspec.Struct):
@@ -67,7 +67,7 @@ class StateTable:
 
     def get(self, partition: int, key: bytes) -> bytes | None:
         """The state of `key`, the `grave` of one that was erased, or None."""
-        value: bytes | None = self._database(partition).get(key)
+        value: bytes | None = None if key == OFFSET_KEY else self._database(partition).get(key)
         return value
 
     def write(self, partition: int, states: Mapping[bytes, bytes | None], changelog_offset: int) -> None:

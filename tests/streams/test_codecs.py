@@ -20,6 +20,7 @@ from streams.codecs import (
     MAX_FUTURE,
     MAX_LABELS_BYTES,
     MAX_SALE_BYTES,
+    TABLE_OFFSET,
     check_sale,
     decode_event,
     decode_labels,
@@ -196,10 +197,17 @@ def test_a_type_that_stands_there_twice_is_refused() -> None:
     assert refused(b"ada", value) == ("bad-value", "type: it stands there more than once")
 
 
-def test_nobody_is_called_what_visitors_that_are_not_known_are_called() -> None:
-    """Their list stands under that key, which the list of a visitor of that name would replace."""
-    reason, detail = refused(DEFAULT_VISITOR.encode(), click_with(visitor_id=DEFAULT_VISITOR))
-    assert (reason, detail) == ("bad-id", "visitor_id: 'default' is the key of the default list")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (DEFAULT_VISITOR, "'default' is the key of the default list"),
+        (TABLE_OFFSET, r"'__faust\x00offset__' is the key of the offset of a table"),
+    ],
+)
+def test_nobody_is_called_what_something_else_stands_under(name: str, told: str) -> None:
+    """The list or the state of a visitor of that name would replace it."""
+    reason, detail = refused(name.encode(), click_with(visitor_id=name))
+    assert (reason, detail) == ("bad-id", f"visitor_id: {told}")
 
 
 def test_an_event_may_be_a_little_ahead_of_the_brokers_clock_and_no_more() -> None:

@@ -22,6 +22,7 @@ from streams.delivery import recovery
 from streams.delivery.outbox import Outbox
 from streams.delivery.recovery import (
     ERASED_AT,
+    OFFSET_KEY,
     StateTable,
     grave,
     is_newer,
@@ -169,6 +170,12 @@ async def test_foreign_records_are_no_states_and_told_once(
     assert await changelog.last(ANN) == state(5)
     (told,) = (one.getMessage() for one in caplog.records if one.name == logger)
     assert "[0] offset 1 is no session state and is left out: missing-field: " in told
+
+
+def test_a_state_under_the_key_of_the_tables_offset_is_none(tables: Tables) -> None:
+    table = tables()
+    table.write(0, {OFFSET_KEY: state(5)}, 7)
+    assert (table.get(0, OFFSET_KEY), table.changelog_offset(0)) == (None, 7)
 
 
 @pytest.mark.broker

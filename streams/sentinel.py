@@ -56,7 +56,8 @@ class Progress:
         self, reached: dict[tuple[str, int], int], ends: dict[tuple[str, int], int], now: float
     ) -> float:
         """How long, in s, work has waited at time `now` (monotonic, s) without anything having moved."""
-        left = (max(0, end - reached.get(tp, end)) for tp, end in ends.items())
+        # An end before what was reached: the topic was made anew, and a worker that goes on reads none of it.
+        left = (abs(end - reached.get(tp, end)) for tp, end in ends.items())
         self.lag = sum(left) + self.work.waiting()
         self.moved_at += max(0.0, now - self.looked_at - LONGEST_LOOK)
         self.looked_at = now
@@ -171,14 +172,18 @@ class Sentinel(threading.Thread):
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer | None) -> None:
         work = progress.work
         partitions = clients.partitions(*work.topics)
+        reached = dict(work.positions())  # before the ends, which go on
+        if consumer and work.group is not None and not reached:
+            # A worker without partitions: the group's progress is the measure.
+            first = await consumer.beginning_offsets(partitions)
+            reached = {
+                (tp.topic, tp.partition): max(await consumer.committed(tp) or 0, first[tp])
+                for tp in partitions
+            }
         found = await consumer.end_offsets(partitions) if consumer else {}
         if found:
             self._broker_at = time.monotonic()
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
-        reached = dict(work.positions())
-        if consumer and work.group is not None and not reached:
-            # A worker without partitions: the group's progress is the measure.
-            reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
         waited = progress.look(reached, ends, time.monotonic())
         if waited > self._settings.worker.stall_seconds:
             log.error(

@@ -142,8 +142,14 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
     # -- positions
 
     async def perform_seek(self) -> None:
-        """Start each assigned partition at the group's position; called after every assignment."""
+        """Start each assigned partition at the group's position; called after every assignment.
+
+        If that is revoked meanwhile, the next one counts, and its positions alone.
+        """
+        rebalance = self.app.rebalancing_count
         starts = await self._thread.seek_to_group_position(self.app.topics.acking_topics)
+        if rebalance != self.app.rebalancing_count:
+            return
         self._moved = frozenset(tp for tp, at in starts.items() if at > self.acknowledged.get(tp, at))
         self._books.open(starts)
         self.acknowledged = dict(starts)

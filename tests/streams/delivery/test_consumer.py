@@ -1,11 +1,16 @@
-"""The consumer in a real worker: one that takes its time stays in its group."""
+"""The consumer: who takes their time stays in the group, and an assignment that is over counts no more."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
+from faust.types import TP
 
+from streams.agents.sessions import sessions_app
+from streams.settings import Settings, Worker
+from streams.vitals import Vitals
 from tests.streams.test_faults import expect_exact_sessions
 from tests.streams.world import World, clicks
-
-pytestmark = [pytest.mark.broker, pytest.mark.faults]
 
 SLOW_WORKER = """
 import asyncio
@@ -29,6 +34,8 @@ worker.run(["sessions"], load())
 """Works for seconds, which count as ten minutes each, on what one fetch brings."""
 
 
+@pytest.mark.broker
+@pytest.mark.faults
 async def test_a_worker_that_works_for_long_on_one_fetch_stays_in_its_group(world: World) -> None:
     sent = clicks(10, 120)
     await world.send(*sent)
@@ -38,3 +45,24 @@ async def test_a_worker_that_works_for_long_on_one_fetch_stays_in_its_group(worl
     await world.send(*more)
     await expect_exact_sessions(world, sent + more)
     assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("is_overtaken", [True, False])
+async def test_positions_that_are_told_after_the_partitions_are_revoked_do_not_count(
+    is_overtaken: bool,  # noqa: FBT001 - by another assignment
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = sessions_app(Settings(worker=Worker(data_dir=str(tmp_path))), Vitals())
+    starts = {TP("events", 0): 5}
+
+    async def told_late(_: Iterable[str]) -> dict[TP, int]:
+        if is_overtaken:
+            app.on_rebalance_start()
+            await app.consumer.on_partitions_revoked(set(starts))
+        return starts
+
+    monkeypatch.setattr(app.consumer._thread, "assignment", set)
+    monkeypatch.setattr(app.consumer._thread, "seek_to_group_position", told_late)
+    await app.consumer.perform_seek()
+    assert app.positions() == ({} if is_overtaken else starts)

@@ -175,11 +175,7 @@ class Sentinel(threading.Thread):
         reached = dict(work.positions())  # before the ends, which go on
         if consumer and work.group is not None and not reached:
             # A worker without partitions: the group's progress is the measure.
-            first = await consumer.beginning_offsets(partitions)
-            reached = {
-                (tp.topic, tp.partition): max(await consumer.committed(tp) or 0, first[tp])
-                for tp in partitions
-            }
+            reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
         found = await consumer.end_offsets(partitions) if consumer else {}
         if found:
             self._broker_at = time.monotonic()

@@ -153,7 +153,8 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
         self._moved = frozenset(tp for tp, at in starts.items() if at > self.acknowledged.get(tp, at))
         self._books.open(starts)
         self.acknowledged = dict(starts)
-        self._committed = dict(starts)
+        # Committed whether anything follows or not: what was removed before it was read waits for nobody.
+        self._committed = {}
         self._outstanding = 0
         self._room.set()
         self._placed.set()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import RecordsToDelete
 from msgspec.structs import replace
 
 from infra.broker import start, stop
@@ -13,7 +14,7 @@ from streams.following import MOST_BEHIND, PIECE, followed
 from streams.settings import Kafka, Settings
 from streams.topics import topic_set
 from tests.streams.imports import Note, records, run_import, write_log
-from tests.streams.world import World, newest_sessions
+from tests.streams.world import World, clicks, newest_sessions
 
 pytestmark = pytest.mark.broker
 
@@ -84,6 +85,11 @@ async def test_a_broker_that_has_no_groups_yet_takes_all_at_once(settings: Setti
 
 
 async def test_an_import_beside_workers_says_so_and_leaves_every_session_exact(world: World) -> None:
+    """It does not wait for what was removed before any worker has read it."""
+    await world.send(*clicks(400, 2 * MOST_BEHIND))
+    async with clients.admin(world.settings.kafka) as admin:
+        all_there_are = clients.partitions(world.topics.events)
+        await admin.delete_records({tp: RecordsToDelete(before_offset=-1) for tp in all_there_are})
     await world.start("sessions").ready()
     note = Note()
     imported = await run_import(world.settings, write_log(world.folder / "log.csv", 3_000), note=note)

@@ -94,7 +94,7 @@ def _otherwise(state: TopicState, config: Mapping[str, str]) -> Iterator[str]:
     name = state.wanted.name
     for key, value in config.items():
         actual = state.config.get(key, "unset")
-        if actual != value:
+        if set(actual.split(",")) != set(value.split(",")):  # a list has no order
             setting = f"{key}=[{value}]" if "," in value else f"{key}={value}"
             yield (
                 f"{name} has {key}={actual}, not {value}; "

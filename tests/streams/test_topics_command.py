@@ -26,8 +26,9 @@ def state(topic: Topic = WANTED, **changes: Any) -> TopicState:
     return replace(TopicState(topic, topic.partitions, topic.config), **changes)
 
 
-def test_a_topic_as_wanted_differs_in_nothing() -> None:
-    assert list(differences(state())) == []
+@pytest.mark.parametrize("policy", ["compact,delete", "delete,compact"])
+def test_a_topic_as_wanted_differs_in_nothing(policy: str) -> None:
+    assert list(differences(state(config={**WANTED.config, "cleanup.policy": policy}))) == []
 
 
 def test_a_missing_topic_is_to_be_created_and_has_no_other_difference() -> None:

@@ -33,17 +33,22 @@ def session(visitor: str, offset: int, ts: int) -> Session:
 
 
 class Sent:
-    """An outbox that keeps what is sent."""
+    """An outbox that keeps what is sent: the lists, where each key was sent, and whether all has arrived."""
 
     def __init__(self) -> None:
         self.lists: list[TopTen] = []
+        self.partitions: dict[bytes, int] = {}
+        self.arrived = True
 
     async def send(self, topic: str, key: bytes, value: bytes | None, partition: int) -> None:  # noqa: ARG002
+        self.arrived = False
+        self.partitions[key] = partition
         if value is not None:
             self.lists.append(decode_list(value))
 
     async def settle(self) -> None:
         """It has arrived."""
+        self.arrived = True
 
 
 class Shop:
@@ -69,6 +74,7 @@ class Shop:
         self.desk.own({0})
         self.desk.restored()
         await self.desk.refresh((0, session(f"visitor-{n}", n, self.clock())) for n in range(VISITORS))
+        assert self.sent.arrived
         self.sent.lists.clear()
 
     def held(self, visitor: str) -> tuple[str, ...]:

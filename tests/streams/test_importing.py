@@ -191,6 +191,7 @@ async def test_speed_sends_in_order_of_time_and_no_event_before_it_is_due(
     assert (imported.progress.rows, imported.progress.sent) == (6, 5)
     assert [rows for stage, _, rows in note.stages if stage == "importing"] == [2, 3, 4, 5, 6]
     assert note.stages[-1][1] == 1.0
+    assert note.stages[0][::2] == ("sorting by time", 6)
 
 
 async def test_items_are_published_as_sales_that_open_at_their_first_event(
@@ -201,6 +202,8 @@ async def test_items_are_published_as_sales_that_open_at_their_first_event(
         "visitor_id,item_id,event_type,ts\n"
         f"v,i1,view,{START + 5}\nv,i2,view,{START + 1}\nw,i1,view,{START + 3}\nw,i3,view,soon\n"
     )
+    plain = await run_import(settings, path)
+    assert (plain.progress.items, plain.progress.finished) == (0, True)
     imported = await run_import(settings, path, Options(publish_items=True))
     sales = [decode_sale(key, value) for _, key, value in await records(settings, topics.sales.name)]
     assert sorted(sales, key=lambda sale: sale.sale_id) == [
@@ -210,6 +213,8 @@ async def test_items_are_published_as_sales_that_open_at_their_first_event(
     assert imported.progress.items == 2
     await run_import(settings, path, Options(publish_items=True))
     assert len(await records(settings, topics.sales.name)) == 2
+    again = await run_import(settings, path, Options(publish_items=True, restart=True))
+    assert again.progress.items == 2, "an earlier import is no other title"
 
 
 async def test_an_item_that_was_published_as_a_sale_stays_what_it_is(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from msgspec import structs
 
 from reco.events import Withdrawal
@@ -155,10 +156,12 @@ async def test_who_is_erased_while_active_visitors_are_restored_is_not_among_the
 async def test_an_erasure_in_another_partition_leaves_who_came_back_active() -> None:
     shop = Shop()
     await shop.open()
-    await shop.desk.forget(1, b"visitor-1")
+    for visitor in (b"visitor-1", b"nobody"):
+        await shop.desk.forget(1, visitor)
     assert shop.desk.active.get("visitor-1") is not None
     await shop.desk.forget(0, b"visitor-1")
     assert shop.desk.active.get("visitor-1") is None
+    assert shop.sent.arrived
 
 
 async def test_visitors_that_are_not_known_yet_do_not_wait_until_all_others_have_their_lists() -> None:
@@ -300,6 +303,7 @@ async def test_lists_of_visitors_whose_visit_is_over_are_not_emitted_again(silen
     at[0] += silent
     await shop.desk.refresh_overtaken()
     assert len(shop.sent.lists) == lists
+    assert shop.sent.arrived
 
 
 async def test_lists_of_partitions_that_are_not_owned_are_left_to_their_owner() -> None:
@@ -325,4 +329,8 @@ async def test_the_default_list_is_renewed_as_knowledge_advances_but_not_every_s
             shop.desk.knowledge.advance(SECOND + second, [])
             await look()
     assert {top.visitor_id for top in shop.sent.lists} == {DEFAULT_VISITOR}
+    partitions = list(range(topic_set(Topics()).recommendations.partitions))
+    place = DefaultPartitioner()(DEFAULT_VISITOR.encode(), partitions, partitions)
+    assert shop.sent.partitions == {DEFAULT_VISITOR.encode(): place}
+    assert shop.sent.arrived
     assert [top.made_from.knowledge_second - SECOND for top in shop.sent.lists] == [0, 5, 11]

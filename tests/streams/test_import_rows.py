@@ -1,5 +1,6 @@
 """What becomes of the rows of a log, and what is said of those that are refused."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from models.event_log import EventLog
 from models.log_columns import EventReader, Meaning
 from streams.import_progress import with_refusals
-from streams.import_rows import Outcome, Record, Refusal, outcomes
+from streams.import_rows import Outcome, Record, Refusal, outcomes, paced_chunks
 from tests.streams.imports import NOW, START
 
 
@@ -32,11 +33,18 @@ def test_a_row_that_holds_a_whole_session_is_no_event(tmp_path: Path, name: str,
     assert "write a row for each event" in refusal.detail
 
 
-@pytest.mark.parametrize("item", ["[new] rome", "{6F9619FF-8B86}", "["])
+@pytest.mark.parametrize("item", ["[new] rome", "rome [new]", "{6F9619FF-8B86}", "["])
 def test_brackets_may_be_in_an_id(tmp_path: Path, item: str) -> None:
     (record,) = read(tmp_path / "log.csv", f"session_id,ts,item_id\n1,{START},{item}\n")
     assert isinstance(record, Record)
     assert record.sale_id == item
+
+
+def test_an_impression_is_of_the_sale_that_it_shows(tmp_path: Path) -> None:
+    head, row = "visitor_id,item_id,event_type,ts,list_id,position", f"ann,rome,impression,{START},top,3"
+    (record,) = read(tmp_path / "log.csv", f"{head}\n{row}\n")
+    assert isinstance(record, Record)
+    assert record.sale_id == "rome"
 
 
 def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(tmp_path: Path) -> None:
@@ -47,6 +55,16 @@ def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(
     assert isinstance(nobody, Refusal)
     assert "each session counts as a visitor" in unknown.detail
     assert "session" not in nobody.detail
+
+
+async def test_no_row_is_handed_out_before_it_is_due() -> None:
+    rows = [Record(row, START + row * 50_000, "rome", b"ann", b"{}") for row in range(3)]
+    loop, given = asyncio.get_running_loop(), list[int]()
+    began = loop.time()
+    async for chunk in paced_chunks(rows, speed=1000):
+        given += [one.row for one in chunk]
+        assert loop.time() - began >= given[-1] * 0.05
+    assert given == [0, 1, 2]
 
 
 def test_a_rare_fault_is_among_the_examples_also_where_another_is_frequent() -> None:

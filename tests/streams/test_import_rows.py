@@ -33,6 +33,14 @@ def test_a_row_that_holds_a_whole_session_is_no_event(tmp_path: Path, name: str,
     assert "write a row for each event" in refusal.detail
 
 
+def test_a_row_without_an_item_is_refused_and_printed(tmp_path: Path) -> None:
+    text = f'{{"session_id": "s", "ts": {START}, "item_id": null}}\n'
+    (refusal,) = read(tmp_path / "log.jsonl", text)
+    assert isinstance(refusal, Refusal)
+    assert refusal.detail.startswith("sale_id: ")
+    assert '"item_id":""' in refusal.text
+
+
 @pytest.mark.parametrize("item", ["[new] rome", "rome [new]", "{6F9619FF-8B86}", "["])
 def test_brackets_may_be_in_an_id(tmp_path: Path, item: str) -> None:
     (record,) = read(tmp_path / "log.csv", f"session_id,ts,item_id\n1,{START},{item}\n")

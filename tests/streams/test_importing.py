@@ -222,7 +222,8 @@ async def test_an_item_that_was_published_as_a_sale_stays_what_it_is(
 ) -> None:
     rome = Sale("i1", "Rome in spring", START - 5, START + 10**9, price=99.0)
     await publishing.send(settings.kafka, topics.sales.name, [publishing.record(rome)])
-    imported = await run_import(settings, write_log(tmp_path / "log.csv", 3), Options(publish_items=True))
+    log, note = write_log(tmp_path / "log.csv", 3), Note()
+    imported = await run_import(settings, log, Options(publish_items=True), note=note)
     sales = [decode_sale(key, value) for _, key, value in await records(settings, topics.sales.name)]
     assert sorted(sales, key=lambda sale: sale.sale_id) == [
         Sale("i0", "i0", START),
@@ -230,6 +231,7 @@ async def test_an_item_that_was_published_as_a_sale_stays_what_it_is(
         Sale("i2", "i2", START + 2000),
     ]
     assert imported.progress.items == 2
+    assert note.said[0].endswith(": 2 items published as sales, 1 were there")
 
 
 async def test_a_log_that_was_cut_short_sends_nothing(

@@ -57,6 +57,7 @@ class Shop:
     def __init__(self, rules: Rules = UNRESTRICTED, clock: Callable[[], int] = now) -> None:
         self.clock = clock
         self.sent = Sent()
+        self.vitals = Vitals()
         self.catalogue = catalogue_of(open_sales(12))
         self.book = LabelBook(1, self.catalogue)
         self.desk = ScoringDesk(
@@ -66,7 +67,7 @@ class Shop:
             catalogue=self.catalogue,
             labels=self.book,
             rules=rules,
-            vitals=Vitals(),
+            vitals=self.vitals,
             clock=clock,
         )
 

@@ -85,12 +85,15 @@ async def test_a_broker_that_has_no_groups_yet_takes_all_at_once(settings: Setti
 
 
 async def test_an_import_beside_workers_says_so_and_leaves_every_session_exact(world: World) -> None:
-    """It does not wait for what was removed before any worker has read it."""
+    """It does not wait for what was removed before any worker has read it; of that, the worker tells."""
     await world.send(*clicks(400, 2 * MOST_BEHIND))
+    member = await joined(world)
+    await member.commit({min(member.assignment()): 1})
+    await member.stop()
     async with clients.admin(world.settings.kafka) as admin:
         all_there_are = clients.partitions(world.topics.events)
         await admin.delete_records({tp: RecordsToDelete(before_offset=-1) for tp in all_there_are})
-    await world.start("sessions").ready()
+    worker = await world.start("sessions").ready()
     note = Note()
     imported = await run_import(world.settings, write_log(world.folder / "log.csv", 3_000), note=note)
 
@@ -98,3 +101,4 @@ async def test_an_import_beside_workers_says_so_and_leaves_every_session_exact(w
     assert [text for text in note.said if "--at-once" in text] != []
     view = await world.view(world.topics.sessions)
     await view.until(lambda found: len(newest_sessions(found)) == 97)
+    assert worker.log.read_text().count("were removed before they were read") == 1

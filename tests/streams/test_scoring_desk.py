@@ -303,6 +303,7 @@ async def test_lists_of_visitors_whose_visit_is_over_are_not_emitted_again(silen
     at[0] += silent
     await shop.desk.refresh_overtaken()
     assert len(shop.sent.lists) == lists
+    assert shop.vitals.counts == {"lists": VISITORS + lists} | ({"lists_again": lists} if lists else {})
     assert shop.sent.arrived
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -210,6 +211,13 @@ def test_a_worker_that_ran_steadily_is_started_again_after_the_first_pause(
         now += 0.01
         worker.tend(now)
     assert starts[8] - starts[7] - ran == pytest.approx(pause, abs=0.05)
+
+
+def test_a_worker_that_does_not_end_in_time_is_killed(settings: Settings) -> None:
+    worker = WorkerProcess(settings, ("sessions",), free_port())
+    worker.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    worker.stop(deadline=time.monotonic())
+    assert worker.process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.broker

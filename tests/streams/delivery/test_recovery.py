@@ -37,7 +37,7 @@ from streams.settings import Settings
 from streams.topics import Topic, TopicSet
 from streams.vitals import Vitals
 
-ANN, BOB = b"ann", b"bob"
+ANN, BOB, CEM = b"ann", b"bob", b"cem"
 FOREIGN = b'{"offset":999999}'
 SOURCE_END = 10
 """Events that there are."""
@@ -218,13 +218,14 @@ async def test_an_erasure_that_was_compacted_away_is_not_missed_by_a_table_that_
     changelog: Changelog, tables: Tables
 ) -> None:
     table, current = tables(), tables()
-    await changelog.append(*(record(offset, BOB) for offset in range(3)))
+    await changelog.append(record(0, CEM), *(record(offset, BOB) for offset in (1, 2)))
     for one, reached in ((table, 0), (current, 2)):
         one.write(0, dict([record(5)]), reached)
 
     for since, kept in ((0, state(5)), (now() + 1, None)):
         await changelog.restore(table, since)
         assert (table.get(0, ANN), table.get(0, BOB), table.changelog_offset(0)) == (kept, state(2, BOB), 2)
+        assert table.get(0, CEM) == state(0, CEM)
         table.write(0, {}, 0)
     await changelog.restore(current, now() + 1)
     assert current.get(0, ANN) == state(5), "it has missed nothing"
@@ -234,14 +235,17 @@ async def test_an_erasure_that_was_compacted_away_is_not_missed_by_a_table_that_
 async def test_a_state_that_includes_more_than_there_is_stops_the_worker_also_when_the_table_has_it_already(
     changelog: Changelog, tables: Tables
 ) -> None:
-    await changelog.append(record(SOURCE_END))
+    await changelog.append(record(SOURCE_END), record(SOURCE_END + 2, CEM))
     table = tables()
     for _ in range(2):
         with pytest.raises(
-            DeliveryError, match=rf"ends at {SOURCE_END}, and .* includes offset {SOURCE_END}"
+            DeliveryError, match=rf"ends at {SOURCE_END}, and .* includes offset {SOURCE_END + 2} "
         ):
             await changelog.restore(table)
 
+    await changelog.append((CEM, None))
+    with pytest.raises(DeliveryError, match=f"includes offset {SOURCE_END} "):
+        await changelog.restore(table)
     await changelog.append((ANN, None), record(SOURCE_END - 1, BOB))
     await changelog.restore(table)
     assert table.get(0, BOB) == state(SOURCE_END - 1, BOB)

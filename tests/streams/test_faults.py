@@ -159,12 +159,14 @@ async def test_a_broker_that_is_killed_and_comes_back_needs_no_hand(
 
 
 BLOCKED_WORKER = """
-import time
+import asyncio, time
 from streams import worker
 from streams.agents.sessions import SessionKeeper
+from streams.faust_app import COMMIT_EVERY
 from streams.settings import load
 
 async def blocks_for_ever(self, batch):
+    await asyncio.sleep(2 * COMMIT_EVERY)  # what is acknowledged by now is committed
     time.sleep(3600)
 
 SessionKeeper.take = blocks_for_ever

@@ -4,20 +4,22 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import pytest
 import rocksdict
-from faust.types import TP
+from aiokafka.structs import RecordMetadata
+from faust.types import TP, EventT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.errors import DeliveryError
+from reco.events import Click
 from reco.sessions import Session
-from streams.agents.sessions import sessions_app
+from streams.agents.sessions import SessionKeeper, sessions_app
 from streams.clients import producer, started
 from streams.clock import now
-from streams.codecs import encode
+from streams.codecs import decode_session, encode
 from streams.delivery import recovery
 from streams.delivery.outbox import Outbox
 from streams.delivery.recovery import (
@@ -33,8 +35,8 @@ from streams.delivery.recovery import (
 )
 from streams.reading import newest_of, partitions_of, reader
 from streams.restoring import newest_since
-from streams.settings import Settings
-from streams.topics import Topic, TopicSet
+from streams.settings import Settings, Topics
+from streams.topics import Topic, TopicSet, topic_set
 from streams.vitals import Vitals
 
 ANN, BOB, CEM = b"ann", b"bob", b"cem"
@@ -255,6 +257,34 @@ async def test_a_state_that_includes_more_than_there_is_stops_the_worker_also_wh
 async def test_readers_of_the_newest_states_keep_those_that_include_most(changelog: Changelog) -> None:
     await changelog.append((BOB, FOREIGN), record(5), record(3), (ANN, FOREIGN), record(4, BOB))
     assert await changelog.read() == dict([record(5), record(4, BOB)])
+
+
+class Unsent:
+    """An outbox that sends nothing."""
+
+    async def send(self, *_: object) -> None:
+        """It is not sent."""
+
+    async def settle(self) -> list[RecordMetadata]:
+        """Nothing has arrived."""
+        return []
+
+
+async def test_a_click_from_before_an_erasure_that_comes_again_brings_nobody_back(tables: Tables) -> None:
+    table = tables()
+    table.write(0, {ANN: grave(5)}, 0)
+    keeper = SessionKeeper(topic_set(Topics()), table, cast("Outbox", Unsent()), Vitals())
+
+    async def click(offset: int) -> bytes | None:
+        value = encode(Click("e", "ann", "rome", now()))
+        message = SimpleNamespace(key=ANN, value=value, timestamp=now() / 1000, partition=0, offset=offset)
+        await keeper.take([cast("EventT", SimpleNamespace(message=message))])
+        return table.get(0, ANN)
+
+    assert await click(4) == grave(5)
+    anew = await click(6)
+    assert anew is not None
+    assert decode_session(anew).offset == 6
 
 
 def written(value: bytes | None, erased_at: int | None = None) -> SimpleNamespace:

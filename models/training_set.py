@@ -75,35 +75,34 @@ class TrainingSet:
         chosen = np.concatenate((found, others[seen], drawn)).astype(np.intp)
         weights = np.full(len(chosen), weight, np.float32)
         weights[len(chosen) - len(drawn) :] *= len(rest) / max(len(drawn), 1)
-        self._keep(rows[:, chosen])
+        self._keep(rows[:, chosen].T)
         labels = np.zeros(len(chosen), np.float32)
         labels[: len(found)] = grade
         self._labels.append(labels)
         self._weights.append(weights)
 
     def _keep(self, rows: NDArray[np.float32]) -> None:
-        """Add float32[n_features, n] to the last block, or to a new one if there is no room."""
-        count = rows.shape[1]
-        if not self._blocks or self._ends[-1] + count > self._blocks[-1].shape[1]:
-            self._blocks.append(np.empty((len(rows), max(BLOCK, count)), np.float32))
+        """Add float32[n, n_features] to the last block, or to a new one if there is no room."""
+        if not self._blocks or self._ends[-1] + len(rows) > len(self._blocks[-1]):
+            self._blocks.append(np.empty((max(BLOCK, len(rows)), len(self.features)), np.float32))
             self._ends.append(0)
-        self._blocks[-1][:, self._ends[-1] : self._ends[-1] + count] = rows
-        self._ends[-1] += count
+        self._blocks[-1][self._ends[-1] : self._ends[-1] + len(rows)] = rows
+        self._ends[-1] += len(rows)
 
     def complete(self) -> "Examples":
         """All examples; they move out of the set, so that memory holds them once."""
         groups = np.array([len(one) for one in self._labels], np.int64)
-        rows = np.empty((len(self.features), int(groups.sum())), np.float32)
-        end = rows.shape[1]
+        rows = np.empty((int(groups.sum()), len(self.features)), np.float32)
+        end = len(rows)
         while self._blocks:
-            part = self._blocks.pop()[:, : self._ends.pop()]
-            rows[:, end - part.shape[1] : end] = part
-            end -= part.shape[1]
+            part = self._blocks.pop()[: self._ends.pop()]
+            rows[end - len(part) : end] = part
+            end -= len(part)
         labels = np.concatenate([np.empty(0, np.float32), *self._labels])
         weights = np.concatenate([np.empty(0, np.float32), *self._weights])
         self._labels.clear()
         self._weights.clear()
-        return Examples(self.features, rows, labels, weights, groups)
+        return Examples(self.features, rows.T, labels, weights, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +111,8 @@ class Examples:
 
     Attributes:
         features: names of the rows.
-        rows: float32[n_features, n_examples].
+        rows: float32[n_features, n_examples]; in memory, all of one example stand together, so that LightGBM
+            reads those of some moments without a copy of them.
         labels: float32[n_examples], 1 for a sale that was chosen, less for one of another `grade`, else 0.
         weights: float32[n_examples], how many candidates it stands for.
         groups: int64[n_moments], how many examples each moment has.
@@ -156,7 +156,8 @@ class Examples:
         if features == self.features:
             return self
         chosen = [self.features.index(name) for name in features]
-        return Examples(features, self.rows[chosen], self.labels, self.weights, self.groups)
+        rows = self.rows.T.take(chosen, axis=1).T
+        return Examples(features, rows, self.labels, self.weights, self.groups)
 
     def ranks(self, scores: NDArray[np.floating]) -> NDArray[np.int32]:
         """int32[n]: the pessimistic rank of the target of each moment that has one, of any grade.

@@ -114,6 +114,13 @@ def test_memory_of_the_moments_comes_back_when_they_are_complete() -> None:
     assert Process().memory_info().rss - before < examples.rows.nbytes / 2
 
 
+def test_lightgbm_gets_some_of_the_moments_and_features_as_they_lie_in_memory() -> None:
+    examples = moments(20)
+    for some in (examples.moments(3, 9), examples.only(FEATURES[1:]).moments(3, 9)):
+        assert some.rows.T.flags.c_contiguous
+    assert np.shares_memory(examples.moments(3, 9).rows, examples.rows)
+
+
 def test_the_newest_moments_calibrate_and_teach_the_trees_nothing() -> None:
     examples = moments(400)
     held = int(examples.groups[: newest(examples, QUICK)].sum())
@@ -211,7 +218,7 @@ def test_what_was_chosen_in_part_teaches_but_is_not_what_is_predicted() -> None:
     ranker, fitted = train_ranker(examples[0], FEATURES, QUICK)
     gains = dict(fitted.importance)
     assert min(gains["popularity.clicks_now"], gains["revisits.clicks"]) > 3 * gains["moment.hour"]
-    expected = float((ranker.score(examples[1].rows) * examples[1].weights).sum())
+    expected = float((ranker.score(np.ascontiguousarray(examples[1].rows)) * examples[1].weights).sum())
     assert expected == pytest.approx(examples[1].chosen().sum(), rel=0.25)
 
 
@@ -221,7 +228,7 @@ def test_a_forest_finds_what_leads_to_a_choice() -> None:
         ranker, fitted = train_ranker(training, FEATURES, QUICK, objective)
         assert fitted.importance[0][0] == "popularity.clicks_now"
         assert sum(share for _, share in fitted.importance) == pytest.approx(1)
-        assert area_under_the_curve(ranker.score(later.rows), later.chosen()) > 0.9
+        assert area_under_the_curve(ranker.score(np.ascontiguousarray(later.rows)), later.chosen()) > 0.9
 
 
 def test_a_release_of_the_same_seed_is_the_same_to_the_last_bit() -> None:
@@ -232,14 +239,14 @@ def test_a_release_of_the_same_seed_is_the_same_to_the_last_bit() -> None:
 def test_probabilities_add_up_to_what_was_chosen_among_all_candidates() -> None:
     training, later = moments(800), moments(300, seed=1)
     ranker, _ = train_ranker(training, FEATURES, QUICK)
-    expected = float((ranker.score(later.rows) * later.weights).sum())
+    expected = float((ranker.score(np.ascontiguousarray(later.rows)) * later.weights).sum())
     assert expected == pytest.approx(later.labels.sum(), rel=0.2)
 
 
 def test_calibration_keeps_the_order() -> None:
     training = moments(400)
     ranker, _ = train_ranker(training, FEATURES, QUICK)
-    rows = moments(5, seed=2).rows
+    rows = np.ascontiguousarray(moments(5, seed=2).rows)
     raw, calibrated = ranker.forest.raw_scores(rows), ranker.score(rows)
     order = np.argsort(raw)
     assert (np.diff(calibrated[order]) >= 0).all()

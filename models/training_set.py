@@ -10,7 +10,7 @@ from reco.metrics import target_rank
 NEGATIVES, FEWEST_NEGATIVES = 60, 15
 """Candidates that are shown or drawn beside the target, of each moment: of few moments, and of very many."""
 EXAMPLES = 3_000_000
-"""About so many examples there are, 2.6 GB, and 7 while rankers learn: of more moments, fewer others each."""
+"""About so many examples there are, 2.6 GB, and 6 while rankers learn: of more moments, fewer others each."""
 BLOCK = 50_000
 """Examples whose rows are one array until all are there; memory of many small ones would not come back."""
 FEWEST_DRAWN = 10

@@ -58,7 +58,7 @@ def train(
 
     History is replayed once, in its order: at each moment the recommenders say what they knew by then, and
     what the visitor chose next is the answer. The newest moments calibrate, and say how good the release is.
-    From some 60,000 events on it takes 6 to 7 GB of memory, for fewer of them less, down to half a GB.
+    From some 60,000 events on it takes 6 GB of memory, for fewer of them less, down to half a GB.
     """
     console = Console()
     with loading(console):

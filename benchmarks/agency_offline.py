@@ -26,10 +26,11 @@ from rich.table import Table
 from benchmarks.machine import in_words, machine, run_main, step
 from models.evaluation.intervals import by_cluster, resample
 from models.evaluation.scorers import singles
-from models.event_table import Progress, table_of
+from models.event_table import table_of
 from models.file_values import millis
 from models.forest import Forest
 from models.meta_model import MetaModel
+from models.progress import Progress
 from models.release_training import Plan, train_release
 from models.sale_content import content_of
 from models.training import Boosting

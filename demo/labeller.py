@@ -17,10 +17,10 @@ from msgspec import Struct
 from demo.giving_way import give_way
 from demo.lessons import Lesson, Photographed, Postcards, Recipe
 from demo.photographs import Photographs
-from models.labelling.backbones import Progress
 from models.labelling.labeller import Provenance, load_labeller, write_labeller
 from models.labelling.labeller_files import LABELLER
 from models.labelling.networks import Network, load_network
+from models.progress import Progress
 from reco.errors import LabellingError, TenfoldError
 from streams.clock import now
 

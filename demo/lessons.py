@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from demo.photographs import Photographs
 from demo.postcards import KINDS, draw
 from demo.postcards.album import QUALITY
-from models.labelling.backbones import Backbone, Progress, train_small
-from models.labelling.head import HeadOptions, between, train_head
+from models.labelling.backbones import Backbone, train_small
+from models.labelling.head import HeadOptions, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Recognition, check_backbones
 from models.labelling.pictures import decode
 from models.labelling.topics import TopicOptions, fit_topics
 from models.labelling.training_labels import train_labels
+from models.progress import Progress, between
 from reco.errors import PicturesError
 
 FOLDS = 3

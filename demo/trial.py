@@ -12,7 +12,8 @@ from demo.catalogue import TURNOVER_EVERY, TURNOVERS, DemoSale, travel_catalogue
 from demo.visitors import LOOKS, Crowd
 from demo.world import World
 from models.blend import Blend
-from models.event_table import Progress, table_of
+from models.event_table import table_of
+from models.progress import Progress
 from models.release_training import Plan, train_release
 from models.releases import Release, Training
 from models.text import FILE, TextModel

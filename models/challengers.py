@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import expit
+from models.progress import Progress
 from models.training import Boosting, newest, train_ranker
 from models.training_set import Examples
 
@@ -58,7 +59,9 @@ class LogisticRegression:
         return expit(self._weights @ self._standard(rows) + self._bias).astype(np.float32)
 
 
-def challengers(examples: Examples, boosting: Boosting) -> Mapping[str, Ranking]:
+def challengers(
+    examples: Examples, boosting: Boosting, progress: Progress = lambda _: None
+) -> Mapping[str, Ranking]:
     """Lambdarank and logistic regression (the reference system's own), trained on the moments of a ranker.
 
     The logistic regression is left out if its few moments have nothing to tell apart.
@@ -67,7 +70,7 @@ def challengers(examples: Examples, boosting: Boosting) -> Mapping[str, Ranking]
         TrainingError: there are too few chosen sales to learn from.
     """
     found: dict[str, Ranking] = {}
-    found["lambdarank"] = train_ranker(examples, examples.features, boosting, "lambdarank")[0]
+    found["lambdarank"] = train_ranker(examples, examples.features, boosting, "lambdarank", progress)[0]
     split = newest(examples, boosting)
     few = examples.moments(max(0, split - LOGISTIC_MOMENTS), split)
     if 0 < (few.labels > 0).sum() < len(few.labels):

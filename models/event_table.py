@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_log import EventLog, Row, Unreadable
+from models.progress import Progress
 from reco.events import Action, Event, Impression
 from reco.parameters import DAY
 from reco.recommenders.protocol import KINDS
@@ -29,8 +30,6 @@ CODES: Mapping[str, str] = {
 }
 """The columns of a table, and the type of each as `array` and NumPy name it."""
 YEAR = 365 * DAY
-Progress = Callable[[float], None]
-"""Told now and then which fraction of a piece of work is done, 0 to 1."""
 EventOf = Callable[[int, Row | Unreadable], Event | None]
 """Says which event a row of a log is, by its number, from 1, and its content; None for one that is none."""
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from models.blend import Blend
 from models.challengers import Ranking, challengers
 from models.evaluation.scorers import singles
-from models.event_table import EventTable, Progress, beginning
+from models.event_table import EventTable, beginning
 from models.meta_model import MetaModel
+from models.progress import Progress, between
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
@@ -53,6 +54,8 @@ REACHED: Final = "answers among the candidates"
 """Share of what visitors went on to that was open, not bought yet, and retrieved; others are in no figure."""
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
+PARTS: Final = ((0, 0.6), (0.6, 0.9), (0.9, 1))
+"""From where to where of the work the replay, the rankers and their challengers are, about."""
 MAX_MOMENTS: Final = 100_000
 """Moments that are learned from, at most: of those that lead to the target, and of the others."""
 
@@ -87,8 +90,8 @@ def train_release(
     """Replay `table`, and train the rankers of a release on what the recommenders said at its moments.
 
     `catalogue` says what was open when; without one every sale that was touched counts as open. `labels` are
-    what was recognised in the images of its sales. `created_at`
-    (ms since the epoch, UTC) and `source` are for the record. `progress` is told about the replay.
+    what was recognised in the images of its sales. `created_at` (ms since the epoch, UTC) and `source` are
+    for the record.
 
     Raises:
         TrainingError: the history has too little to learn from.
@@ -98,16 +101,17 @@ def train_release(
     target = plan.target or target_for(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)
-    examples, reached = _replayed(moments, Knowledge(parameters, content=content), plan.seed, progress)
-    rankers = _rankers(examples, boosting, content)
+    replay, forests, rest = (between(progress, *part) for part in PARTS)
+    examples, reached = _replayed(moments, Knowledge(parameters, content=content), plan.seed, replay)
+    rankers = _rankers(examples, boosting, content, forests)
+    challenging = challengers(examples, boosting, rest)
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
+    size = {"trees": boosting.trees, "leaves": rankers["mix"][1].leaves}
     return Training(
         created_at=created_at,
-        trained_on=facts
-        | _size(table, examples)
-        | {"trees": boosting.trees, "leaves": rankers["mix"][1].leaves},
+        trained_on=facts | _size(table, examples) | size,
         parameters=parameters,
-        metrics={**_metrics(examples, boosting, rankers, challengers(examples, boosting)), REACHED: reached},
+        metrics={**_metrics(examples, boosting, rankers, challenging), REACHED: reached},
         rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},
         arrays={TEXT_FILE: text.to_bytes()} if text is not None else {},
     )
@@ -209,17 +213,18 @@ def _drawn(which: NDArray[np.bool_], random: np.random.Generator) -> tuple[NDArr
 
 
 def _rankers(
-    examples: Examples, boosting: Boosting, content: Content
+    examples: Examples, boosting: Boosting, content: Content, progress: Progress
 ) -> Mapping[RankerName, tuple[MetaModel, Fitted]]:
     every = examples.features
-    rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {
-        "mix": train_ranker(examples, every, boosting),
-        "visits": train_ranker(examples, of_kinds(every, VISITS), boosting),
-    }
+    read: dict[RankerName, tuple[str, ...]] = {"mix": every, "visits": of_kinds(every, VISITS)}
     if any(content.vectors(space) is not None for space in ("text", "image")):
-        rankers["content"] = train_ranker(examples, of_kinds(every, CONTENT), boosting)
+        read["content"] = of_kinds(every, CONTENT)
     if content.vectors("image") is not None:
-        rankers["images"] = train_ranker(examples, of_kinds(every, IMAGES), boosting)
+        read["images"] = of_kinds(every, IMAGES)
+    rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {}
+    for number, (name, features) in enumerate(read.items()):
+        told = between(progress, number / len(read), (number + 1) / len(read))
+        rankers[name] = train_ranker(examples, features, boosting, progress=told)
     return rankers
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from models.calibration import Calibration, fit_isotonic, fit_sigmoid
 from models.forest import Forest
 from models.meta_model import MetaModel
+from models.progress import Progress
 from models.training_set import Examples
 from reco.errors import TrainingError
 from reco.reasons import kind_of
@@ -60,7 +61,12 @@ class Fitted(Struct, frozen=True):
     importance: tuple[tuple[str, float], ...]
 
 
-def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> Fitted:
+def grow(
+    examples: Examples,
+    boosting: Boosting,
+    objective: str = "binary",
+    progress: Progress = lambda _: None,
+) -> Fitted:
     """A forest for one of LightGBM's objectives: `binary`, or `lambdarank` with the moments as queries.
 
     Graded labels make of `binary` a `cross_entropy`, which is the same but for labels between 0 and 1; in
@@ -71,17 +77,7 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
     """
     import lightgbm
 
-    chosen = int((examples.labels > 0).sum())
-    if chosen < FEWEST_POSITIVES:
-        remedy = "take a longer history, or another target"
-        if not chosen:
-            remedy = (
-                "are the sale ids of events and sales the same ones, and were the sales open at the time?"
-            )
-        raise TrainingError(
-            f"only {chosen} of the moments led to a candidate, "
-            f"at least {FEWEST_POSITIVES} are needed; {remedy}"
-        )
+    _check(examples)
     ranked = objective == "lambdarank"
     data = lightgbm.Dataset(
         examples.rows.T,
@@ -91,12 +87,29 @@ def grow(examples: Examples, boosting: Boosting, objective: str = "binary") -> F
         feature_name=list(examples.features),
     )
     options = _options(examples, boosting, objective)
-    booster = lightgbm.train(options, data, boosting.trees)
+    booster = lightgbm.train(
+        options,
+        data,
+        boosting.trees,
+        callbacks=[lambda tree: progress((tree.iteration + 1) / boosting.trees)],
+    )
     gains = booster.feature_importance("gain")
     total = max(float(gains.sum()), 1e-12)
     order = np.argsort(-gains, kind="stable")
     importance = tuple((examples.features[one], float(gains[one]) / total) for one in order.tolist())
     return Fitted(booster.model_to_string(), options["num_leaves"], examples.features, importance)
+
+
+def _check(examples: Examples) -> None:
+    chosen = int((examples.labels > 0).sum())
+    if chosen >= FEWEST_POSITIVES:
+        return
+    remedy = "take a longer history, or another target"
+    if not chosen:
+        remedy = "are the sale ids of events and sales the same ones, and were the sales open at the time?"
+    raise TrainingError(
+        f"only {chosen} of the moments led to a candidate, at least {FEWEST_POSITIVES} are needed; {remedy}"
+    )
 
 
 def _options(examples: Examples, boosting: Boosting, objective: str) -> dict[str, Any]:
@@ -137,7 +150,11 @@ def calibrate(forest: Forest, examples: Examples) -> Calibration:
 
 
 def train_ranker(
-    examples: Examples, features: tuple[str, ...], boosting: Boosting, objective: str = "binary"
+    examples: Examples,
+    features: tuple[str, ...],
+    boosting: Boosting,
+    objective: str = "binary",
+    progress: Progress = lambda _: None,
 ) -> tuple[MetaModel, Fitted]:
     """A calibrated ranker on these features; the newest moments calibrate, those before them train.
 
@@ -145,7 +162,7 @@ def train_ranker(
         TrainingError: there are too few chosen sales to learn from.
     """
     split = newest(examples, boosting)
-    fitted = grow(examples.moments(0, split).only(features), boosting, objective)
+    fitted = grow(examples.moments(0, split).only(features), boosting, objective, progress)
     forest = Forest.parse(fitted.text)
     calibration = calibrate(forest, examples.moments(split).only(features))
     return MetaModel(f"trained-{objective}", forest, calibration), fitted

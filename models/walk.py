@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.event_table import EventTable, Progress
+from models.event_table import EventTable
+from models.progress import Progress
 from reco.candidates import Query
 from reco.catalogue import Catalogue
 from reco.events import Event

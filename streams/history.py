@@ -8,7 +8,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from models.event_table import Columns, EventTable, Progress, with_impressions
+from models.event_table import Columns, EventTable, with_impressions
+from models.progress import Progress
 from reco.catalogue import Catalogue
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import Action, Erasure, EventFact, Impression

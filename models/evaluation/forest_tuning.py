@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.evaluation.protocols import Asked
 from models.evaluation.run import known_features
 from models.evaluation.tuning import CUT, Trial, before_the_test
-from models.event_table import Progress
+from models.progress import Progress
 from models.training import Boosting, grow, newest
 from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import questions

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.evaluation.protocols import Asked
 from models.evaluation.results import Calibration
 from models.evaluation.scorers import Panel, trained
-from models.event_table import Progress
+from models.progress import Progress
 from models.training import VISITS, Boosting, of_kinds
 from models.training_set import TrainingSet, negatives_of
 from models.walk import Question, questions

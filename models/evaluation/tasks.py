@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 from models.evaluation.protocols import Asked, hourly, next_click, purchase
 from models.evaluation.results import About, Metric, Results
 from models.evaluation.run import SLICES, Evaluation
-from models.event_table import EventTable, Progress
+from models.event_table import EventTable
+from models.progress import Progress
 from models.sale_content import content_of
 from models.training import Boosting
 from models.walk import NOTHING_BOUGHT

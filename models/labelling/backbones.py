@@ -6,17 +6,15 @@ Keras and TensorFlow are imported inside the functions that need them: a backbon
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.progress import Progress
 from reco.errors import LabellingError
-
-Progress = Callable[[float], None]
-"""Called with the share of the work that is done, 0 to 1, growing."""
 
 BATCH = 64
 """Most pictures that go through the network at once."""

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.labelling.augmentation import augmented
-from models.labelling.backbones import BATCH, Backbone, Progress
+from models.labelling.backbones import BATCH, Backbone
 from models.labelling.pictures import Sight, views_of, whole
 from models.labelling.scenes import Scenes
+from models.progress import Progress
 from reco.errors import ImageRefusedError, LabellingError, PicturesError
 
 FORMAT = 2

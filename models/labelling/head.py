@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.labelling.backbones import Progress
+from models.progress import Progress, between
 from reco.errors import LabellingError
 
 Floats = NDArray[np.float32]
@@ -164,11 +164,6 @@ def train_head(
     temperature = fit_temperature(unseen, labels)
     head = Head(tuple(classes), blocks, mean, deviation, *_stacked(members), temperature)
     return TrainedHead(head, softmax(unseen / np.float32(temperature)), tuple(one.epochs for one in members))
-
-
-def between(progress: Progress, start: float, end: float) -> Progress:
-    """What a part of the work, from `start` to `end` of it, tells its progress to."""
-    return lambda done: progress(start + (end - start) * done)
 
 
 def folds_of(labels: NDArray[np.int32], folds: int, seed: int) -> NDArray[np.int64]:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.labelling.backbones import Backbone, Progress
+from models.labelling.backbones import Backbone
 from models.labelling.feature_cache import Looks, features_of
-from models.labelling.head import HeadOptions, between, folds_of, train_head
+from models.labelling.head import HeadOptions, folds_of, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, check_backbones
 from models.labelling.scenes import FEWEST, Scenes, read_scenes
 from models.labelling.topics import TopicOptions, fit_topics
+from models.progress import Progress, between
 from reco.errors import LabellingError
 
 HELD_OUT = 5

@@ -14,8 +14,9 @@ from streams.settings import load
 from streams.terminal import plain, say
 
 if TYPE_CHECKING:
-    from models.event_table import EventTable, Progress
+    from models.event_table import EventTable
     from models.log_columns import Meaning
+    from models.progress import Progress
     from reco.catalogue import Catalogue
     from reco.labels import SaleLabels
 

@@ -28,8 +28,8 @@ from streams.terminal import done_of, say, told_seldom
 if TYPE_CHECKING:
     from models.evaluation.tasks import Task
     from models.event_table import EventTable
-    from models.event_table import Progress as Report
     from models.log_columns import Meaning
+    from models.progress import Progress as Report
     from models.training import Boosting
     from reco.catalogue import Catalogue
 

@@ -13,7 +13,7 @@ from models.event_table import table_of
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
-from models.release_training import REACHED, WARM_UP, Plan, _metrics, _moments, train_release
+from models.release_training import PARTS, REACHED, WARM_UP, Plan, _metrics, _moments, train_release
 from models.releases import load_release, write_release
 from models.targets import Target, next_clicks, next_purchases
 from models.text import FILE
@@ -80,8 +80,20 @@ def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
 
 
 def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
-    table = shop_log(800)
-    training = train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="a log")
+    table, told = shop_log(800), list[float]()
+    training = train_release(
+        table,
+        None,
+        Parameters(),
+        QUICK,
+        Plan("click"),
+        created_at=NOW,
+        source="a log",
+        progress=told.append,
+    )
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert sum(PARTS[0][1] < done <= PARTS[1][1] for done in told) == 2 * QUICK.trees
     facts = training.trained_on
     assert (facts["source"], facts["target"], facts["events"]) == ("a log", "click", len(table))
     assert facts["first_event"] == table.ts.min()

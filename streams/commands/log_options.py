@@ -50,9 +50,7 @@ def meaning_of(
 
 
 def _types(given: list[str] | None) -> dict[str, str]:
-    types = pairs("--map-type", (text for text in given or () if not text.startswith("=")))
-    for untyped in (text for text in given or () if text.startswith("=")):
-        types[""] = untyped[1:]
+    types = pairs("--map-type", given, nameless=True)
     for theirs, ours in types.items():
         if ours not in TYPES:
             raise typer.BadParameter(

@@ -47,8 +47,8 @@ def _try_to_write(path: Path) -> None:
 HTML_REPORT = typer.Option("--report", metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
 
 
-def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
-    """The values of a repeated option THEIRS=OURS.
+def pairs(option: str, given: Iterable[str] | None, *, nameless: bool = False) -> dict[str, str]:
+    """The values of a repeated option THEIRS=OURS; if `nameless`, THEIRS may be empty.
 
     Raises:
         typer.BadParameter: one of them is not of that form.
@@ -56,7 +56,7 @@ def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
     split = {}
     for text in given or ():
         theirs, equals, ours = text.partition("=")
-        if not equals or not theirs:
+        if not equals or not (theirs or nameless):
             raise typer.BadParameter(f"{text!r} is not THEIRS=OURS", param_hint=option)
         split[theirs] = ours
     return split

@@ -139,11 +139,10 @@ class Knowledge:
         Raises:
             KeyError: a feature is not known.
         """
-        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
         parts = split(features)
         if not (self._is_of_now(query) and parts.shared):
-            self._describe(query, whole(features), described)
-            return described
+            return self._described(query, features)
+        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
         for family, part in parts.shared.items():
             described[part.places] = self._said_to_many(query, family, part.features)
         self._describe(query, parts.own, described)
@@ -151,13 +150,7 @@ class Knowledge:
 
     def _said_to_many(self, query: Query, family: str, features: tuple[str, ...]) -> NDArray[np.float32]:
         """What a family says to all visitors alike who are asked for at the same state of knowledge."""
-
-        def said() -> NDArray[np.float32]:
-            rows = np.empty((len(features), len(query.candidates.slots)), np.float32)
-            self._describe(query, whole(features), rows)
-            return rows
-
-        return self._kept_for_many(query, (family,), features, said)
+        return self._kept_for_many(query, (family,), features, lambda: self._described(query, features))
 
     def _is_of_now(self, query: Query) -> bool:
         """Whether it is about all present candidates."""
@@ -180,6 +173,12 @@ class Knowledge:
                 self._kept.clear()
             kept = self._kept[key] = made()
         return kept
+
+    def _described(self, query: Query, features: tuple[str, ...]) -> NDArray[np.float32]:
+        """What is said of `features`, whether or not it was said before."""
+        described = np.empty((len(features), len(query.candidates.slots)), np.float32)
+        self._describe(query, whole(features), described)
+        return described
 
     def _describe(self, query: Query, part: Part, described: NDArray[np.float32]) -> None:
         steps = plan(part.features)

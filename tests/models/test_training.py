@@ -1,6 +1,8 @@
 """Training: what is drawn, what is learned, and that later moments calibrate."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from psutil import Process
 
 from models.challengers import LogisticRegression
 from models.forest import Forest
@@ -103,15 +104,25 @@ def test_very_many_moments_have_fewer_others_each() -> None:
     assert examples.weights.sum() == pytest.approx(181)
 
 
+MEMORY_OF_MOMENTS = """
+import numpy as np
+from psutil import Process
+from models.training_set import TrainingSet
+
+training = TrainingSet(tuple(f"{n}" for n in range(200)), np.random.default_rng(0))
+rows, allowed, others = np.ones((200, 61), np.float32), np.ones(61, np.bool_), []
+for _ in range(1500):
+    training.add(rows, 0, allowed)
+    others.append(bytes(1000))  # as the replay leaves things between them
+before = Process().memory_info().rss
+examples = training.complete()
+assert Process().memory_info().rss - before < examples.rows.nbytes / 2
+"""
+
+
 def test_memory_of_the_moments_comes_back_when_they_are_complete() -> None:
-    training = TrainingSet(tuple(f"{n}" for n in range(200)), np.random.default_rng(0))
-    rows, allowed, others = np.ones((200, 61), np.float32), np.ones(61, np.bool_), []
-    for _ in range(1500):
-        training.add(rows, 0, allowed)
-        others.append(bytes(1000))  # as the replay leaves things between them
-    before = Process().memory_info().rss
-    examples = training.complete()
-    assert Process().memory_info().rss - before < examples.rows.nbytes / 2
+    """In a process of its own: what other tests have left may take memory meanwhile."""
+    subprocess.run([sys.executable, "-c", MEMORY_OF_MOMENTS], check=True)
 
 
 def test_lightgbm_gets_some_of_the_moments_and_features_as_they_lie_in_memory() -> None:

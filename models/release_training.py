@@ -12,7 +12,7 @@ from models.challengers import Ranking, challengers
 from models.evaluation.scorers import singles
 from models.event_table import EventTable, beginning
 from models.meta_model import MetaModel
-from models.progress import Progress, between
+from models.progress import Progress, between, in_turn
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
@@ -222,8 +222,7 @@ def _rankers(
     if content.vectors("image") is not None:
         read["images"] = of_kinds(every, IMAGES)
     rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {}
-    for number, (name, features) in enumerate(read.items()):
-        told = between(progress, number / len(read), (number + 1) / len(read))
+    for (name, features), told in zip(read.items(), in_turn(progress, len(read)), strict=True):
         rankers[name] = train_ranker(examples, features, boosting, progress=told)
     return rankers
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.evaluation.protocols import Asked
 from models.evaluation.results import Calibration
 from models.evaluation.scorers import Panel, trained
-from models.progress import Progress
+from models.progress import Progress, between
 from models.training import VISITS, Boosting, of_kinds
 from models.training_set import TrainingSet, negatives_of
 from models.walk import Question, questions
@@ -22,6 +22,8 @@ MAX_TRAINED = 200_000
 """Moments that are learned from, at most."""
 LISTED = 10
 """Sales of a list; of each the probability is judged. Nearly all others are too unlikely to be a test."""
+FORESTS = 0.4
+"""Share of the time that forests take, more or less, which are grown between two moments."""
 SLICES = ("in the basket", "looked at in this visit", "looked at before", "never looked at")
 
 
@@ -99,14 +101,22 @@ class Evaluation:
             TrainingError: there is too little to train on before it.
         """
         asked, knowledge = self._thinned_out(), Knowledge(self.parameters, content=self.content)
-        for question in questions(asked.walk, knowledge, progress):
+        walked = 0.0
+
+        def told(done: float) -> None:
+            nonlocal walked
+            walked = (1 - FORESTS) * done
+            progress(walked + FORESTS * bool(self.learned_from))
+
+        for question in questions(asked.walk, knowledge, told):
             rows = knowledge.describe(question.query, self.features)
             if not self.asked.tested[question.row]:
                 asked.teach(self.training, question, rows)
                 continue
             if not self.learned_from:
                 self.learned_from = len(self.training)
-                self.importance = trained(self.panel, self.training.complete(), self.boosting)
+                forests = between(progress, walked, walked + FORESTS)
+                self.importance = trained(self.panel, self.training.complete(), self.boosting, forests)
             self._answer(question, rows)
 
     def _answer(self, question: Question, rows: NDArray[np.float32]) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.blend import Blend
 from models.challengers import Ranking, challengers
 from models.evaluation.results import Kind, Scorer
+from models.progress import Progress, in_turn
 from models.training import CONTENT, IMAGES, VISITS, Boosting, of_kinds, train_ranker
 from models.training_set import Examples
 from reco.features import FAMILIES
@@ -90,7 +91,9 @@ class Panel:
         return np.array([target_rank(row, place) for row in scores[:, allowed]], np.int32)
 
 
-def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple[str, float], ...]:
+def trained(
+    panel: Panel, examples: Examples, boosting: Boosting, progress: Progress = lambda _: None
+) -> tuple[tuple[str, float], ...]:
     """Train all rankers and challengers, and add them to `panel`; what the mix looks at.
 
     A ranker that would be the mix again, or would know the moment only, is left out.
@@ -98,16 +101,19 @@ def trained(panel: Panel, examples: Examples, boosting: Boosting) -> tuple[tuple
     Raises:
         TrainingError: there are too few chosen sales to learn from.
     """
-    rankers: dict[str, Ranking] = {}
     every = examples.features
-    mix, fitted = train_ranker(examples, every, boosting)
-    for name, kinds in PARTS.items():
-        own = of_kinds(every, kinds)
-        if own != every and set(own) > set(of_kinds(own, ("moment",))):
-            rankers[name] = train_ranker(examples, own, boosting)[0]
-    rankers["mix"] = mix
-    for name, challenger in challengers(examples, boosting).items():
+    read = {name: of_kinds(every, kinds) for name, kinds in PARTS.items()}
+    read = {
+        name: own for name, own in read.items() if own != every and set(own) > set(of_kinds(own, ("moment",)))
+    }
+    read["mix"] = every
+    *told, rest = in_turn(progress, len(read) + 1)
+    rankers = {
+        name: train_ranker(examples, own, boosting, progress=one)
+        for (name, own), one in zip(read.items(), told, strict=True)
+    }
+    for name, challenger in challengers(examples, boosting, rest).items():
         panel.add(name, "challenger", challenger)
-    for name, ranker in rankers.items():
+    for name, (ranker, _) in rankers.items():
         panel.add(name, "ranker", ranker)
-    return fitted.importance
+    return rankers["mix"][1].importance

@@ -8,10 +8,11 @@ import pytest
 
 from models.evaluation.protocols import next_click
 from models.evaluation.results import Results
-from models.evaluation.run import LISTED
+from models.evaluation.run import FORESTS, LISTED
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
 from models.evaluation.tuning import GROUPS, Trial, before_the_test, tune
 from models.event_table import table_of
+from models.progress import Progress
 from models.training import Boosting
 from reco.errors import TrainingError
 from reco.parameters import Parameters
@@ -36,10 +37,9 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
     )
 
 
-def anew(protocol: Protocol, *, frozen: bool = False) -> Results:
-    return evaluate(
-        shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen), Parameters(), QUICK
-    )
+def anew(protocol: Protocol, *, frozen: bool = False, progress: Progress = lambda _: None) -> Results:
+    table, asked = shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen)
+    return evaluate(table, asked, Parameters(), QUICK, progress=progress)
 
 
 run = cache(anew)
@@ -76,8 +76,12 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     assert set(results.slices.tolist()) <= {0, 1, 2, 3}
 
 
-def test_the_same_seed_gives_the_same_ranks() -> None:
-    assert np.array_equal(run("next-click", frozen=False).ranks, anew("next-click").ranks)
+def test_the_same_seed_gives_the_same_ranks_and_progress_goes_on_while_forests_grow() -> None:
+    told = list[float]()
+    assert np.array_equal(run("next-click").ranks, anew("next-click", progress=told.append).ranks)
+    assert told == sorted(told)
+    assert len(set(told)) > 2 * QUICK.trees
+    assert FORESTS < told[-1] <= 1
 
 
 def test_a_log_without_a_test_is_refused() -> None:

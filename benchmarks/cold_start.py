@@ -31,17 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.agency_offline import (
-    CUT,
-    SLOW,
-    Agency,
-    data,
-    figures,
-    history_of,
-    on_sale,
-    read,
-    session_of,
-)
+from benchmarks.agency_offline import SLOW, Agency, data, figures, read
 from benchmarks.machine import in_words, machine, run_main
 from models.evaluation.intervals import by_cluster, resample
 from models.event_table import table_of
@@ -100,12 +90,12 @@ class Answers(NamedTuple):
 
 def never_visited(agency: Agency) -> set[str]:
     """Tours on sale in the test that are in no history."""
-    return on_sale(agency.tours) - set(chain.from_iterable(agency.before.values()))
+    return agency.on_sale() - set(chain.from_iterable(agency.before.values()))
 
 
 def parts(agency: Agency) -> list[set[str]]:
     """The tours on sale, each in one of `PARTS` parts, drawn by lot."""
-    tours = np.random.default_rng(SEED).permutation(sorted(on_sale(agency.tours))).tolist()
+    tours = np.random.default_rng(SEED).permutation(sorted(agency.on_sale())).tolist()
     return [set(tours[part::PARTS]) for part in range(PARTS)]
 
 
@@ -144,9 +134,10 @@ class Scorers:
         before = {
             visitor: [one for one in looked if one not in new] for visitor, looked in agency.before.items()
         }
-        clicks = history_of({visitor: looked for visitor, looked in before.items() if looked})
+        self._agency = agency._replace(before={name: looked for name, looked in before.items() if looked})
+        clicks = self._agency.history()
         self._knowledge, self._rankers = trained(clicks, catalogue, new, boosting)
-        self._everything = self._knowledge.candidates(catalogue.live(CUT))
+        self._everything = self._knowledge.candidates(catalogue.live(agency.season.cut))
         self._place = {tour: place for place, tour in enumerate(self._everything.live.ids)}
         self._sales = {sale.sale_id: sale for sale in catalogue.sales()}
         self._visits = Counter(click.sale_id for click in clicks)
@@ -172,8 +163,8 @@ class Scorers:
     def _scores(self, question: Question) -> list[NDArray[np.float32]]:
         """float32[n_candidates] of each: the evidence of `EVIDENCE`, and the rankers."""
         places = np.array([self._place[tour] for tour in question.candidates], np.int32)
-        session = session_of(question.visitor, question.looked)
-        query = self._knowledge.query(session, self._everything, CUT).only(places)
+        session = self._agency.session_of(question.visitor, question.looked)
+        query = self._knowledge.query(session, self._everything, self._agency.season.cut).only(places)
         ranked = [one.score(self._knowledge.describe(query, one.features)) for one in self._rankers]
         return [*self._knowledge.describe(query, EVIDENCE), *ranked]
 
@@ -197,8 +188,8 @@ def joined(found: Iterable[Answers]) -> Answers:
 
 
 def _first(scores: NDArray[np.floating], sought: Sequence[int]) -> tuple[float, float]:
-    reciprocal_rank, _ = figures(scores, sought)
-    return float(reciprocal_rank >= 1 / 10), reciprocal_rank
+    rank, _ = figures(scores, sought)
+    return float(rank <= 10), 1 / rank
 
 
 def _mean(found: Iterable[tuple[float, float]]) -> tuple[float, float]:

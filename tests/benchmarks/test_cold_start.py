@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.agency_offline import Agency, read
+from benchmarks.agency_offline import Agency, read, season_of
 from benchmarks.cold_start import BASELINES, PARTS, SCORERS, Scorers, lists_asked, never_visited, parts, shown
 from models.training import Boosting
 
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=5, threads=1)
 SLANTOUR = Path(__file__).parents[3] / "shared" / "data" / "slantour"
+SEASON = season_of([1528804800000, 1532000000000])
 COUNTRIES = [f"land{letter}" for letter in "abcdefghijklmnopqrst"]
 
 
@@ -25,7 +26,7 @@ def agency(visitors: int = 40) -> Agency:
     tours = [*(tour(number) for number in range(60)), tour(60, closed=True)]
     before = {str(visitor): [str(visitor % 20), str(visitor % 20 + 20)] for visitor in range(visitors)}
     after = {visitor: {str(int(visitor) % 20 + 40), str(int(visitor) % 20)} for visitor in before}
-    return Agency(tours, before, after)
+    return Agency(tours, SEASON, before, after)
 
 
 def test_a_new_tour_is_on_sale_and_in_no_history() -> None:

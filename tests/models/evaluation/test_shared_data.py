@@ -55,11 +55,9 @@ def test_purchases_are_found_with_probabilities_that_hold() -> None:
 
 def test_tours_are_found_for_those_who_come_back() -> None:
     agency = agency_offline.read(DATA / "slantour")
-    catalogue = agency.catalogue()
-    clicks = agency_offline.history_of(agency.before)
-    known = agency_offline.learned(clicks, catalogue)
-    found = agency_offline.asked(agency, known, catalogue, {}, agency_offline.attributes(DATA / "slantour"))
-    mrr = dict(zip(found.names, found.mrr.mean(axis=1), strict=True))
+    known = agency_offline.learned(agency)
+    found = agency_offline.asked(agency, known, {}, agency_offline.attributes(DATA / "slantour"))
+    mrr = {one.name: mean for one, mean in zip(found.scorers, found.mrr.mean(axis=1), strict=True)}
     assert found.mrr.shape[1] > 600
     assert mrr["attribute cosine (the published baseline)"] == pytest.approx(0.186, abs=0.01)
     assert mrr["session_knn.vsknn"] > 5 * mrr["chance"]

@@ -5,10 +5,14 @@ import time
 
 REPEAT_AFTER = 10.0
 """Seconds before the same kind of message is logged again."""
-CHATTY = ("aiokafka",)
-"""Libraries that repeat themselves while a broker is away."""
-HARMLESS = ("Group Coordinator Request failed", "Heartbeat failed for group %s because it is rebalancing")
-"""Starts of messages about what always passes: the first start of a broker, and a rebalance."""
+CHATTY = ("aiokafka", "mode.timers")
+"""Libraries that repeat themselves while a broker is away, or slow."""
+HARMLESS = (
+    "Group Coordinator Request failed",
+    "Heartbeat failed for group %s because it is rebalancing",
+    "Timer %s is overlapping",
+)
+"""Starts of messages about what always passes: the first start of a broker, a rebalance, a slow commit."""
 
 
 class NoRepeats(logging.Filter):

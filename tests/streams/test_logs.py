@@ -1,14 +1,16 @@
 """A worker logs a kind of message once in a while, and nothing of what always passes."""
 
+import inspect
 import logging
 
+import mode.timers
 import pytest
 
-from streams.logs import HARMLESS, NoRepeats
+from streams.logs import CHATTY, HARMLESS, NoRepeats
 
 
-def record(message: str) -> logging.LogRecord:
-    return logging.LogRecord("aiokafka", logging.ERROR, "conn.py", 1, message, (), None)
+def record(message: str, logger: str = "aiokafka") -> logging.LogRecord:
+    return logging.LogRecord(logger, logging.ERROR, "conn.py", 1, message, (), None)
 
 
 def test_the_same_kind_of_message_passes_once() -> None:
@@ -21,3 +23,11 @@ def test_the_same_kind_of_message_passes_once() -> None:
 @pytest.mark.parametrize("start", HARMLESS)
 def test_what_always_passes_is_left_out(start: str) -> None:
     assert not NoRepeats().filter(record(f"{start}, for now"))
+
+
+def test_a_slow_commit_is_left_out_as_faust_says_it() -> None:
+    said, logger = "Timer %s is overlapping (interval=%r runtime=%r)", mode.timers.logger.name
+    assert said in inspect.getsource(mode.timers.Timer.tick)
+    assert logger in CHATTY
+    assert not NoRepeats().filter(record(said, logger))
+    assert NoRepeats().filter(record("Timer %s is broken", logger))

@@ -36,7 +36,8 @@ def classpath() -> list[Path]:
 
 def cache_folder() -> Path:
     """Where the jars of this version of Kafka are kept: a folder in the user's cache."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # Absolute, for Kafka runs in a folder of its own.
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute()
     return caches / "tenfold" / f"kafka-{KAFKA_VERSION}"
 
 

@@ -69,6 +69,18 @@ def test_cached_jars_need_no_network() -> None:
 
 
 @pytest.mark.usefixtures("offline")
+def test_jars_are_found_from_any_folder_wherever_the_cache_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
+    cached("org/kafka.jar")
+    (jar,) = classpath()
+    monkeypatch.chdir("/")
+    assert jar.is_file()
+
+
+@pytest.mark.usefixtures("offline")
 def test_a_missing_jar_is_fetched_again() -> None:
     jars = cached("org/kafka.jar", "org/scala.jar")
     jars[1].unlink()

@@ -44,7 +44,9 @@ def of_settings(settings: Labelling) -> Labeller:
 def no_labeller() -> SettingsError:
     """What is wrong where a labelling worker is wanted, and there is nothing for it to label with."""
     remedy = "name the folder that `tenfold labels train` wrote, or `tenfold labels promote` it"
-    return SettingsError([f"[labelling] labeller: none is set and none is promoted; {remedy}"])
+    return SettingsError(
+        [f"[labelling] labeller: none is set, and none is promoted that can be used; {remedy}"]
+    )
 
 
 def verify(promoted: PromotedLabeller) -> None:

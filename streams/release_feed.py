@@ -58,7 +58,7 @@ class Promotions(Generic[P, L]):
     """Loads what is promoted beside the event loop, and hands it over to be served, nothing by halves.
 
     `load` and `otherwise` (what is used without a promotion) are called in a thread, and raise a
-    `TenfoldError` if it cannot be served; `in_use` names what serves.
+    `TenfoldError` if it cannot be served; `in_use` names what serves, if anything does.
     """
 
     def __init__(
@@ -107,5 +107,7 @@ class Promotions(Generic[P, L]):
     def _refuse(self, promoted: P | None, error: TenfoldError) -> None:
         kind = self.feed.kind
         refused = f"{kind.word} {promoted.name}" if promoted else kind.otherwise
-        log.error("%s is refused, %s goes on serving: %s", refused, self._in_use(), error)
+        serving = self._in_use()
+        meanwhile = f"{serving} goes on serving" if serving else "nothing serves yet"
+        log.error("%s is refused, %s: %s", refused, meanwhile, error)
         self.feed.counts["releases_refused"] += 1

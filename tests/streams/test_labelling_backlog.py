@@ -1,5 +1,6 @@
 """What is labelled next, and when images are asked for again."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,6 +55,32 @@ def test_open_sales_come_first_then_those_to_come_and_last_those_that_have_close
     assert [one.sale_id for one in backlog.lacking({0: 8}, NOW, 0.0)] == [
         one for one in order if one != "open"
     ]
+
+
+def test_only_sales_of_the_own_partitions_are_labelled_each_up_to_where_its_partition_is_reached(
+    backlog: Backlog,
+) -> None:
+    for partition, sale_id in enumerate(("rome", "oslo", "bari")):
+        one = record(Sale(sale_id, sale_id, NOW, image_urls=("a.jpg",)))
+        one.partition, one.offset = partition, 10 * partition
+        backlog.sales.take(partition, [one])
+
+    def lacking(reached: dict[int, int]) -> set[str]:
+        return {one.sale_id for one in backlog.lacking(reached, NOW, 0.0)}
+
+    assert lacking({0: 1, 1: 10}) == {"rome"}
+    assert lacking({0: 0, 1: 11, 2: 20}) == {"oslo"}
+    assert lacking({}) == set()
+
+
+def test_a_sale_lacks_labels_of_images_that_it_has_or_had_and_no_others(backlog: Backlog) -> None:
+    known = backlog.labelled
+    assert known.lacks(sale("rome", 1))
+    assert not known.lacks(sale("rome", 0))
+    known.take(0, [labelled("rome", sale("rome", 1).image_urls, 1, "v2")])
+    assert not known.lacks(sale("rome", 1))
+    assert known.lacks(sale("rome", 2))
+    assert known.lacks(sale("rome", 0))
 
 
 def test_sales_whose_images_could_not_be_had_wait_behind_the_others_the_longer_the_oftener_it_was_in_vain(
@@ -145,7 +172,27 @@ def test_other_images_of_a_sale_are_asked_for_at_once_and_again_after_short_paus
 
 
 def test_a_group_has_no_more_images_than_it_may_or_is_a_single_sale() -> None:
-    sales = [sale("a", 3), sale("b", 2), sale("c", 0), sale("d", 1), sale("e", 9), sale("f", 1)]
+    sales = [sale(one, images) for one, images in zip("xabcdef", (6, 3, 2, 0, 1, 9, 1), strict=True)]
     cut = [[one.sale_id for one in group] for group in groups(sales, images=5)]
-    assert cut == [["a", "b", "c"], ["d"], ["e"], ["f"]]
+    assert cut == [["x"], ["a", "b", "c"], ["d"], ["e"], ["f"]]
     assert list(groups([], images=5)) == []
+
+
+async def test_who_waits_for_records_goes_on_once_all_of_them_are_read(backlog: Backlog) -> None:
+    feed, topic = backlog.labelled, topic_set(Topics()).sale_labels.name
+    feed._next = {(topic, 0): 7, (topic, 1): 3}
+    sent = [
+        SimpleNamespace(topic=name, partition=partition, offset=offset)
+        for name, partition, offset in ((topic, 0, 7), (topic, 1, 4), ("dead-letters", 0, 99))
+    ]
+    waiting = asyncio.create_task(feed.reach(sent))
+    for read in ({}, {(topic, 0): 8}, {(topic, 1): 4}):
+        feed._next |= read
+        feed.settle(None)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+    feed._next |= {(topic, 1): 5}
+    feed.settle(None)
+    await asyncio.wait_for(waiting, 60)
+    await asyncio.wait_for(feed.reach(sent), 60)

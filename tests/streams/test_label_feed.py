@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
@@ -93,6 +94,15 @@ def test_it_says_whose_labels_in_use_have_changed() -> None:
     assert desk.label(labels("bari", [1.0, 0.0], labeller="v2", at=NOON + 2)) == {"bari"}
 
 
+def test_what_has_changed_piles_up_for_whoever_looks_at_it() -> None:
+    desk = Desk()
+    desk.publish("oslo", "rome")
+    seen = desk.labels.changed
+    for one in (labels("oslo"), labels("rome")):
+        desk.labels.take(0, [desk._labels(one)])
+    assert seen == {"oslo", "rome"}
+
+
 def test_a_version_that_comes_into_use_because_a_sale_is_withdrawn_is_in_the_content() -> None:
     desk = Desk()
     desk.publish("oslo", "rome", "bari")
@@ -102,11 +112,15 @@ def test_a_version_that_comes_into_use_because_a_sale_is_withdrawn_is_in_the_con
     assert images(desk.content, "oslo", "bari") == {"bari": [1.0, 0.0]}
 
 
-def test_what_cannot_be_read_is_counted_and_leaves_all_as_it_is() -> None:
+def test_what_cannot_be_read_is_told_and_counted_and_leaves_all_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     desk = Desk()
     desk.publish("rome")
     desk.label(labels("rome", [0.0, 1.0]), b"{", b"", b'{"sale_id": "rome"}')
     assert desk.vitals.counts["labels_refused"] == 3
+    assert caplog.messages[0].startswith("t, partition 0, offset 3 are no labels of a sale: not-json: ")
+    assert len(caplog.messages) == 3
     assert images(desk.content, "rome") == {"rome": [0.0, 1.0]}
 
 
@@ -159,6 +173,7 @@ async def test_followed_and_built_afterwards_all_partitions_give_the_same_conten
     await world.send_raw(world.topics.sale_labels, b"sale-1", b"{")
     await world.label(labels("sale-2", [], labeller="v2"))
     afterwards = await built(world)
+    assert afterwards.changed == set()
     async with asyncio.timeout(PATIENCE):
         while followed.book.offsets != afterwards.book.offsets:
             await asyncio.sleep(0.01)

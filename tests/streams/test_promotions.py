@@ -159,6 +159,12 @@ def test_a_rollback_leaves_out_what_cannot_be_loaded_any_more_and_says_so(tmp_pa
     assert "mix.lgb.txt: is missing" in str(error)
 
 
+def test_a_rollback_that_finds_nothing_which_can_be_loaded_ends_at_the_blend_and_says_so() -> None:
+    back = roll_back(RANKERS, promoted_in_turn(one(1), one(2), one(3)), at=100)
+    assert back.promotion is None
+    assert [left_out for left_out, _ in back.broken] == [one(2), one(1)]
+
+
 def test_a_folder_that_holds_another_release_than_was_promoted_is_refused(tmp_path: Path) -> None:
     right, other = (chosen(release(tmp_path, seed), "mix") for seed in (1, 2))
     swapped = Promoted(right.release_id, other.path, right.checksum)

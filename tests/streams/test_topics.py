@@ -3,6 +3,7 @@
 import pytest
 
 from reco.parameters import DAY
+from streams.dead_letters import MAX_VALUE_BYTES
 from streams.settings import Topics
 from streams.topics import Topic, topic_set
 
@@ -34,6 +35,11 @@ def test_a_visitor_has_the_same_partition_of_events_sessions_and_recommendations
         == topics.recommendations.partitions
         == partitions
     )
+
+
+def test_a_sale_has_the_same_partition_of_sales_and_labels() -> None:
+    topics = topic_set(Topics(partitions=8))
+    assert topics.sales.partitions == topics.sale_labels.partitions == 8
 
 
 def test_releases_are_in_one_partition_so_that_they_have_an_order() -> None:
@@ -73,6 +79,17 @@ def test_what_has_a_newest_state_is_compacted_and_never_deleted_by_age(topic: To
     assert "retention.ms" not in topic.config
 
 
+@pytest.mark.parametrize(
+    "topic", [one for one in TOPICS if "compact" in one.config.get("cleanup.policy", "")]
+)
+def test_what_is_compacted_keeps_everything_of_the_last_day(topic: Topic) -> None:
+    assert topic.config["min.compaction.lag.ms"] == str(DAY)
+
+
+def test_an_erasure_stays_among_the_sessions_for_thirty_days() -> None:
+    assert TOPICS.sessions.config["delete.retention.ms"] == str(30 * DAY)
+
+
 def test_lists_are_compacted_and_gone_after_thirty_days() -> None:
     config = TOPICS.recommendations.config
     assert config["cleanup.policy"] == "compact,delete"
@@ -83,4 +100,5 @@ def test_dead_letters_are_kept_for_thirty_days_and_hold_the_largest_refused_reco
     config = TOPICS.dead_letters.config
     assert config["retention.ms"] == str(30 * DAY)
     assert "compact" not in config.get("cleanup.policy", "delete")
-    assert int(config["max.message.bytes"]) > 1_048_588  # what a broker takes by default
+    assert int(config["max.message.bytes"]) == 4 * 1024 * 1024
+    assert MAX_VALUE_BYTES == 3.75 * 1024 * 1024

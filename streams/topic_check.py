@@ -24,7 +24,8 @@ class TopicState:
     Attributes:
         wanted: the topic as the settings want it.
         partitions: how many there are; 0 if the topic is missing.
-        config: its configuration at the broker, for the keys that are wanted or shown.
+        config: its configuration at the broker, for the keys that are wanted or shown;
+            empty if it is not told.
         messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
     """
 
@@ -85,8 +86,11 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
 def differences(state: TopicState) -> Iterator[str]:
     """What is not as the settings want it, each with what to do."""
     yield from _shape(state)
-    if not state.missing:
+    if state.config:
         yield from _otherwise(state, state.wanted.config)
+    elif not state.missing:
+        name = state.wanted.name
+        yield f"how {name} is kept is not told; allow the account of [kafka] to DescribeConfigs of it"
 
 
 def _otherwise(state: TopicState, config: Mapping[str, str]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def _cells(state: TopicState) -> tuple[str, ...]:
     if state.missing:
         return ("missing",)
     cleanup, retention, times = (state.config.get(key, "") for key in SHOWN)
-    kept = _duration(retention) if "delete" in cleanup else "newest"
+    kept = _duration(retention) if "delete" in cleanup else "newest" if cleanup else ""
     return (str(state.partitions), f"{state.messages:,}", cleanup, kept, times)
 
 

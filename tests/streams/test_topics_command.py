@@ -50,6 +50,16 @@ def test_each_other_configuration_is_reported_with_the_command_that_repairs_it()
     ]
 
 
+def test_of_a_topic_whose_configuration_is_not_told_nothing_is_said_but_that() -> None:
+    untold = state(config={})
+    assert list(differences(untold)) == [
+        "how acme.events is kept is not told; allow the account of [kafka] to DescribeConfigs of it"
+    ]
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(table([untold]))
+    assert shown.getvalue().splitlines()[-1].split() == ["acme.events", "4", "0"]
+
+
 @pytest.mark.parametrize("name", ["events", "sessions", "recommendations"])
 def test_a_visitor_must_live_in_the_same_partition_of_all_three_topics(name: str) -> None:
     topics = topic_set(Settings().topics)

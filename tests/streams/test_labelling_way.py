@@ -34,6 +34,7 @@ class Sent:
         self._reading = set[asyncio.Task[None]]()
 
     async def send(self, topic: str, key: bytes, value: bytes | None, *placed: Any) -> None:
+        await asyncio.sleep(0)
         headers = dict(placed[1]) if placed else {}
         offset = len(self.records)
         self.records.append(
@@ -44,15 +45,15 @@ class Sent:
 
     async def settle(self) -> list[Any]:
         arrived, self._settled = self.records[self._settled :], len(self.records)
-        self._reading.add(asyncio.create_task(self._read(arrived)))
+        self._reading.add(asyncio.create_task(self._read(arrived, self._settled)))
         return arrived
 
-    async def _read(self, arrived: Sequence[Any]) -> None:
+    async def _read(self, arrived: Sequence[Any], end: int) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
         feed = self._backlog.labelled
         feed.take(0, [one for one in arrived if one.topic == LABELS])
-        feed._next[LABELS, 0] = len(self.records)
+        feed._next[LABELS, 0] = end
         feed.settle(None)
 
     def letters(self) -> list[tuple[bytes, bytes]]:
@@ -131,6 +132,16 @@ async def test_what_is_labelled_is_known_once_it_is_done(place: Place) -> None:
     assert not place.backlog.labelled.lacks(rome)
     assert place.sent.labels() == [("rome", ("a", "b"), 2), ("oslo", ("c",), 1)]
     assert place.counts == {"labelled_sales": 2, "labelled_images": 3}
+
+
+async def test_of_two_batches_at_the_same_time_neither_is_done_before_its_own_labels_have_arrived(
+    place: Place,
+) -> None:
+    async def label(sale: Sale) -> bool:
+        await place.way.label([sale])
+        return place.backlog.labelled.lacks(sale)
+
+    assert not any(await asyncio.gather(*(label(place.publish(one, one)) for one in ("rome", "oslo"))))
 
 
 async def test_nothing_is_sent_of_a_sale_that_is_withdrawn_or_has_other_images_by_now(place: Place) -> None:

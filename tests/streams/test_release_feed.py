@@ -147,6 +147,7 @@ async def test_what_serves_goes_on_serving_where_what_is_promoted_is_broken_or_n
         await until(lambda: worker.feed.vitals.counts["releases_refused"] == 1)
         worker.feed.tell(b"{")
         worker.feed.tell(promotion("d"), key=b"life")
+        assert not worker.feed.changed.is_set()
         worker.feed.tell(promotion("c", "a"))
         await worker.until_served("c")
     assert worker.served == ["a", "c"]

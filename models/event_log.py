@@ -260,14 +260,17 @@ class EventLog:
         return tuple(names)
 
     def _csv_rows(self) -> Iterator[Row | Unreadable]:
-        separator = separator_of(self.path)
+        separator, lines = separator_of(self.path), list[str]()
         with open_text(self.path) as (text, self._fraction):
-            reader = csv.reader(text, delimiter=separator)
+            reader = csv.reader(noted(text, lines), delimiter=separator)
             names = [self._renames.get(name, name) for name in next(reader, [])]
             while True:
                 first = reader.line_num + 1
+                lines.clear()
                 try:
                     fields = next(reader, None)
+                    if fields is not None and len(fields) == len(names):
+                        check_quotes(lines, separator)
                 except csv.Error as error:
                     yield Unreadable("not-csv", f"{error}, {_lines(first, reader.line_num)}", "")
                     continue
@@ -318,6 +321,25 @@ class EventLog:
                 read += batch.num_rows
                 for values in zip(*map(_arrow_texts, batch.columns), strict=True):
                     yield dict(zip(kept.values(), values, strict=True))
+
+
+def noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
+    """The lines of `text`, each of which is also added to `lines`."""
+    for line in text:
+        lines.append(line)
+        yield line
+
+
+def check_quotes(lines: Sequence[str], separator: str) -> None:
+    """Check that quotes make one row of CSV of these lines; of one line they always do.
+
+    Where one is not closed, the next one in the file closes it, and what is between them would be lost.
+
+    Raises:
+        csv.Error: something else than a separator or the end of the row follows a quote that closes a value.
+    """
+    if len(lines) > 1:
+        next(csv.reader(lines, delimiter=separator, strict=True))
 
 
 def _lines(first: int, last: int) -> str:

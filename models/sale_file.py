@@ -14,7 +14,15 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from models.event_log import check_renames, csv_header, format_of, open_text, separator_of
+from models.event_log import (
+    check_quotes,
+    check_renames,
+    csv_header,
+    format_of,
+    noted,
+    open_text,
+    separator_of,
+)
 from models.file_values import millis, number
 from reco.errors import EventLogError
 from reco.events import Sale
@@ -71,11 +79,12 @@ def csv_sales(text: TextIO, path: Path, renames: Mapping[str, str]) -> Iterator[
         EventLogError: its values are separated by something else than its name says, or a column to rename
             is not there.
     """
-    reader, file = csv.reader(text, delimiter=separator_of(path)), str(path)
+    lines, file, separator = list[str](), str(path), separator_of(path)
+    reader = csv.reader(noted(text, lines), delimiter=separator)
     names = csv_header(reader, path)
     check_renames(names, renames, file)
     line = reader.line_num + 1
-    for values in _rows(reader):
+    for values in _rows(reader, lines, separator):
         if isinstance(values, str):
             yield SaleRow(file, line, {}, fault=values)
         elif any(values) and len(values) != len(names):
@@ -86,15 +95,18 @@ def csv_sales(text: TextIO, path: Path, renames: Mapping[str, str]) -> Iterator[
         line = reader.line_num + 1
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | str]:
-    """The rows of the reader; for one that it cannot read, what is wrong."""
+def _rows(reader: Iterator[list[str]], lines: list[str], separator: str) -> Iterator[list[str] | str]:
+    """The rows of the reader, which notes `lines`; for one that it cannot read, what is wrong."""
     while True:
+        lines.clear()
         try:
-            yield next(reader)
+            values = next(reader)
+            check_quotes(lines, separator)
+            yield values
         except StopIteration:
             return
         except csv.Error as error:
-            yield str(error)
+            yield f"{error}; is a quote not closed?" if len(lines) > 1 else str(error)
 
 
 def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:

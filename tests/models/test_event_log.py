@@ -147,6 +147,18 @@ def test_a_quote_that_is_not_closed_is_said_with_the_lines_that_it_takes(
     assert taken[:2] == (reason, where)
 
 
+def test_a_quote_that_only_another_row_closes_is_said_with_the_lines_that_would_be_lost(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.tsv"
+    path.write_text('a\tb\n1\t"Heroes" (live)\n2\t"One\n3\tTwo\n4\t"Three"\n5\tFour\n')
+    first, taken, last = EventLog(path).rows()
+    assert (first, last) == ({"a": "1", "b": "Heroes (live)"}, {"a": "5", "b": "Four"})
+    where = "at lines 3 to 5: is a quote not closed?"
+    assert isinstance(taken, Unreadable)
+    assert taken[:2] == ("not-csv", f"'\t' expected after '\"', {where}")
+
+
 @pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "tabs")])
 def test_csv_whose_values_are_separated_by_something_else_than_commas_is_refused(
     tmp_path: Path, separator: str, called: str

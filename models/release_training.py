@@ -18,6 +18,7 @@ from models.releases import Learned, Training
 from models.sale_content import content_of
 from models.targets import (
     Target,
+    check_target,
     lessons_of,
     next_clicks,
     next_purchases,
@@ -190,6 +191,7 @@ def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, pla
     weights = np.ones(len(table), np.float32)
     weights[others] = led_share / others_share
     lessons = lessons_of(table, sought, target, purchases_per_click(table))
+    check_target(table, lessons.targets, target)
     asked = led if target == "click" else led | others
     return Moments(after_each(table, lessons.targets, catalogue).only(asked), lessons.grades, weights)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.event_table import NO_SESSION, EventTable
 from models.walk import NOTHING_BOUGHT
+from reco.errors import TrainingError
 from reco.parameters import SECOND
 from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
@@ -20,7 +21,7 @@ Target: TypeAlias = Literal["purchase", "graded", "click"]
 ENOUGH_PURCHASES: Final = 2_000
 """Fewer purchases than this teach too little by themselves; clicks teach with them."""
 FEWEST_PURCHASES: Final = 200
-"""Fewer than this cannot say how probable a purchase is; the next click is learned instead."""
+"""Fewer than this cannot say how probable a purchase is; the next click is learned instead, if any."""
 MOST_OF_A_CLICK = 0.5
 """A click is worth less than a purchase, and can be told from one, even in a log with few clicks."""
 
@@ -60,11 +61,33 @@ def lessons_of(table: EventTable, sought: NDArray[np.int32], target: Target, wor
 
 
 def target_for(table: EventTable) -> Target:
-    """The first of the targets that there are enough purchases for."""
+    """The first of the targets that there are enough purchases for; without clicks, the purchase."""
     purchases = int((table.kinds == PURCHASE).sum())
+    if not (table.kinds == CLICK).any():
+        return "purchase"
     if purchases < FEWEST_PURCHASES:
         return "click"
     return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
+
+
+def check_target(table: EventTable, targets: NDArray[np.int32], target: Target) -> None:
+    """Check that `targets` (int32[n_rows], of what each row led to) are not none at all.
+
+    Raises:
+        TrainingError: nobody did what the target asks for, or not after anything else.
+    """
+    kind, name = (CLICK, "click") if target == "click" else (PURCHASE, "purchase")
+    if not (table.kinds == kind).any():
+        raise TrainingError(
+            f"the history has no {name} to learn from: are there any among its event types? See --map-type "
+            "of a log; or take another target"
+        )
+    if (targets == NOTHING_BOUGHT).all():
+        within = "the visit" if target == "click" else "the visit or the window"
+        raise TrainingError(
+            f"no {name} of the history comes after something else within {within}; is visitor_id, "
+            "or session_id, the same in all that one visitor did?"
+        )
 
 
 def sessions_of(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

@@ -106,7 +106,10 @@ def _check(examples: Examples) -> None:
         return
     remedy = "take a longer history, or another target"
     if not chosen:
-        remedy = "are the sale ids of events and sales the same ones, and were the sales open at the time?"
+        remedy = (
+            "is visitor_id the same in all that one visitor did, are the sale ids of events and sales the "
+            "same ones, and were the sales open at the time?"
+        )
     raise TrainingError(
         f"only {chosen} of the moments led to a candidate, at least {FEWEST_POSITIVES} are needed; {remedy}"
     )

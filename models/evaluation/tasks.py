@@ -20,7 +20,7 @@ from reco.content import Content
 from reco.errors import TrainingError
 from reco.labels import SaleLabels
 from reco.parameters import HOUR, Parameters
-from reco.recommenders.protocol import CLICK
+from reco.recommenders.protocol import CLICK, PURCHASE
 
 Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
 
@@ -146,11 +146,7 @@ def evaluate(
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task, catalogue)
-    if not (asked.walk.targets[asked.tested] != NOTHING_BOUGHT).any():
-        raise TrainingError(
-            "nobody buys anything in the part of this log that tests: are purchases among its event types? "
-            "See --map-type; or take a longer log"
-        )
+    _check_answers(asked)
     content = known_content(catalogue, labels, task.seed)
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
@@ -164,6 +160,21 @@ def evaluate(
         slices=np.array(answers.slices, np.int8),
         times=table.ts[rows],
         calibration=answers.calibration(),
+    )
+
+
+def _check_answers(asked: Asked) -> None:
+    """Raises TrainingError if nothing is to be found in the part that tests."""
+    if (asked.walk.targets[asked.tested] != NOTHING_BOUGHT).any():
+        return
+    if (asked.walk.table.kinds[asked.tested] == PURCHASE).any():
+        raise TrainingError(
+            "in the part of this log that tests, no purchase comes after something else within the visit or "
+            "the window: is visitor_id the same in all that one visitor did? Or take a longer log"
+        )
+    raise TrainingError(
+        "nobody buys anything in the part of this log that tests: are purchases among its event types? "
+        "See --map-type; or take a longer log"
     )
 
 

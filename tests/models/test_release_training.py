@@ -252,7 +252,9 @@ def test_a_history_without_events_is_refused() -> None:
 
 def test_a_history_of_visits_to_one_sale_each_is_refused() -> None:
     alone = table_of([Click(f"e{n}", f"v{n}", "oslo", START + n) for n in range(9)])
-    with pytest.raises(TrainingError, match="go on from sale to sale"):
+    with pytest.raises(
+        TrainingError, match="no click of the history comes after something else within the visit"
+    ):
         train_release(alone, None, Parameters(), QUICK, Plan(), created_at=NOW, source="log.csv")
 
 

@@ -12,6 +12,8 @@ from models.targets import (
     ENOUGH_PURCHASES,
     FEWEST_PURCHASES,
     MOST_OF_A_CLICK,
+    Target,
+    check_target,
     lessons_of,
     next_clicks,
     next_purchases,
@@ -20,7 +22,8 @@ from models.targets import (
     target_for,
 )
 from models.walk import NOTHING_BOUGHT
-from reco.events import Purchase
+from reco.errors import TrainingError
+from reco.events import Action, Click, Purchase
 from reco.recommenders.protocol import CLICK, PURCHASE
 from reco.sessions import VISIT_SILENCE
 from tests.models.histories import DAY, HOUR, MINUTE, did, histories, rows_by_session, session_histories
@@ -135,6 +138,36 @@ def test_clicks_are_learned_where_there_are_too_few_purchases() -> None:
     least = [target_for(counted(few, 9)) for few in (FEWEST_PURCHASES - 1, FEWEST_PURCHASES)]
     enough = [target_for(counted(many, 9)) for many in (ENOUGH_PURCHASES - 1, ENOUGH_PURCHASES)]
     assert (least, enough) == (["click", "graded"], ["graded", "purchase"])
+
+
+@pytest.mark.parametrize("purchases", [1, FEWEST_PURCHASES, ENOUGH_PURCHASES])
+def test_purchases_are_learned_however_few_they_are_where_nobody_clicks(purchases: int) -> None:
+    assert target_for(counted(purchases, 0)) == "purchase"
+
+
+@pytest.mark.parametrize(
+    ("target", "kinds", "fault"),
+    [
+        ("purchase", (Click, Click), "no purchase to learn from: .* --map-type"),
+        ("graded", (Click, Click), "no purchase to learn from: .* --map-type"),
+        ("click", (Purchase, Purchase), "no click to learn from: .* another target"),
+        (
+            "purchase",
+            (Purchase, Click),
+            "no purchase of the history comes after something else .*; is visitor_id",
+        ),
+        ("click", (Click, Purchase), "no click of the history comes after something else .*; is visitor_id"),
+    ],
+)
+def test_a_history_without_anything_to_find_says_what_is_missing(
+    target: Target, kinds: tuple[type[Action], type[Action]], fault: str
+) -> None:
+    table = table_of(
+        did(sale, place, kind=kind) for place, (sale, kind) in enumerate(zip("ab", kinds, strict=True))
+    )
+    sought = next_clicks(table) if target == "click" else next_purchases(table, HOUR)
+    with pytest.raises(TrainingError, match=fault):
+        check_target(table, lessons_of(table, sought, target, 0.1).targets, target)
 
 
 def test_a_click_is_worth_as_many_purchases_as_come_of_it_and_at_most_half_a_one() -> None:

@@ -214,6 +214,15 @@ def test_a_log_of_nothing_but_purchases_may_say_so_without_a_column(command: Com
     assert "must be one of click" in done.output
 
 
+def test_fewer_purchases_than_make_a_rate_are_trained_on_where_nobody_clicks(
+    command: Command, tmp_path: Path
+) -> None:
+    log = tmp_path / "orders.csv"
+    pairs = [(f"v{one},rome,{START + one * HOUR}", f"v{one},oslo,{START + one * HOUR}") for one in range(90)]
+    log.write_text("\n".join(("visitor_id,item_id,ts", *(row for pair in pairs for row in pair))))
+    assert "makes it live" in command("train", log, "--map-type", "=purchase", sets=QUICK).output
+
+
 def test_a_row_that_an_import_would_refuse_is_not_trained_on(command: Command, tmp_path: Path) -> None:
     log = written(tmp_path / "log.csv", shop_log(200))
     with log.open("ab") as file:

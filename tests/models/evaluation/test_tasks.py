@@ -15,6 +15,7 @@ from models.event_table import table_of
 from models.progress import Progress
 from models.training import Boosting
 from reco.errors import TrainingError
+from reco.events import Purchase
 from reco.parameters import Parameters
 from tests.models.histories import HOUR, MINUTE, did
 from tests.models.shop_logs import shop_log
@@ -99,6 +100,13 @@ def test_a_log_in_which_every_event_has_another_visitor_is_refused(protocol: Pro
 def test_a_log_in_which_nobody_buys_is_refused_by_the_protocol_of_purchases() -> None:
     with pytest.raises(TrainingError, match="are purchases among its event types"):
         evaluate(shop_log(300, buys=False), Task(protocol="purchase"), Parameters(), Boosting())
+
+
+def test_purchases_after_nothing_else_are_told_from_none_at_all() -> None:
+    alone = [did("oslo", hour * HOUR, f"v{hour}", kind=Purchase) for hour in range(200)]
+    seen = [did("rome", hour * HOUR, f"w{hour}") for hour in range(200)]
+    with pytest.raises(TrainingError, match="no purchase comes after something else"):
+        evaluate(table_of([*alone, *seen]), Task(protocol="purchase"), Parameters(), Boosting())
 
 
 def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:

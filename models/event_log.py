@@ -9,6 +9,7 @@ import codecs
 import csv
 import hashlib
 import io
+import shlex
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models.file_values import listed
 from reco.errors import EventLogError
 
 Row: TypeAlias = dict[str, str | None]
@@ -44,7 +46,7 @@ FIRST_ROWS = 1_000
 """Rows of JSON Lines that say which columns there are."""
 LONGEST_ROW = 100
 """Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
-SEPARATORS: Mapping[str, str] = {";": "';'", "\t": "tabs", ",": "commas"}
+SEPARATORS: Mapping[str, str] = {";": "';'", "|": "'|'", "\t": "tabs", ",": "commas"}
 """What programs write between values, and what it is called."""
 NO_TEXT: Mapping[bytes, str] = {
     codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
@@ -156,6 +158,8 @@ def csv_header(rows: Iterator[list[str]], path: Path) -> list[str]:
     for separator, called in SEPARATORS.items():
         if len(names) == 1 and separator != wanted and separator in names[0]:
             remedy = f"save it with {SEPARATORS[wanted]}"
+            if separator == "\t":
+                remedy += ", or have its name end in .tsv"
             raise EventLogError(f"{path}: values are separated by {called}; {remedy}")
     return names
 
@@ -233,9 +237,10 @@ class EventLog:
     def _columns(self) -> tuple[str, ...]:
         if format_of(self.path) == "json":
             first = list(islice(self.rows(), FIRST_ROWS))
-            if not first:
-                raise EventLogError(f"{self.path}: is empty; a log has a JSON object on each line")
-            read = (row for row in first if not isinstance(row, Unreadable))
+            read = [row for row in first if not isinstance(row, Unreadable)]
+            if not read:
+                what = next((one.detail for one in first if isinstance(one, Unreadable)), "is empty")
+                raise EventLogError(f"{self.path}: {what}; a log has a JSON object on each line")
             return tuple(dict.fromkeys(name for row in read for name in row))
         if format_of(self.path) == "csv":
             with open_text(self.path) as (text, _):
@@ -254,9 +259,14 @@ class EventLog:
             raise EventLogError(f"{self.path}: is empty, or its first line is; a log has a header and rows")
         check_renames(own, self._renames, str(self.path))
         names = [name for name in (self._renames.get(name, name) for name in own) if name]
-        if not names or len(set(names)) < len(names):
-            listed = ", ".join(own) or "none"
-            raise EventLogError(f"{self.path}: the columns need distinct names, found {listed}; see --map")
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice and all(own.count(name) == 1 for name in twice):
+            remedy = f"leave out the column that is called so with --map {shlex.quote(twice[0])}="
+            raise EventLogError(f"{self.path}: two columns would be {twice[0]}; {remedy}")
+        if not names or twice:
+            raise EventLogError(
+                f"{self.path}: the columns need distinct names, found {listed(own)}; see --map"
+            )
         return tuple(names)
 
     def _csv_rows(self) -> Iterator[Row | Unreadable]:
@@ -319,8 +329,17 @@ class EventLog:
             self._fraction = lambda: read / total
             for batch in file.iter_batches(BATCH_ROWS, columns=list(kept)):
                 read += batch.num_rows
-                for values in zip(*map(_arrow_texts, batch.columns), strict=True):
+                texts = map(self._arrow_texts, batch.schema.names, batch.columns)
+                for values in zip(*texts, strict=True):
                     yield dict(zip(kept.values(), values, strict=True))
+
+    def _arrow_texts(self, name: str, column: Any) -> list[str | None]:
+        """A column of a Parquet file as texts; raises EventLogError if its values are none."""
+        try:
+            return _arrow_texts(column)
+        except ValueError as error:  # pa.ArrowInvalid is one, too.
+            remedy = f"write it as text, or leave it out with --map {shlex.quote(name)}="
+            raise EventLogError(f"{self.path}: column {name} is no text: {error}; {remedy}") from error
 
 
 def noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
@@ -331,15 +350,13 @@ def noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
 
 
 def check_quotes(lines: Sequence[str], separator: str) -> None:
-    """Check that quotes make one row of CSV of these lines; of one line they always do.
-
-    Where one is not closed, the next one in the file closes it, and what is between them would be lost.
-
-    Raises:
-        csv.Error: something else than a separator or the end of the row follows a quote that closes a value.
-    """
-    if len(lines) > 1:
+    """Raises csv.Error if the quote that makes one row of these lines opens a value of another one."""
+    if len(lines) == 1:
+        return
+    try:
         next(csv.reader(lines, delimiter=separator, strict=True))
+    except csv.Error:
+        raise csv.Error("a value in quotes goes on in other rows") from None
 
 
 def _lines(first: int, last: int) -> str:

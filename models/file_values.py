@@ -1,6 +1,7 @@
 """Values as files write them: times as numbers or ISO 8601, and decimal numbers."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -51,6 +52,18 @@ def _decimal(text: str, *, seconds: bool) -> int | None:
     if not isinstance(last_digit, int) or last_digit > 0:
         return None
     return whole if seconds or whole == value else None
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The names of columns as a person should see them, and a question if they are values.
+
+    >>> listed(["user", "product"]), listed([])
+    ('user, product', 'none')
+    """
+    names = ", ".join(columns) or "none"
+    if any(millis(name) is not None for name in columns):
+        return f"{names} (which looks like a row: is there no header? Write one above it)"
+    return names
 
 
 def number(text: str) -> float | None:

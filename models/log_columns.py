@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from models.event_log import EventLog, Row
-from models.file_values import millis, number
+from models.file_values import listed, millis, number
 from reco.errors import EventLogError
 
 EVENT_TYPES: Mapping[str, str] = {
@@ -39,8 +39,10 @@ MISSING: frozenset[str | None] = frozenset(
     (None, "", "NaN", "nan", "NaT", "<NA>", "None", "NULL", "Null", "null", r"\N")
 )
 """What a missing value looks like, as data frames and exports of databases write it; NA is Namibia."""
-NO_ID = MISSING | {"NA"}
+NO_ID = MISSING | {"NA", "N/A", "n/a", "#N/A", "undefined"}
 """What is no id, though it may be a country: else all whom nobody knows would be one visitor."""
+ASSUMED_TYPE = "; name one with --map THEIRS=event_type, or, if all are purchases, add --map-type =purchase"
+"""What to do where rows of another type are read as clicks."""
 ROW_INTERVAL = 1000
 """Time between two rows whose times are made up, ms; far below the silence that ends a visit."""
 
@@ -135,7 +137,7 @@ class EventReader:
         if self._visitor == "session_id":
             said.append("no column visitor_id: each session counts as a visitor of its own")
         if "event_type" not in columns:
-            other = "" if "" in self._types else "; if all are purchases, add --map-type =purchase"
+            other = "" if "" in self._types else ASSUMED_TYPE
             said.append(f"no column event_type: every row is read as {self._untyped}{other}")
         if self._meaning.times_from is not None:
             said.append("no times: made up from the order of the rows, one second apart")
@@ -144,9 +146,7 @@ class EventReader:
 
 def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
     """Why these columns cannot be imported, and what to do; empty if they can."""
-    found = f"the columns are {', '.join(columns) or 'none'}"
-    if any(millis(name) is not None for name in columns):
-        found += ", which looks like a row: is there no header? Write one above it, or else"
+    found = f"the columns are {listed(columns)}"
     if "visitor_id" not in columns and "session_id" not in columns:
         return f"no column visitor_id or session_id; {found}; name one with --map THEIRS=visitor_id"
     if "item_id" not in columns:
@@ -168,7 +168,7 @@ def _present(text: str | None) -> str | None:
 
 
 def _id(text: str | None) -> str | None:
-    return None if text in NO_ID else text
+    return None if text is None or text.strip() in NO_ID else text
 
 
 def _list(row: Row, row_id: str, sale: dict[str, Any]) -> dict[str, Any]:

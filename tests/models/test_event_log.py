@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -30,8 +29,8 @@ TSV = (
 JSON_LINES = b"\n\n".join(msgspec.json.encode(row) for row in ROWS) + b"\n"
 
 
-def parquet(path: Path, table: dict[str, list[object]] | None = None) -> Path:
-    pq.write_table(pa.table(table) if table else pa.Table.from_pylist(ROWS), path)
+def parquet(path: Path) -> Path:
+    pq.write_table(pa.Table.from_pylist(ROWS), path)
     return path
 
 
@@ -72,25 +71,6 @@ def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     assert log.columns == ("visitor_id", "item_id", "ts", "device")
     assert list(log.rows()) == ROWS
     assert log.fraction_read == 1.0
-
-
-def test_values_of_parquet_become_the_texts_that_csv_would_hold(tmp_path: Path) -> None:
-    moment = datetime(2017, 10, 1, 3, 0, 28, 20_000, tzinfo=UTC)
-    table: dict[str, list[object]] = {
-        "int": [7, None],
-        "float": [7.0, float("nan")],
-        "product": [4006381333931.0, None],
-        "half": [0.5, None],
-        "time": [moment, None],
-        "flag": [True, None],
-        "list": [["a", "b"], None],
-    }
-    first, second = EventLog(parquet(tmp_path / "log.parquet", table)).rows()
-    assert first == {
-        "int": "7", "float": "7", "product": "4006381333931", "half": "0.5", "time": "1506826828020",
-        "flag": "true", "list": '["a","b"]'
-    }  # fmt: skip
-    assert second == dict.fromkeys(table)
 
 
 def test_values_of_json_become_the_texts_that_csv_would_hold(tmp_path: Path) -> None:
@@ -156,18 +136,21 @@ def test_a_quote_that_only_another_row_closes_is_said_with_the_lines_that_would_
     assert (first, last) == ({"a": "1", "b": "Heroes (live)"}, {"a": "5", "b": "Four"})
     where = "at lines 3 to 5: is a quote not closed?"
     assert isinstance(taken, Unreadable)
-    assert taken[:2] == ("not-csv", f"'\t' expected after '\"', {where}")
+    assert taken[:2] == ("not-csv", f"a value in quotes goes on in other rows, {where}")
 
 
-@pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "tabs")])
+@pytest.mark.parametrize(
+    ("separator", "called", "otherwise"),
+    [(";", "';'", ""), ("|", "'|'", ""), ("\t", "tabs", ", or have its name end in .tsv")],
+)
 def test_csv_whose_values_are_separated_by_something_else_than_commas_is_refused(
-    tmp_path: Path, separator: str, called: str
+    tmp_path: Path, separator: str, called: str, otherwise: str
 ) -> None:
     path = tmp_path / "log.csv"
     path.write_text(separator.join(("user", "product", "ts")) + "\n")
     with pytest.raises(EventLogError) as error:
         EventLog(path)
-    assert str(error.value) == f"{path}: values are separated by {called}; save it with commas"
+    assert str(error.value) == f"{path}: values are separated by {called}; save it with commas{otherwise}"
 
 
 def test_values_that_are_separated_by_commas_are_refused_where_the_name_says_tabs(tmp_path: Path) -> None:
@@ -302,6 +285,11 @@ def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
         ("log.csv", "\na,b\n1,2\n", "is empty, or its first line is; a log has a header and rows"),
         ("log.jsonl", "", "is empty; a log has a JSON object on each line"),
         ("log.jsonl", "\n \n", "is empty; a log has a JSON object on each line"),
+        (
+            "log.json",
+            '{\n"user": 1,\n"ts": 2\n}\n',
+            "Input data was truncated, at line 1; a log has a JSON object on each line",
+        ),
     ],
 )
 def test_a_log_without_anything_in_it_is_said_to_be_empty(
@@ -312,6 +300,22 @@ def test_a_log_without_anything_in_it_is_said_to_be_empty(
     with pytest.raises(EventLogError) as error:
         EventLog(path, renames)
     assert str(error.value) == f"{path}: {found}"
+
+
+def test_a_column_that_a_renamed_one_would_displace_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("event_type,product_action\npageview,add\n")
+    with pytest.raises(EventLogError, match=r"two columns would be event_type; .* --map event_type=$"):
+        EventLog(path, {"product_action": "event_type"})
+    found = EventLog(path, {"product_action": "event_type", "event_type": ""}).rows()
+    assert list(found) == [{"event_type": "add"}]
+
+
+def test_a_row_of_equal_values_in_place_of_a_header_is_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("420374,2014-04-06T18:44:58.314Z,214537888,0,0\n")
+    with pytest.raises(EventLogError, match=r"distinct names, found 420374, .*is there no header"):
+        EventLog(path)
 
 
 @pytest.mark.parametrize("header", ["a,a\n", "a,b,a\n1,2,3\n"])

@@ -235,6 +235,21 @@ def test_a_name_that_no_row_of_json_has_is_said(tmp_path: Path) -> None:
     assert len(read.assumptions) == 2
 
 
+def test_rows_that_are_read_as_clicks_are_said_with_what_else_they_may_be(tmp_path: Path) -> None:
+    (said,) = reader(tmp_path, "visitor_id,item_id,ts,event").assumptions
+    assert said.startswith(
+        "no column event_type: every row is read as click; name one with --map THEIRS=event_type"
+    )
+    assert said.endswith("if all are purchases, add --map-type =purchase")
+
+
+@pytest.mark.parametrize("nobody", [" ", "N/A", "n/a", "#N/A", "undefined", " NaN"])
+def test_visitors_whom_nobody_knows_are_not_one_visitor(tmp_path: Path, nobody: str) -> None:
+    event = plain(tmp_path).event(1, {**WHO, "visitor_id": nobody, "session_id": nobody})
+    assert event["visitor_id"] is None
+    assert "session_id" not in event
+
+
 def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert plain(tmp_path).assumptions == []
     further = ",".join(f"c{number}" for number in range(16))

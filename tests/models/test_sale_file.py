@@ -132,14 +132,17 @@ def test_a_row_that_is_none_says_why_and_where(tmp_path: Path, name: str, conten
     assert (row.file, row.line, row.document) == (str(tmp_path / name), 2, {})
 
 
-@pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "tabs")])
+@pytest.mark.parametrize(
+    ("separator", "called", "otherwise"),
+    [(";", "';'", ""), ("\t", "tabs", ", or have its name end in .tsv")],
+)
 def test_csv_whose_values_are_separated_by_something_else_than_commas_is_refused(
-    tmp_path: Path, separator: str, called: str
+    tmp_path: Path, separator: str, called: str, otherwise: str
 ) -> None:
     path = tmp_path / "ventes.csv"
     with pytest.raises(EventLogError) as error:
         rows(path, separator.join(("id", "titre", "prix")) + "\n" + separator.join("aSb") + "\n")
-    assert str(error.value) == f"{path}: values are separated by {called}; save it with commas"
+    assert str(error.value) == f"{path}: values are separated by {called}; save it with commas{otherwise}"
 
 
 def test_lines_that_are_handed_in_are_read_in_the_same_way() -> None:

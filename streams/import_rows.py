@@ -1,6 +1,7 @@
 """The rows of an event log on their way into Kafka: checked, put into order, cut into chunks."""
 
 import asyncio
+import re
 import shlex
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -12,9 +13,9 @@ from msgspec import Struct
 
 from models.event_log import EventLog, Row, Unreadable
 from models.file_values import HOW_TO_WRITE_TIMES
-from models.log_columns import EventReader
+from models.log_columns import PAYMENT_COLUMNS, EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import Context, Erasure, Event, Impression
+from reco.events import EARLIEST_TIME, LATEST_TIME, MAX_ID_LENGTH, Context, Erasure, Event, Impression
 from streams.codecs import decode_event
 
 CHUNK = 5_000
@@ -42,14 +43,17 @@ class Refusal(Struct, frozen=True, array_like=True, tag=True, gc=False):
     text: str
 
 
-TIME_REMEDIES = {
-    "wrong-type": f"; {HOW_TO_WRITE_TIMES}",
-    "too-old": "; if the times are in seconds, add --seconds",
-    "in-the-future": "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC",
-}
-"""What to do about a time that no event has, by the reason that it is refused for."""
+IN_SECONDS = "; if the times are in seconds, add --seconds"
+"""What to do about a number that is a time if multiplied by a thousand."""
+A_THOUSANDTH = "; if these are microseconds, write ms; if they are ms, leave out --seconds"
+"""What to do about a number whose thousandth is a time."""
+IN_THE_FUTURE = "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC"
+A_TYPE = "TYPE (click, cart, purchase or impression)"
 ONE_EVENT = "a list, or an object; write a row for each event, with one item"
 """What to do about a log that has a whole session in a row."""
+
+ITEM = re.compile(r"^(shown\[\d+\]\.)?sale_id\b")
+"""The item of a row, as details name it."""
 
 Outcome: TypeAlias = Record | Refusal
 
@@ -87,11 +91,11 @@ def event_of(
         key = (wire["visitor_id"] or "").encode()
         event = _event(key, value, now)
     except RefusedRecordError as error:
-        reason, detail = error.reason, error.detail + _remedy(error, wire)
+        reason, detail = error.reason, ITEM.sub("item_id", error.detail) + _remedy(error, wire)
     except UnknownTypeError as error:
         reason, detail = (
             "unknown-type",
-            f"type: {error.name!r}; say what it is with --map-type {shlex.quote(error.name)}=click",
+            f"type: {error.name!r}; say what it is with --map-type {shlex.quote(error.name)}={A_TYPE}",
         )
     except UnicodeEncodeError as error:
         reason, detail = "not-utf8", f"{error}; save the file as UTF-8"
@@ -107,15 +111,31 @@ def _is_nested(text: str | None) -> bool:
 
 def _remedy(error: RefusedRecordError, wire: dict[str, Any]) -> str:
     """What to do about a row that is refused for this, if the error does not say it."""
-    if error.detail.startswith("ts: "):
-        return TIME_REMEDIES.get(error.reason, "")
-    if error.detail.startswith("visitor_id: ") and wire["visitor_id"] is None and "session_id" in wire:
-        return "; without a column visitor_id, each session counts as a visitor"
-    if error.detail.startswith("context"):
+    field, remedy = error.detail.partition(":")[0], ""
+    if field == "ts":
+        remedy = _time_remedy(error.reason, wire["ts"])
+    elif field == "type":
+        remedy = f"; say what rows without one are with --map-type ={A_TYPE}"
+    elif field == "visitor_id" and wire["visitor_id"] is None and "session_id" in wire:
+        remedy = "; without a column visitor_id, each session counts as a visitor"
+    elif error.detail.endswith(f"length <= {MAX_ID_LENGTH}"):
+        remedy = "; write a shorter one, such as a hash of it"
+    elif field in PAYMENT_COLUMNS:
+        remedy = f"; correct it, or leave {field} out with --map THEIRS="
+    elif field.startswith("context"):
         columns = [name for name, value in wire["context"].items() if not _is_context(name, value)]
         left_out = " ".join(f"--map {shlex.quote(name)}=" for name in columns or ["COLUMN"])
-        return f"; leave out what is no context with {left_out}"
-    return ""
+        remedy = f"; leave out what is no context with {left_out}"
+    return remedy
+
+
+def _time_remedy(reason: str, ts: int | str | None) -> str:
+    """What to do about a time that is refused for this reason."""
+    if reason == "too-old" and isinstance(ts, int) and EARLIEST_TIME <= ts * 1000 <= LATEST_TIME:
+        return IN_SECONDS
+    if reason == "in-the-future" and isinstance(ts, int):
+        return A_THOUSANDTH if EARLIEST_TIME <= ts // 1000 <= LATEST_TIME else IN_THE_FUTURE
+    return f"; {HOW_TO_WRITE_TIMES}"
 
 
 def _is_context(name: str, value: str) -> bool:

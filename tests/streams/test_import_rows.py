@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from models.event_log import EventLog
+from models.file_values import HOW_TO_WRITE_TIMES
 from models.log_columns import EventReader, Meaning
 from streams.import_progress import with_refusals
 from streams.import_rows import Outcome, Record, Refusal, outcomes, paced_chunks
 from tests.streams.imports import NOW, START
 
 
-def read(path: Path, text: str) -> list[Outcome]:
+def read(path: Path, text: str, *, seconds: bool = False) -> list[Outcome]:
     path.write_text(text)
     log = EventLog(path)
-    return list(outcomes(log, EventReader(log, "log", Meaning()), NOW, slice(None)))
+    return list(outcomes(log, EventReader(log, "log", Meaning(seconds=seconds)), NOW, slice(None)))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_row_without_an_item_is_refused_and_printed(tmp_path: Path) -> None:
     text = f'{{"session_id": "s", "ts": {START}, "item_id": null}}\n'
     (refusal,) = read(tmp_path / "log.jsonl", text)
     assert isinstance(refusal, Refusal)
-    assert refusal.detail.startswith("sale_id: ")
+    assert refusal.detail.startswith("item_id: ")
     assert '"item_id":""' in refusal.text
 
 
@@ -63,6 +64,49 @@ def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(
     assert isinstance(nobody, Refusal)
     assert "each session counts as a visitor" in unknown.detail
     assert "session" not in nobody.detail
+
+
+@pytest.mark.parametrize(
+    ("ts", "seconds", "remedy"),
+    [
+        (START // 1000, False, "; if the times are in seconds, add --seconds"),
+        (START * 1000, False, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
+        (START, True, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
+        (20180920, True, f"; {HOW_TO_WRITE_TIMES}"),
+        (20180920, False, f"; {HOW_TO_WRITE_TIMES}"),
+        (
+            20180920103000,
+            False,
+            "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC",
+        ),
+    ],
+)
+def test_a_time_that_no_event_has_is_refused_with_what_makes_it_one(
+    tmp_path: Path,
+    ts: int,
+    seconds: bool,  # noqa: FBT001
+    remedy: str,
+) -> None:
+    (refusal,) = read(tmp_path / "log.csv", f"visitor_id,item_id,ts\nann,rome,{ts}\n", seconds=seconds)
+    assert isinstance(refusal, Refusal)
+    assert refusal.detail.endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("row", "remedy"),
+    [
+        (",rome,1", "type: Expected `str`; say what rows without one are with --map-type =TYPE"),
+        ("bought,rome,1", "--map-type bought=TYPE (click, cart, purchase or impression)"),
+        ("buy,rome,0", "quantity: Expected `int` >= 1; correct it, or leave quantity out with --map THEIRS="),
+        (f"buy,{'r' * 129},1", "item_id: Expected `str` of length <= 128; write a shorter one"),
+        (f"impression,{'r' * 129},1", "item_id: Expected `str` of length <= 128; write a shorter one"),
+    ],
+)
+def test_a_row_that_is_refused_says_what_to_do(tmp_path: Path, row: str, remedy: str) -> None:
+    text = f"visitor_id,ts,event_type,item_id,quantity\nann,{START},{row}\n"
+    (refusal,) = read(tmp_path / "log.csv", text)
+    assert isinstance(refusal, Refusal)
+    assert remedy in refusal.detail
 
 
 async def test_no_row_is_handed_out_before_it_is_due() -> None:

@@ -118,7 +118,7 @@ async def test_read_is_sent_plus_refused_and_every_refused_row_is_written_down_w
     }
     assert sum(one.count for one in progress.refused.values()) == 11
     assert progress.refused["wrong-type"].examples[0][0] == 4
-    remedies = {0: "add --seconds", 1: "--map-type liked=click", 6: "ms since the epoch", 8: "--map device="}
+    remedies = {0: "add --seconds", 1: "--map-type liked=TYPE", 6: "ms since the epoch", 8: "--map device="}
     assert {n: remedy for n, remedy in remedies.items() if remedy in rejects[n]["detail"]} == remedies
     assert json.loads(rejects[3]["text"])["ts"] == "soon"
 

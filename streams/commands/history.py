@@ -30,6 +30,10 @@ LogOrTopics = Annotated[
 ]
 
 
+MANY, MUCH = 1_000, 0.1
+"""Of so many events, one visitor does no such share."""
+
+
 class History(NamedTuple):
     """What happened, the sales that it happened to, if that is known, and what their images show."""
 
@@ -65,7 +69,7 @@ def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console
 
 
 def _lacking(table: "EventTable") -> Iterator[str]:
-    """What to say of events without a session among others that have one, and of a history without clicks."""
+    """What to say of a history in which sessions are missing, visitors are one, or there are no clicks."""
     from models.event_table import NO_SESSION
     from reco.recommenders.protocol import CLICK
 
@@ -75,8 +79,22 @@ def _lacking(table: "EventTable") -> Iterator[str]:
         which = f"such as that of visitor {plain(one.visitor_id)} at {one.ts}"
         instead = "so that all sessions are told apart by 30 minutes of silence"
         yield f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
+    yield from _of_one(table)
     if len(table) and not (table.kinds == CLICK).any():
         yield "no clicks: the fixed blend, which goes by them, has little or nothing to rank by"
+
+
+def _of_one(table: "EventTable") -> Iterator[str]:
+    """What to say of a visitor who did so much that it may be the name of all whom nobody knows."""
+    import numpy as np
+
+    if len(table) < MANY:
+        return
+    counts = np.bincount(table.visitors)
+    visitor = int(counts.argmax())
+    if counts[visitor] > MUCH * len(table):
+        who = f"are of one visitor, {plain(table.visitor_ids[visitor])}"
+        yield f"{counts[visitor]:,} of {len(table):,} events {who}: leave them out if it is nobody's id"
 
 
 def _read(

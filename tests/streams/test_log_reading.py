@@ -37,6 +37,18 @@ def test_a_log_without_clicks_leaves_the_fixed_blend_without_evidence(tmp_path: 
     assert "no clicks" not in said_of(log, header, *rows, f"cat,oslo,{START},view")
 
 
+def test_a_visitor_who_may_stand_for_all_whom_nobody_knows_is_named(tmp_path: Path) -> None:
+    log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
+    rows = [f"{0 if one % 9 == 0 else f'v{one}'},rome,{START + one}" for one in range(1_800)]
+    assert f"{log}: 200 of 1,800 events are of one visitor, 0: leave them out if" in said_of(
+        log, header, *rows
+    )
+    assert "of one visitor" not in said_of(log, header, *rows[:900]), "too few to say so"
+    assert "of one visitor" not in said_of(
+        log, header, *(f"v{one % 12},rome,{START + one}" for one in range(1_800))
+    )
+
+
 def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
     log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
     row, later, refused = f"ann,rome,{START}", f"ann,rome,{START + 1}", f"ann,,{START}"

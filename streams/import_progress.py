@@ -40,6 +40,7 @@ class Progress(Struct, frozen=True):
             and at or after which all events of later rows stand.
         items: sales published for the items of the log.
         finished: the whole log is done.
+        log, meaning: the ids of the log with the topic that it goes to, and of how its columns are read.
     """
 
     rows: int = 0
@@ -49,11 +50,17 @@ class Progress(Struct, frozen=True):
     offsets: dict[int, int] = {}
     items: int = 0
     finished: bool = False
+    log: str = ""
+    meaning: str = ""
 
     @property
     def refused_rows(self) -> int:
         """How many rows were refused."""
         return sum(refused.count for refused in self.refused.values())
+
+    def is_of(self, ends: Mapping[int, int]) -> bool:
+        """Whether it can be of a topic with these ends by partition; of one that was made anew it is not."""
+        return all(offset <= ends.get(partition, 0) for partition, offset in self.offsets.items())
 
     def after(self, chunk: Sequence[Outcome], offsets: Mapping[int, int], rejects_bytes: int) -> "Progress":
         """The progress once `chunk` is done too."""
@@ -110,6 +117,12 @@ class Ledger:
         if self.rejects.exists() and self.rejects.stat().st_size > progress.rejects_bytes:
             os.truncate(self.rejects, progress.rejects_bytes)
         return progress
+
+    def others(self, progress: Progress) -> list[Progress]:
+        """The notes of imports of the log of `progress` whose columns are read in another way."""
+        files = (file for file in self._note.parent.glob("*.json") if file != self._note)
+        notes = [msgspec.json.decode(file.read_bytes(), type=Progress) for file in files]
+        return [one for one in notes if one.log == progress.log and one.meaning != progress.meaning]
 
     def start(self, progress: Progress) -> None:
         """Begin anew with `progress`."""

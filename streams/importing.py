@@ -36,6 +36,11 @@ FOLLOWED = (
     "these follow. Stop them, or give --at-once, to send at full speed"
 )
 """What is said of an import that waits for workers."""
+READ_OTHERWISE = (
+    "was imported before, read in another way. Events that were sent then stay what they were, for one that "
+    "comes again changes nothing; to have them read anew, import into new topics (topics.prefix)"
+)
+"""What is said of an import that corrects another one, or would."""
 ID_DIGITS = 16
 """Hexadecimal digits of a log's checksum in its event ids: 64 bits."""
 
@@ -101,7 +106,8 @@ async def import_log(
             if lock is None:
                 remedy = "wait until it has ended, or stop it and run the same command again"
                 raise EventLogError(f"{log.path}: is being imported already, by another process; {remedy}")
-            run = _Import(settings, log, rows, log_id, options, now, watcher, ledger)
+            fresh = Progress(log=_import_id(log_id, cluster, topic), meaning=_import_id(meaning))
+            run = _Import(settings, log, rows, log_id, options, now, watcher, ledger, fresh)
             return await run.run()
     except KafkaError as error:
         remedy = "run the same command again to go on"
@@ -129,6 +135,7 @@ class _Import:
     now: int
     watcher: Watcher
     ledger: Ledger
+    fresh: Progress
 
     async def run(self) -> Imported:
         before, known = await self._resume()
@@ -150,7 +157,10 @@ class _Import:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
             noted = self._noted(ends)
             if noted is None:
-                fresh = Progress(offsets={one.partition: end for one, end in ends.items()})
+                held = {one.partition: end for one, end in ends.items()}
+                if any(one.sent and one.is_of(held) for one in self.ledger.others(self.fresh)):
+                    self._say(READ_OTHERWISE)
+                fresh = msgspec.structs.replace(self.fresh, offsets=held)
                 self.ledger.start(fresh)
                 return fresh, set()
             if noted.finished:
@@ -164,7 +174,7 @@ class _Import:
         """The progress noted last, if it still holds for a topic with these `ends`."""
         noted = None if self.options.restart else self.ledger.load()
         held = {one.partition: end for one, end in ends.items()}
-        if noted and any(offset > held.get(partition, 0) for partition, offset in noted.offsets.items()):
+        if noted and not noted.is_of(held):
             self._say("the topic was made anew since the last import; begins with the first row")
             return None
         return noted

@@ -17,9 +17,11 @@ from msgspec.structs import replace
 from models.log_columns import Meaning
 from reco.errors import BrokerError, EventLogError
 from reco.events import Click
+from reco.recommenders.protocol import CLICK
 from streams.bulk import bulk
 from streams.clients import create_topics
 from streams.codecs import encode
+from streams.history import read_history
 from streams.import_progress import Ledger, Progress
 from streams.import_rows import CHUNK, Refusal
 from streams.importing import Options
@@ -187,6 +189,24 @@ async def test_another_meaning_or_another_topic_is_another_import(
     told = await run_import(settings, path, meaning=Meaning(types={"liked": "click"}))
     assert (first.progress.sent, told.progress.sent, told.rows_before) == (1, 2, 0)
     assert row_numbers(await events(settings, topics)) == [1, 1, 2]
+
+
+@pytest.mark.usefixtures("topics")
+async def test_events_that_were_read_in_another_way_stay_what_they_were_and_it_is_said(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path, once, again, same = tmp_path / "log.csv", Note(), Note(), Note()
+    path.write_text(f"visitor_id,item_id,ts\nv,i,{START}\nv,j,{START}\n")
+    await run_import(settings, path, note=once)
+    await run_import(settings, path, Options(restart=True), note=same)
+    await run_import(settings, path, meaning=Meaning(types={"": "purchase"}), note=again)
+    table, _ = await read_history(settings)
+    assert table.kinds.tolist() == [CLICK, CLICK]
+    assert [any("was imported before" in said for said in one.said) for one in (once, same, again)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.usefixtures("topics")

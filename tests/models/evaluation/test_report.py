@@ -49,6 +49,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def cells(page: str, title: str) -> list[list[str]]:
+    """What a reader reads in the table below a heading, cell by cell, but for intervals."""
+    table = page.partition(f"<h2>{title}</h2>")[2].partition("</table>")[0]
+    plain = re.sub(r"<small>[^<]*(\d\.\d|not known)[^<]*</small>", "", table)
+    return [
+        [
+            " ".join(unescape(re.sub("<[^>]*>", " ", cell)).split())
+            for cell in re.findall("<td>(.*?)</td>", row)
+        ]
+        for row in plain.split("<tr")[2:]
+    ]
+
+
 def test_it_is_one_whole_page(page: str) -> None:
     structure = Structure()
     structure.feed(page)
@@ -82,6 +95,21 @@ def test_it_holds_the_slices_the_published_the_parameters_and_how_to_do_it_again
     assert summary.about.command in text
 
 
+def test_what_others_published_stands_among_the_scorers_best_first(page: str) -> None:
+    rows = drawn().summary.rows
+    figures = {row.scorer.name: row.figures[0].mean for row in rows} | {"XLNet": 0.3675}
+    names = [line[0] for line in cells(page, "All scorers")]
+    assert names == [*sorted(figures, key=lambda name: -figures[name]), "STAN"]
+    assert names.index("XLNet") not in {0, len(rows)}
+
+
+def test_it_says_what_was_drawn_for_intervals_and_what_probabilities_were_judged_on(page: str) -> None:
+    summary = drawn().summary
+    assert f"600 of {summary.clusters:,} visitors or sessions" in page
+    assert "draws of 12 windows, whole; figures are means of the windows&#x27; means" in page
+    assert "500 listed sales" in page
+
+
 def test_a_hand_rule_stands_in_a_slice_once(tmp_path: Path) -> None:
     """Also where it is the best single recommender there, which has a line of its own."""
     ranks = [[1, 1, 2, 2], [2, 2, 1, 1], [1, 2, 1, 2]]
@@ -90,6 +118,15 @@ def test_a_hand_rule_stands_in_a_slice_once(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     table = page.partition("<h2>Kinds of question</h2>")[2].partition("</table>")[0]
     assert table.count("<td>scorer 1") == 2
+    assert cells(page, "Kinds of question") == [
+        ["carted 2, 50 %", "scorer 0 best here", "1.0000", "", ""],
+        ["", "scorer 1", "0.6309", "-0.3691", "-0.3691"],
+        ["", "scorer 2", "0.8155", "-0.1845", "-0.1845"],
+        ["never touched 2, 50 %", "scorer 1 best here", "1.0000", "", ""],
+        ["", "scorer 0", "0.6309", "", ""],
+        ["", "scorer 2", "0.8155", "+0.1845", "-0.1845"],
+    ]
+    assert "draws of 4 visitors or sessions, whole; figures are means over all questions" in page
 
 
 def test_names_are_escaped(page: str) -> None:
@@ -107,7 +144,7 @@ def test_the_first_sentences_say_what_was_evaluated_and_what_came_out() -> None:
     )
     assert f"meta-model reaches NDCG@20 {ranker.figures[0].mean:.4f}" in text
     assert f"The best single recommender, {single.scorer.name}, reaches {single.figures[0].mean:.4f}" in text
-    assert f"{ranker.uplift[0].mean:+.1f} %" in text
+    assert f"the difference in NDCG@20 is {ranker.uplift[0].mean:+.1f} %" in text
     assert "chance" not in text
     assert text.endswith("The best published NDCG@20 is 0.3675, by XLNet.")
 
@@ -122,6 +159,13 @@ def test_nothing_is_said_of_an_uplift_over_nothing(tmp_path: Path) -> None:
 def test_a_difference_that_may_be_chance_is_called_so() -> None:
     found = by_hand([[1, 2, 1, 2], [2, 1, 2, 1]], ["recommender", "ranker"])
     assert "which may be chance" in headline(found.summary)
+
+
+def test_a_ranker_that_is_surely_worse_is_what_the_first_sentences_are_about() -> None:
+    said = headline(by_hand([[2] * 4, [1] * 4, [3] * 4], ["recommender", "challenger", "ranker"]).summary)
+    assert "<b>scorer 2</b> reaches" in said
+    assert "-20.8 %" in said
+    assert "chance" not in said
 
 
 def test_of_one_visitor_no_interval_is_known(tmp_path: Path) -> None:
@@ -159,6 +203,18 @@ def test_the_terminal_shows_the_scorers_best_first_with_names_as_they_are() -> N
     assert "1.0000 ±.0000" in text
     assert "+58.5 % ±0.0" in text
     assert "carted <first> & $new$" in text
+
+
+def test_in_the_terminal_rankers_are_bold_and_half_of_the_interval_stands_beside_a_figure() -> None:
+    summary = drawn().summary
+    table = terminal_table(summary)
+    ranked = [summary.rows[position] for position in summary.ranked()]
+    assert [row.style for row in table.rows] == [
+        "bold" if row.scorer.kind == "ranker" else "" for row in ranked
+    ]
+    halves = [(row.figures[0].high - row.figures[0].low) / 2 for row in ranked]
+    for cell, row, half in zip(table.columns[1].cells, ranked, halves, strict=True):
+        assert str(cell) == f"{row.figures[0].mean:.4f} ±{half:.4f}".replace("0.", ".")
 
 
 def test_the_terminal_counts_scorers_that_found_nothing() -> None:

@@ -36,6 +36,12 @@ def test_the_best_single_is_a_recommender_or_rule_never_a_baseline_or_learned() 
     assert summary.best_ranker == 4
 
 
+def test_the_best_is_the_best_by_the_main_metric() -> None:
+    kinds: list[Kind] = ["recommender", "recommender", "ranker", "ranker"]
+    summary = by_hand([[2, 2], [3, 1], [2, 2], [3, 1]], kinds).summary
+    assert (summary.best_single, summary.best_ranker) == (1, 3)
+
+
 def test_equals_are_ranked_in_their_order() -> None:
     summary = by_hand([[0, 1], [1, 0], [1, 1]], ["recommender", "recommender", "ranker"]).summary
     assert summary.ranked() == [2, 0, 1]
@@ -65,6 +71,37 @@ def test_slices_name_their_own_best_single_and_the_difference_to_both() -> None:
     ranker = untouched.rows[0]
     assert [ranker.figure.mean, ranker.over_best.mean, ranker.over_best_here.mean] == [1.0, 1.0, 0.0]
     assert carted.rows[0].over_best.mean == pytest.approx(-1 / 3)
+    assert [untouched.figure_best.mean, untouched.figure_best_here.mean] == [0, 1]
+
+
+def test_slices_are_judged_by_the_main_metric() -> None:
+    summary = by_hand([[3, 1], [2, 2]], ["ranker", "rule"], slices=np.zeros(2, np.int8)).summary
+    assert summary.slices[0].rows[0].figure.mean == pytest.approx(0.75)
+
+
+def test_whole_windows_are_drawn_for_intervals_or_without_any_whole_clusters() -> None:
+    """Of two of them, no interval is known."""
+    twice, each = np.repeat([3, 8], 10), np.arange(20)
+    for arrays, known in (
+        ({"clusters": twice}, False),
+        ({"clusters": each}, True),
+        ({"clusters": each, "windows": twice}, False),
+        ({"clusters": twice, "windows": each}, True),
+    ):
+        summary = by_hand([[1, 0] * 10, [0, 1] * 10], ["rule", "ranker"], **arrays).summary
+        assert summary.clusters == len(np.unique(arrays["clusters"]))
+        assert np.isfinite(summary.rows[0].figures[0].low) == known
+        assert np.isfinite(summary.rows[1].uplift[0].low) == known
+
+
+def test_a_mean_over_all_questions_is_that_of_the_windows() -> None:
+    found = by_hand([[1, 1, 1, 0]], ["ranker"], windows=np.array([7, 7, 7, 8]))
+    assert found.mean(Metric("HR", 1), 0) == 0.5
+
+
+def test_the_best_published_is_the_best_by_the_main_metric() -> None:
+    others = {"a": {"NDCG@20": 0.3, "HR@20": 0.9}, "b": {"NDCG@20": 0.4}, "c": {"HR@20": 0.95}}
+    assert msgspec.structs.replace(drawn(9).about, published=others).best_published() == ("b", 0.4)
 
 
 def test_in_each_slice_a_hand_rule_is_judged_beside_what_is_learned() -> None:
@@ -95,8 +132,12 @@ def test_every_interval_holds_its_mean_and_draws_are_repeatable() -> None:
 
 
 def test_calibration_is_summed_up() -> None:
-    calibrated = drawn().summary.calibrated
+    results = drawn()
+    calibrated, given = results.summary.calibrated, results.calibration
     assert calibrated is not None
+    assert given is not None
+    told = np.where(given.labels, given.probabilities, 1 - given.probabilities).astype(np.float64)
+    assert calibrated.log_loss == pytest.approx(-np.log(told).mean(), rel=1e-5)
     assert calibrated.examples == 500
     assert 0 < calibrated.error < 0.1
     assert sum(share for _, _, share in calibrated.table) == pytest.approx(1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.evaluation.protocols import (
@@ -26,6 +27,7 @@ from tests.models.histories import (
     HOUR,
     MINUTE,
     SECOND,
+    START,
     did,
     histories,
     ids_of,
@@ -279,6 +281,16 @@ def test_purchases_are_asked_for_after_every_event_and_no_window_of_training_rea
     assert (table.ts[asked.trained] >= tested_from - round(span * 0.5)).all()
 
 
+def test_questions_of_one_visitor_or_of_one_session_depend_on_each_other() -> None:
+    trails = [("abc", number * HOUR, MINUTE) for number in range(40)]
+    log = [replace(one, visitor_id=f"v{number // 3 % 4}") for number, one in enumerate(sessions(*trails))]
+    table = table_of(log)
+    for asked in (hourly(table, 2, 2, 1.0, frozen=True), purchase(table, 0.25, 0.5, HOUR)):
+        assert asked.clusters.tolist() == table.visitors.tolist()
+    asked = next_click(table, 0.25, 0.5, frozen=False)
+    assert asked.clusters.tolist() == [number // 3 for number in range(len(log))]
+
+
 def test_an_event_of_a_wrong_clock_does_not_move_the_part_that_tests() -> None:
     log = [did("a", hour * HOUR, f"v{hour % 7}") for hour in range(200)]
     plain, wrong = (
@@ -345,6 +357,8 @@ def test_of_many_moments_half_lead_to_a_purchase_and_the_others_weigh_as_many_as
         assert drawn.sum() == min(count, len(some))
         assert (asked.walk.targets[drawn] >= 0).sum() == led
         assert others_weigh == pytest.approx(weight)
+        hours = (asked.walk.table.ts[drawn] - START) / HOUR
+        assert hours.mean() == pytest.approx(50, abs=20), "of all times alike"
 
 
 @pytest.mark.parametrize("clocks", [0, 1])

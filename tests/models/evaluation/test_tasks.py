@@ -11,12 +11,15 @@ from models.evaluation.results import Results
 from models.evaluation.run import FORESTS, LISTED
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
 from models.evaluation.tuning import GROUPS, Trial, before_the_test, tune
-from models.event_table import table_of
+from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
+from models.targets import session_numbers
 from models.training import Boosting
+from models.walk import NOTHING_BOUGHT
 from reco.errors import TrainingError
 from reco.events import Purchase
 from reco.parameters import Parameters
+from reco.recommenders.protocol import CART, PURCHASE
 from tests.models.histories import HOUR, MINUTE, did
 from tests.models.shop_logs import shop_log
 
@@ -77,9 +80,50 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     assert set(results.slices.tolist()) <= {0, 1, 2, 3}
 
 
+def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before() -> None:
+    results, asked = run("purchase"), asked_of(shop_log(1500), task("purchase"))
+    table, walk = asked.walk.table, asked.walk
+    visits = session_numbers(replace(table, sessions=np.full(len(table), NO_SESSION, np.int32)))
+    rows = np.array([~step for step in walk.steps if step < 0 and asked.tested[~step]])
+    rows = rows[walk.targets[rows] != NOTHING_BOUGHT]
+    slices, bought = [], []
+    for row in rows.tolist():
+        before = np.flatnonzero((table.visitors == table.visitors[row]) & (np.arange(len(table)) <= row))
+        touched = before[table.sales[before] == walk.targets[row]]
+        in_basket = (table.kinds[touched] == CART).any()
+        now = (visits[touched] == visits[row]).any()
+        slices.append(0 if in_basket else 1 if now else 2 if len(touched) else 3)
+        bought.append((table.kinds[touched] == PURCHASE).any())
+    assert results.slices is not None
+    assert results.slices.tolist() == slices
+    assert set(slices) == {0, 1, 2, 3}
+    assert results.about.slices[:2] == ("in the basket", "looked at in this visit")
+    assert any(bought)
+    assert not results.ranks[:, bought].any(), "what was bought is not listed again"
+
+
+def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
+    table, asked = shop_log(1500), asked_of(shop_log(1500), task("purchase"))
+    purchases, clicks = run("purchase"), run("hourly", frozen=True)
+    assert (purchases.about.protocol, clicks.about.protocol) == ("purchase, streaming", "hourly, frozen")
+    assert purchases.windows is None
+    assert clicks.windows is not None
+    rows = np.flatnonzero(asked.tested & (asked.walk.targets != NOTHING_BOUGHT))
+    assert purchases.times is not None
+    assert sorted(purchases.times.tolist()) == table.ts[rows].tolist()
+    assert sorted(purchases.clusters.tolist()) == sorted(table.visitors[rows].tolist())
+    assert sum(share for _, share in purchases.about.importance) == pytest.approx(1)
+    facts = purchases.about.training
+    assert facts["moments learned from"] == int(asked.trained.sum())
+    reached = float((purchases.ranks[0] > 0).mean())
+    assert facts["target among the candidates, share"] == pytest.approx(reached, abs=1e-4)
+
+
 def test_the_same_seed_gives_the_same_ranks_and_progress_goes_on_while_forests_grow() -> None:
     told = list[float]()
-    assert np.array_equal(run("next-click").ranks, anew("next-click", progress=told.append).ranks)
+    assert np.array_equal(
+        run("next-click", frozen=False).ranks, anew("next-click", progress=told.append).ranks
+    )
     assert told == sorted(told)
     assert len(set(told)) > 2 * QUICK.trees
     assert FORESTS < told[-1] <= 1

@@ -124,6 +124,7 @@ def test_images_may_have_blanks_and_commas_in_their_names_and_tags_too(tmp_path:
         ("sales.csv", "id,tags,note,tags,note\na,b,c,d,e\n", "two fields for tags"),
         ("sales.jsonl", "\n{]\n", "no JSON object"),
         ("sales.jsonl", "\n[1]\n", "no JSON object"),
+        ("sales.jsonl", f'\n{{"id": {"[" * 100_000}\n', "no JSON object"),
     ],
 )
 def test_a_row_that_is_none_says_why_and_where(tmp_path: Path, name: str, content: str, fault: str) -> None:

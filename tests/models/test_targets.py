@@ -25,7 +25,7 @@ from models.walk import NOTHING_BOUGHT
 from reco.errors import TrainingError
 from reco.events import Action, Click, Purchase
 from reco.recommenders.protocol import CLICK, PURCHASE
-from reco.sessions import VISIT_SILENCE
+from reco.sessions import VISIT_SILENCE, fold
 from tests.models.histories import DAY, HOUR, MINUTE, did, histories, rows_by_session, session_histories
 
 
@@ -126,6 +126,16 @@ def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
     table = table_of(log)
     assert next_purchases(table, 0).tolist() == [-1, 3, 3, -1]
     assert next_purchases(table, 2 * HOUR).tolist() == [3, 3, 3, -1]
+    assert next_purchases(table, 80 * MINUTE).tolist() == [3, 3, 3, -1]
+    assert next_purchases(table, 80 * MINUTE - 1).tolist() == [-1, 3, 3, -1]
+
+
+def test_a_visit_goes_on_after_just_half_an_hour_of_silence_as_a_session_does() -> None:
+    for silence, numbers in ((VISIT_SILENCE, [0, 0]), (VISIT_SILENCE + 1, [0, 1])):
+        log = [did("a", 0), did("b", silence)]
+        assert session_numbers(table_of(log)).tolist() == numbers
+        session = fold(fold(None, log[0], 0), log[1], 1)
+        assert len(session.visit()) == 2 - numbers[1]
 
 
 def counted(purchases: int, clicks: int) -> EventTable:

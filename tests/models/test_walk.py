@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.event_table import EventTable, table_of
-from models.walk import EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, questions
+from models.walk import EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, after_each, questions
 from reco.catalogue import catalogue_of
 from reco.events import Purchase, Sale
 from reco.features import FEATURES
@@ -199,6 +199,18 @@ def test_a_list_is_asked_for_at_its_own_moment_and_knows_what_was_appended_befor
     assert sorted(query.candidates.live.ids) == ["a", "b"]
     sooner = replace(walk, asked_in=table.ts[1] // SECOND + np.zeros(3, np.int64))
     assert [one.ids for one in answers(sooner)] == [["a"]]
+
+
+def test_after_an_event_that_came_late_a_list_is_asked_for_when_it_came_and_what_came_sooner_is_known() -> (
+    None
+):
+    table = table_of([did("a", 0, "ann"), did("b", MINUTE, "bob"), did("c", 2 * MINUTE, "cleo")])
+    late = replace(table, appended=table.ts + np.array([3 * MINUTE, 0, 0]))
+    found = list(questions(after_each(late, table.sales), knowledge()))
+    assert [one.row for one in found] == [1, 2, 0]
+    walk = after_each(late, table.sales)
+    assert walk.asked_at.tolist() == [START + MINUTE * minutes for minutes in (3, 1, 2)]
+    assert [one.ids for one in answers(walk)] == [[], ["b"], ["b", "c"]]
 
 
 def test_with_a_catalogue_the_live_sales_are_the_candidates_and_one_that_nobody_touched_yet_is_found() -> (

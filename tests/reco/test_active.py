@@ -74,6 +74,14 @@ def test_a_list_is_overtaken_when_it_holds_no_more_or_catalogue_or_release_have_
     assert visitors.overtaken(NOON + 4, OFFSETS, "blend-2") == ["bob", "ann"]
 
 
+def test_a_list_is_overtaken_when_the_rules_or_the_labels_are_others_than_it_was_made_from() -> None:
+    visitors, made_from = ActiveVisitors(), Provenance(0, 0, 0, OFFSETS, "blend-1", "1a2b3c4d", (3,))
+    visitors.emitted(0, session("ann"), TopTen("list", "ann", NOON, None, (), made_from))
+    assert visitors.overtaken(NOON, OFFSETS, "blend-1", "1a2b3c4d", (3,)) == []
+    assert visitors.overtaken(NOON, OFFSETS, "blend-1", "", (3,)) == ["ann"]
+    assert visitors.overtaken(NOON, OFFSETS, "blend-1", "1a2b3c4d", (4,)) == ["ann"]
+
+
 def test_lists_have_ended_from_the_moment_on_until_which_they_hold() -> None:
     visitors = ActiveVisitors()
     ends = NOON + 5, NOON + 9, None, NOON + 30

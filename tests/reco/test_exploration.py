@@ -78,6 +78,11 @@ def test_a_sale_of_a_group_that_only_the_last_place_fills_may_be_drawn_for_it() 
     assert {some.listed(rules, f"list {number}")[-1] for number in range(200)} == {"s009", "s010"}
 
 
+def test_a_replay_by_another_version_draws_what_this_one_does() -> None:
+    drawn = {number: position for number, (position, _) in enumerate(PLACES[:20]) if position != 9}
+    assert drawn == {2: 11, 9: 23, 15: 22, 17: 23}
+
+
 def test_without_others_or_a_share_nothing_is_drawn() -> None:
     assert last_place(9, OTHERS[:0], 0.2, "a list") == (9, 1.0)
     assert last_place(9, OTHERS, 0.0, "a list") == (9, 1.0)

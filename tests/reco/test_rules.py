@@ -168,6 +168,8 @@ def test_sales_that_were_not_scored_fill_up_a_list_behind_those_that_were_and_be
     some = shop(12, bought=("s000", "s011"))
     few = some._replace(scores=[0.9, 0.3, *[None] * 8, 0.7, None])
     assert few.listed(Rules()) == ["s010", *(f"s{position:03}" for position in range(1, 10))]
+    low = some._replace(scores=[None] * 9 + [0.9, -3.0, 0.3])
+    assert low.listed(Rules())[:2] == ["s009", "s010"]
     fewer = Shop(few.sales[:11], few.scores[:11], ("s000", "s005"))
     assert fewer.listed(Rules())[-1] == "s000"
     assert fewer.listed(Rules(excluded_sales=("s007",)))[-2:] == ["s000", "s005"]

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from demo.arms import ORACLE, RANDOM, SINGLES, TRAINED, Known, Single, arm_of, arms
+from demo.arms import BLEND, ORACLE, RANDOM, SINGLES, TRAINED, Known, Single, arm_of, arms
 from demo.catalogue import travel_catalogue
 from demo.visitors import Crowd
 from demo.world import World
@@ -36,10 +36,10 @@ def test_every_single_recommender_is_a_feature() -> None:
 
 
 def test_a_single_ranks_by_its_evidence_then_by_popularity_and_what_is_unknown_stands_last() -> None:
-    evidence = np.array([0.5, np.nan, 2.0, 0.5, 0.5], np.float32)
-    popular = np.array([1.0, 9.0, 0.0, 3.0, 1.0], np.float32)
+    evidence = np.array([0.5, np.nan, 2.0, 0.5, 0.5, -0.5], np.float32)
+    popular = np.array([1.0, 9.0, 0.0, 3.0, 1.0, 0.0], np.float32)
     scores = Single("session_knn.stan").score(np.stack((evidence, popular)))
-    assert np.argsort(-scores).tolist() == [2, 3, 0, 4, 1]
+    assert np.argsort(-scores).tolist() == [2, 3, 0, 4, 5, 1]
 
 
 def test_scores_that_were_given_for_other_sales_are_refused() -> None:
@@ -72,6 +72,13 @@ def test_random_lists_are_repeatable_and_differ() -> None:
     assert len(set(lists())) == 5
 
 
-def test_the_trained_arm_ranks_with_what_was_trained() -> None:
-    trained, (visitor, *_) = Blend(), Crowd(SALES, 5, active=1, seed=1).visitors.values()
-    assert arms(trained, SALES, seed=1)[TRAINED](visitor, World(SALES).live()) is trained
+def test_every_arm_ranks_with_what_it_is_called() -> None:
+    trained, (visitor, *_) = Single("trained"), Crowd(SALES, 5, active=1, seed=1).visitors.values()
+    compared, live = arms(trained, SALES, seed=1), World(SALES).live()
+    assert compared[TRAINED](visitor, live) is trained
+    assert [compared[name](visitor, live).release for name in (*SINGLES, RANDOM, ORACLE)] == [
+        *SINGLES,
+        RANDOM,
+        ORACLE,
+    ]
+    assert isinstance(compared[BLEND](visitor, live), Blend)

@@ -1,5 +1,7 @@
 """What was seen of labels: counted over all sales, quoted from the newest."""
 
+from msgspec.structs import replace
+
 from demo.labels_seen import EXAMPLES, labels_seen
 from reco.labels import SaleLabels, Scored
 
@@ -18,6 +20,12 @@ def test_sales_are_right_if_their_strongest_label_is_their_kind() -> None:
     assert (seen.labeller, seen.sales, seen.right) == ("version", 10, 5)
     assert [one.sale_id for one in seen.examples] == [f"sale-{number}" for number in range(10)][-EXAMPLES:]
     assert [one.is_right for one in seen.examples] == [one.kind == "beach" for one in seen.examples]
+    assert [label.name for label in seen.examples[-1].labels] == ["beach", "golf"]
+
+
+def test_the_labeller_is_the_one_that_labelled_last() -> None:
+    before, after = (replace(labelled(one, "beach"), labeller=one) for one in ("sale-1", "sale-2"))
+    assert labels_seen("at work", [before, after], KINDS).labeller == "sale-2"
 
 
 def test_an_example_names_the_strongest_topic_first() -> None:

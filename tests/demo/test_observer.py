@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from demo.observer import EXAMPLES, Observer, Record
 from reco.labels import SaleLabels, Scored
 from reco.lists import DEFAULT_VISITOR, Provenance, Recommendation
+from reco.policy import Rules
 from streams.codecs import encode
 from tests.demo.lists import AT, SALES, TOPICS, list_record, record, right_list, sale_record
 
@@ -112,6 +113,29 @@ def test_latency_runs_to_the_list_that_includes_the_click(observer: Observer) ->
     observer.take(list_record(right_list()), received_at=1.0)
     latency = observer.latency()
     assert (latency.p50, latency.p99, latency.answered, latency.unanswered) == (250.0, 250.0, 1, 0)
+
+
+def test_each_percentile_is_named_as_it_is(observer: Observer) -> None:
+    for offset in range(100):
+        observer.click_to_list.clicked("ann", offset, sent_at=0.0)
+        observer.click_to_list.listed("ann", offset, received_at=(1 + offset) / 1000)
+    latency = observer.latency()
+    assert (latency.p50, latency.p90, latency.p99, latency.max) == (50, 90, 99, 100)
+
+
+def test_lists_are_counted_by_their_ranker(observer: Observer) -> None:
+    for release in ("r", "s", "s"):
+        newest = right_list(made_from=replace(right_list().made_from, release=release))
+        observer.take(list_record(newest), received_at=1.0)
+    assert observer.lists_by_ranker == {"r": 1, "s": 2}
+
+
+def test_lists_are_held_against_the_rules_of_the_shop() -> None:
+    observer = Observer(TOPICS, Rules(excluded_sales=("open-03",)))
+    for offset, sale in enumerate(SALES):
+        observer.take(sale_record(sale, offset), received_at=0.0)
+    assert judged(observer, list_record(right_list())) == (1, 1)
+    assert "open-03 is excluded" in observer.invalid_examples[0]
 
 
 def test_sessions_are_counted_by_visitor_and_dead_letters_by_record(observer: Observer) -> None:

@@ -103,6 +103,8 @@ def test_the_summary_says_how_it_went_and_quotes_wrong_lists() -> None:
     assert "list-7: past is not open" in text
     assert "190 sales by labeller 2026-11-24-1a2b3c4d, 181 as their kind" in text
     assert "beach (2 images): beach 75%" in text
+    assert "2,000, 2 wrong" in text
+    assert "unanswered clicks  1" in text
 
 
 @pytest.mark.parametrize("kind", ["beach [summer]", "[/beach]", ":sun:"])
@@ -139,6 +141,7 @@ def test_it_says_what_has_ranked_how_many_lists_and_that_rankers_are_trained() -
     assert "1,500 by blend, 500 by 2026-11-24-5e6f7a8b/mix" in printed(summary(FIGURES))
     training = replace(FIGURES, ranking="training", lists_by_ranker={"blend": 2_000})
     assert "blend, training ranker" in printed(screen(training, (0, 0), [], {}))
+    assert "blend, failed ranker" in printed(screen(replace(training, ranking="failed"), (0, 0), [], {}))
     begun = replace(FIGURES, ranking="waiting", lists=0, lists_by_ranker={})
     assert "no ranker" in printed(screen(begun, (0, 0), [], {}))
 

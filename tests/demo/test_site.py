@@ -67,9 +67,15 @@ class Producer:
         await asyncio.sleep(0)
 
 
-def site_with(producer: Any, *, rate: float = 100_000.0, clock: Callable[[], int] = lambda: AT) -> Site:
+def site_with(
+    producer: Any,
+    *,
+    rate: float = 100_000.0,
+    clock: Callable[[], int] = lambda: AT,
+    observer: Observer | None = None,
+) -> Site:
     plan = Plan(seconds=None, visitors=20, rate=rate, seed=1)
-    producer.site = Site(producer, TOPICS, Observer(TOPICS), plan, clock=clock)
+    producer.site = Site(producer, TOPICS, observer or Observer(TOPICS), plan, clock=clock)
     site: Site = producer.site
     return site
 
@@ -108,6 +114,24 @@ async def test_events_come_at_the_rate_that_was_asked_for(monkeypatch: pytest.Mo
     producer.passing = passing
     await site_with(producer, rate=200.0).open()
     assert producer.sent_at == pytest.approx([n / 200.0 for n in range(100)])
+
+
+async def test_click_to_list_is_measured_from_just_before_a_click_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    producer, passing, observer = Producer(last=100), Passing(monkeypatch), Observer(TOPICS)
+    producer.passing = passing
+    site = site_with(producer, rate=200.0, observer=observer)
+    await site.open()
+    events = [decode_event(key, value, AT + 10**12) for _, value, key in producer.sent]
+    sent_at = [at for event, at in zip(events, producer.sent_at, strict=True) if isinstance(event, Click)]
+    assert observer.click_to_list.unanswered == len(sent_at) > 0
+    for visitor in site.visitors:
+        observer.click_to_list.listed(visitor, session_offset=100, received_at=1.0)
+    latency = observer.latency()
+    assert (latency.answered, latency.unanswered) == (len(sent_at), 0)
+    assert latency.max == pytest.approx(1000 * (1.0 - min(sent_at)), abs=0.1)
+    assert observer.click_to_list.percentile(0) == pytest.approx(1000 * (1.0 - max(sent_at)), abs=0.1)
 
 
 async def test_an_event_that_cannot_be_delivered_ends_the_demo() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from demo.arms import BLEND, ORACLE, RANDOM, SINGLES, TRAINED, arm_of
 from demo.trial import Tally
 from demo.verdict import Verdict, judge, sentence, shown
+from models.evaluation.intervals import Estimate
 from reco.events import Click, Impression, Purchase, Shown
 
 NAMES = (RANDOM, *SINGLES, BLEND, TRAINED, ORACLE)
@@ -72,7 +73,31 @@ def test_a_clear_difference_is_said_and_an_unclear_one_is_called_so() -> None:
 
 
 def test_a_loss_is_called_a_loss() -> None:
-    assert "% less per list than the fixed blend (95 % interval -" in sentence(verdict_of({TRAINED: 1}))
+    said = sentence(verdict_of({TRAINED: 1})).partition(", and ")[0]
+    assert "% less per list than the fixed blend (95 % interval -" in said
+    assert "perhaps no difference" not in said
+
+
+def test_a_gain_that_may_be_chance_is_called_more_than_the_aim_or_less() -> None:
+    uplift = Estimate(6.9, -2.0, 15.0)
+    unclear = Verdict((), SINGLES[0], uplift, uplift, Estimate(-20, -30, -10))
+    more = "6.9 % more per list than the fixed blend (95 % interval -2.0 to 15.0 %, so perhaps no difference)"
+    assert more in sentence(unclear)
+    assert "less than the 7 % aimed at" in sentence(unclear)
+    reached = Verdict((), SINGLES[0], uplift, Estimate(7.0, -2.0, 16.0), Estimate(-20, -30, -10))
+    assert "aimed at" not in sentence(reached)
+
+
+def test_a_visitor_counts_by_their_lists() -> None:
+    """As many who saw one list and bought as saw nine and did not: one purchase in ten lists."""
+    tally = Tally()
+    for number in range(2_000):
+        tally.lists[f"visitor-{number}"] = 9 - 8 * (number % 2)
+        tally.purchases[f"visitor-{number}"] = number % 2
+    for arm in judge(tally, NAMES, seed=1).arms:
+        rate = arm.purchases_per_list
+        assert rate.mean == pytest.approx(arm.purchases / arm.lists)
+        assert 0.05 < rate.low < rate.mean < rate.high < 0.2
 
 
 def test_an_oracle_that_sold_less_by_chance_is_said_to_have_sold_less_and_how_sure_that_is() -> None:

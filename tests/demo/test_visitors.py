@@ -137,8 +137,21 @@ def test_what_was_seen_in_the_visit_appeals_less_and_what_was_bought_hardly() ->
     seen = visitor.appeal(sale()), visitor.worth(sale())
     visitor.bought.add(sale().sale.sale_id)
     bought = visitor.appeal(sale()), visitor.worth(sale())
-    assert fresh > seen > bought
+    for place in range(2):
+        assert fresh[place] > seen[place] > bought[place]
     assert bought[0] > bought[1] == 0
+
+
+def test_what_was_seen_in_an_earlier_visit_appeals_as_if_it_was_not() -> None:
+    crowd = Crowd(SALES, 1, active=1, seed=1)
+    (visitor,), seen, visit = crowd.visitors.values(), set[str](), ""
+    for step in range(200):
+        event = crowd.next_event(START + 10 * step, nothing_shown)
+        if event.session_id != visit:
+            seen, visit = set(), event.session_id or ""
+        if isinstance(event, Click):
+            seen.add(event.sale_id)
+        assert visitor.seen in (seen, set()), "once a visit is over, the next one begins"
 
 
 def test_without_a_list_clicks_spread_over_all_that_is_open() -> None:

@@ -173,7 +173,7 @@ def check_renames(names: Sequence[str], renames: Iterable[str], file: str) -> No
     missing = [name for name in renames if name not in names]
     if missing:
         raise EventLogError(
-            f"{file}: no column {', '.join(missing)} to rename; its columns are {', '.join(names) or 'none'}"
+            f"{file}: no column {', '.join(missing)} to rename; its columns are {listed(names)}"
         )
 
 

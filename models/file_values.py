@@ -57,10 +57,10 @@ def _decimal(text: str, *, seconds: bool) -> int | None:
 def listed(columns: Sequence[str]) -> str:
     """The names of columns as a person should see them, and a question if they are values.
 
-    >>> listed(["user", "product"]), listed([])
-    ('user, product', 'none')
+    >>> print(listed(["user", " product", "ts"]), listed([]))
+    user, ' product', ts none
     """
-    names = ", ".join(columns) or "none"
+    names = ", ".join(name if name == name.strip() else repr(name) for name in columns) or "none"
     if any(millis(name) is not None for name in columns):
         return f"{names} (which looks like a row: is there no header? Write one above it)"
     return names

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from models.event_log import EventLog, Row
+from models.event_log import EventLog, Row, Unreadable
 from models.file_values import listed, millis, number
 from reco.errors import EventLogError
 
@@ -85,7 +85,7 @@ class EventReader:
         self._untyped = meaning.types.get("", None if "event_type" in log.columns else "click")
         mistake = _mistake(log.columns, meaning)
         if mistake:
-            raise EventLogError(f"{log.path}: {mistake}")
+            raise EventLogError(f"{log.path}: {mistake}{_of_lists(log)}")
         self.assumptions = self._assume(log.columns)
 
     def event(self, number: int, row: Row) -> dict[str, Any]:
@@ -161,6 +161,14 @@ def _mistake(columns: Sequence[str], meaning: Meaning) -> str:
         what = f"{len(further)} columns would become context, at most {MAX_CONTEXT} can: {', '.join(further)}"
         return f"{what}; leave some out with --map COLUMN="
     return ""
+
+
+def _of_lists(log: EventLog) -> str:
+    """What to say of a log that cannot be imported if a column of its first row holds a list of objects."""
+    row = next((row for row in log.rows() if not isinstance(row, Unreadable)), {})
+    lists = [name for name, value in row.items() if value is not None and value.startswith("[{")]
+    asked = f"; is {', '.join(lists)} a list of what the visitor did? Write a row for each of its entries"
+    return asked if lists else ""
 
 
 def _present(text: str | None) -> str | None:

@@ -250,6 +250,15 @@ def test_visitors_whom_nobody_knows_are_not_one_visitor(tmp_path: Path, nobody: 
     assert "session_id" not in event
 
 
+def test_a_log_of_whole_sessions_is_asked_about_the_list_that_holds_its_events(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(f'{{"session_id": 1, "events": [{{"aid": 2, "ts": {T}}}], "tags": ["a"]}}\n')
+    with pytest.raises(
+        EventLogError, match=r"no column item_id; .*is events a list of what the visitor did\?"
+    ):
+        EventReader(EventLog(path), "log", Meaning())
+
+
 def test_nothing_is_assumed_of_a_complete_log(tmp_path: Path) -> None:
     assert plain(tmp_path).assumptions == []
     further = ",".join(f"c{number}" for number in range(16))

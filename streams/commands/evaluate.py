@@ -14,6 +14,7 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console
 
+from reco.parameters import DAY
 from streams.commands.history import LogOrTopics, name_of, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
@@ -33,6 +34,8 @@ from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.evaluation.results import Results
+    from models.evaluation.tasks import Task
+    from models.event_table import EventTable
 
 Frozen = Annotated[
     bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
@@ -61,9 +64,8 @@ def evaluate(
 ) -> None:
     """Train on the earlier part of history and rank at every moment of the later one.
 
-    All recommenders on their own, hand rules, the fixed blend, challengers and the trained rankers get the
-    same candidates. Ties count against the scorer; intervals are at 95 %. It takes as much memory as
-    `tenfold train`.
+    All recommenders, hand rules, the fixed blend, challengers and trained rankers get the same candidates.
+    Ties count against the scorer; intervals are at 95 %. It takes as much memory as `tenfold train`.
 
     \b
     tenfold evaluate data/globo --protocol hourly --report globo.html
@@ -78,11 +80,25 @@ def evaluate(
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
+    _tell(later_days(table, task), path, console)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = tasks.evaluate(
             table, task, given.recommenders, boosting, catalogue=catalogue, labels=labels, progress=told
         )
     _show(_told(results, path.name if path else name_of(path), began), report, json, console)
+
+
+def _tell(text: str, path: Path | None, console: Console) -> None:
+    if text:
+        say(console, f"{name_of(path)}: {text}")
+
+
+def later_days(table: "EventTable", task: "Task") -> str:
+    """What to say of days of a history that are not tested since they come after the last one that is."""
+    days = (table.ends - table.begins) // DAY + 1
+    if task.protocol != "hourly" or days <= task.last_day:
+        return ""
+    return f"days {task.first_day} to {task.last_day} of {days} test; for later ones --set last_day={days}"
 
 
 def _told(results: "Results", data_set: str, began: float) -> "Results":

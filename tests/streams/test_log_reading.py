@@ -3,11 +3,15 @@
 from io import StringIO
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 
+from models.evaluation.tasks import Task
 from models.log_columns import Meaning
+from streams.commands.evaluate import later_days
 from streams.commands.history import read_history
 from streams.commands.logs import sale_file
+from tests.models.shop_logs import shop_log
 
 START = 1_600_000_000_000
 
@@ -47,6 +51,13 @@ def test_a_visitor_who_may_stand_for_all_whom_nobody_knows_is_named(tmp_path: Pa
     assert "of one visitor" not in said_of(
         log, header, *(f"v{one % 12},rome,{START + one}" for one in range(1_800))
     )
+
+
+def test_days_after_the_last_one_that_tests_are_told() -> None:
+    table, task = shop_log(300, days=12.0), Task(protocol="hourly")
+    assert later_days(table, task) == "days 4 to 10 of 12 test; for later ones --set last_day=12"
+    assert not later_days(table, replace(task, last_day=12))
+    assert not later_days(table, replace(task, protocol="next-click"))
 
 
 def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

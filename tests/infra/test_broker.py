@@ -11,7 +11,7 @@ import psutil
 import pytest
 from aiokafka import TopicPartition
 
-from infra import kafka_node
+from infra import broker_process, kafka_node
 from infra.broker import find, start, stop
 from reco.errors import BrokerError
 from streams.clients import consumer, create_topics, producer
@@ -68,6 +68,17 @@ def test_a_stopped_broker_is_gone_and_stopping_twice_is_no_error(data_dir: Path)
     assert not psutil.pid_exists(broker.pid)
     assert find(data_dir) is None
     assert not stop(data_dir)
+
+
+def test_a_broker_that_does_not_answer_is_not_found_and_one_that_does_not_stop_is_killed(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = start(data_dir, detached=False)
+    os.kill(broker.pid, signal.SIGSTOP)
+    assert find(data_dir) is None
+    monkeypatch.setattr(broker_process, "STOP_SECONDS", 0.1)
+    assert stop(data_dir)
+    assert not psutil.pid_exists(broker.pid)
 
 
 def test_no_broker_is_found_where_none_was_started(data_dir: Path) -> None:

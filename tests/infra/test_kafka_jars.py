@@ -2,13 +2,15 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from infra.file_lock import locked
 from infra.kafka_jars import KAFKA_VERSION, cache_folder, classpath
 from reco.errors import BrokerError
-from tests.infra.processes import output_of
+from tests.infra.processes import output_of, wait_until
 
 
 @pytest.fixture
@@ -86,6 +88,18 @@ def test_a_missing_jar_is_fetched_again() -> None:
     jars[1].unlink()
     with pytest.raises(BrokerError, match="could not be fetched"):
         classpath()
+
+
+@pytest.mark.usefixtures("offline")
+def test_who_waited_for_another_to_fetch_does_not_fetch_again() -> None:
+    folder = cache_folder()
+    folder.parent.mkdir()
+    with ThreadPoolExecutor() as threads:
+        with locked(folder.with_name(f"{folder.name}.lock"), wait=True):
+            waiting = threads.submit(classpath)
+            assert wait_until(waiting.running)
+            jars = cached("org/kafka.jar")
+        assert waiting.result() == jars
 
 
 def test_the_resolver_is_not_even_imported_when_the_jars_are_cached() -> None:

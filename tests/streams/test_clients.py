@@ -114,6 +114,14 @@ async def test_a_broker_is_trusted_by_the_given_authority(of_broker: Certificate
     assert await greeting(of_broker, tls(ca_file=of_broker.cert_file)) == b"hello"
 
 
+def test_files_may_be_below_the_home_of_the_user(
+    of_client: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(Path(of_client.cert_file).parent))
+    names = {"ca_file": "~/cert.pem", "cert_file": "~/cert.pem", "key_file": "~/key.pem"}
+    assert isinstance(tls_context(tls(key_password=SECRET, **names)), ssl.SSLContext)
+
+
 async def test_a_broker_is_not_trusted_without_its_authority(of_broker: Certificate) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match=r"self.signed"):
         await greeting(of_broker, tls())

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from numpy.typing import NDArray
 from models.labelling.labeller import Labelled, Labeller, load_labeller
 from models.labelling.pictures import decode_views
 from reco.events import Sale
+from reco.labels import SaleLabels
 from streams import labelling_desk
+from streams.codecs import decode_labels, encode
 from streams.images.fetching import PER_HOST, Fetcher, may_pass
 from streams.images.settings import Images
-from streams.labelling_desk import PICTURES_AT_ONCE, Found, LabellingDesk
+from streams.labelling_desk import PICTURES_AT_ONCE, Found, LabellingDesk, _with_mean
 from tests.streams.labellers import KINDS, write
 from tests.streams.postcard_site import PostcardSite, jpeg, postcard_site
 
@@ -223,3 +227,20 @@ async def test_an_image_of_several_sales_is_fetched_once(desk: LabellingDesk, si
     assert site.asked.total() == 1
     assert first.labels.images == second.labels.images == 1
     assert first.labels.embedding == second.labels.embedding
+
+
+def test_of_many_classes_the_most_probable_are_kept_and_whatever_is_sent_can_be_read() -> None:
+    labeller: Any = SimpleNamespace(
+        classes=tuple(f"class {n}" for n in range(40)), topic_names=("city", "snow")
+    )
+    shares = np.array([[1 + 1e-6, -1e-6]] * 2, np.float32)  # as sums of rounded numbers are
+    scores = np.array([np.linspace(0, 1, 40)] * 2, np.float32)
+    labelled = Labelled(scores, shares, np.zeros((2, 4), np.float32))
+    nothing = SaleLabels("rome", "v1", ("a", "b"), 0, (), (), b"", AT)
+
+    found = _with_mean(nothing, labeller, labelled, [0, 1])
+
+    assert [one.name for one in found.labels] == [f"class {n}" for n in range(39, 7, -1)]
+    assert [(one.name, one.share) for one in found.topics] == [("city", 1.0), ("snow", 0.0)]
+    assert (found.images, found.vector()) == (2, None)
+    assert decode_labels(b"rome", encode(found)) == found

@@ -15,7 +15,7 @@ from streams import clients
 from streams.commands.topics import table
 from streams.settings import Kafka, Settings, Topics
 from streams.supervisor import environment_of
-from streams.topic_check import TopicState, differences, inspect, unequal
+from streams.topic_check import TopicState, differences, inspect, require, unequal
 from streams.topics import Topic, topic_set
 from tests.streams.command_line import TENFOLD, Command
 
@@ -75,6 +75,13 @@ def test_other_topics_may_have_other_partitions() -> None:
     assert unequal(states, topics) is None
 
 
+@pytest.mark.parametrize("name", ["events", "sessions", "recommendations"])
+def test_a_topic_that_is_missing_has_no_other_number_of_partitions(name: str) -> None:
+    topics = topic_set(Settings().topics)
+    states = [TopicState(one) if one.name == name else state(one) for one in topics]
+    assert unequal(states, topics) is None
+
+
 def test_names_and_numbers_stay_whole_on_a_narrow_terminal() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     topics = list(topic_set(Topics(prefix="acme-shop.staging.")))
@@ -131,6 +138,18 @@ async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Set
     assert "has 2 partitions, the settings want 4" in told[0]
     assert any("cleanup.policy=compact, not delete" in one for one in told)
     assert any("message.timestamp.type=CreateTime, not LogAppendTime" in one for one in told)
+
+
+@pytest.mark.broker
+async def test_topics_that_were_just_created_need_not_be_known_to_every_broker_yet(
+    settings: Settings,
+) -> None:
+    topics = topic_set(settings.topics)
+    names = [topic.name for topic in topics]
+    await require(settings.kafka, topics, names)
+    with pytest.raises(BrokerError) as others:
+        await require(settings.kafka, topics, names[:-1])
+    assert str(others.value) == f"{names[-1]} is missing; create it with `tenfold topics --create`"
 
 
 @pytest.mark.broker

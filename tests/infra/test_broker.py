@@ -1,5 +1,6 @@
 """There is one broker in a data folder, it keeps what it is given, and it ends with the one who wanted it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -97,8 +98,12 @@ async def test_a_killed_broker_comes_back_at_the_same_port_with_all_its_data(dat
             await to_kafka.send_and_wait("kept", value)
 
     os.kill(broker.pid, signal.SIGKILL)
-    again = start(data_dir, detached=False)
+    starting = asyncio.create_task(asyncio.to_thread(start, data_dir, detached=False))
+    while (found := find(data_dir)) is None:
+        await asyncio.sleep(0.001)
+    again = await starting
 
+    assert found == again
     assert again.pid != broker.pid
     assert again.bootstrap_servers == broker.bootstrap_servers
     async with consumer(kafka) as from_kafka:

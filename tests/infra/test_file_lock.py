@@ -3,11 +3,9 @@
 import fcntl
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.file_lock import is_locked, locked
-from tests.infra.processes import wait_until
 
 
 def test_a_lock_is_held_in_the_block_and_free_after_it(tmp_path: Path) -> None:
@@ -35,20 +33,6 @@ def test_who_looks_is_not_taken_for_a_holder_by_others_who_look(tmp_path: Path) 
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         assert not is_locked(path)
-
-
-def test_who_waits_holds_the_lock_after_the_others(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-
-    def held() -> bool:
-        with locked(path, wait=True) as descriptor:
-            return descriptor is not None
-
-    with ThreadPoolExecutor() as threads:
-        with locked(path, wait=True):
-            waiting = threads.submit(held)
-            assert wait_until(waiting.running)
-        assert waiting.result()
 
 
 def test_a_child_keeps_the_lock_until_it_is_killed(tmp_path: Path) -> None:

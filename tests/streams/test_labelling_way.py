@@ -34,7 +34,6 @@ class Sent:
         self._reading = set[asyncio.Task[None]]()
 
     async def send(self, topic: str, key: bytes, value: bytes | None, *placed: Any) -> None:
-        await asyncio.sleep(0)
         headers = dict(placed[1]) if placed else {}
         offset = len(self.records)
         self.records.append(
@@ -42,6 +41,7 @@ class Sent:
                 topic=topic, partition=0, offset=offset, key=key, value=value, headers=headers, timestamp=NOON
             )
         )
+        await asyncio.sleep(0)
 
     async def settle(self) -> list[Any]:
         arrived, self._settled = self.records[self._settled :], len(self.records)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from models.evaluation import forest_tuning
 from models.evaluation.forest_tuning import LEAVES, RATES, TREES, by_trees, fewest, tune_forest
@@ -34,6 +35,13 @@ def moments(count: int, seed: int = 0) -> Examples:
 
 def test_every_value_is_tried_and_the_best_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forest_tuning, "TREES", (5, 10, 20))
+    judged: list[NDArray[np.float64]] = []
+
+    def noted(figures: NDArray[np.float64]) -> int:
+        judged.append(figures)
+        return fewest(figures)
+
+    monkeypatch.setattr(forest_tuning, "fewest", noted)
     trials: list[Trial] = []
     found = tune_forest(asked_of(shop_log(400), NEXT), Parameters(), QUICK, tell=trials.append)
     for name, values in (
@@ -46,6 +54,7 @@ def test_every_value_is_tried_and_the_best_are_taken(monkeypatch: pytest.MonkeyP
         assert all(0 < figure <= 1 for figure in figures.values())
         if name != "trees":
             assert figures[getattr(found, name)] == max(figures.values())
+    assert found.trees == (5, 10, 20)[fewest(judged[0])]
     assert found == replace(
         QUICK, learning_rate=found.learning_rate, num_leaves=found.num_leaves, trees=found.trees
     )

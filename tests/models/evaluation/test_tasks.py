@@ -1,16 +1,18 @@
 """Evaluations as a whole, on a small shop: what is known is found, and the trained ranker finds it best."""
 
+from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from msgspec import structs, to_builtins
 
-from models.evaluation.protocols import next_click
-from models.evaluation.results import Results
+from models.evaluation.protocols import Asked, next_click
+from models.evaluation.results import Metric, Results
 from models.evaluation.run import FORESTS, LISTED
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
-from models.evaluation.tuning import GROUPS, Trial, before_the_test, tune
+from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
 from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
 from models.targets import session_numbers
@@ -189,6 +191,42 @@ def test_segments_are_found_in_a_log_with_few_columns(
     found = tune(asked_of(told, task("next-click")), Parameters()).segments
     assert set(names) <= set(found)
     assert len(set(found)) == 3
+
+
+def test_tuning_judges_a_recommender_as_an_evaluation_does() -> None:
+    results, asked = (
+        run("hourly", frozen=True),
+        asked_of(shop_log(1500, buys=False), task("hourly", frozen=True)),
+    )
+    asked = replace(asked, walk=asked.walk.only(asked.tested))
+    measured = measure(asked, to_builtins(Parameters()))
+    metric, names = Metric("NDCG", CUT), [scorer.name for scorer in results.about.scorers]
+    for name in ("covisitation.near_now_visit", "session_knn.vsknn"):
+        judged = metric.of(results.ranks[names.index(name)]).mean()
+        assert measured[name] == pytest.approx(judged)
+        assert 0 < judged < 1
+
+
+def test_a_value_is_kept_unless_another_one_is_better_by_what_it_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a shop in which nothing but the half-life of co-visitation now makes any difference."""
+    better = GROUPS["covisitation"]["now"][1]
+
+    def measured(_: Asked, given: Given) -> dict[str, float]:
+        judged = 0.5 + 0.1 * (given["covisitation"]["now"] == better)
+        return defaultdict(lambda: 0.5, {"covisitation.near_now_visit": judged})
+
+    monkeypatch.setattr("models.evaluation.tuning.measure", measured)
+    asked = asked_of(shop_log(300), task("hourly"))
+    start = Parameters()
+    found = tune(asked, start)
+    assert found.covisitation == structs.replace(start.covisitation, now=better)
+    assert (found.session_knn, found.popularity, found.revisits) == (
+        start.session_knn,
+        start.popularity,
+        start.revisits,
+    )
 
 
 def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 
 from models.evaluation import plots
 from models.evaluation.results import Calibration, Results
@@ -91,6 +93,26 @@ def test_points_over_time_are_whole_windows() -> None:
     points, _ = plots._points(found)
     assert points.max() < plots.MAX_POINTS
     assert all(len(set(points[windows == window])) == 1 for window in (1000, 1077, 1149))
+
+
+def test_lines_are_hit_rates_of_longer_lists_and_means_in_which_windows_count_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[list[float]] = []
+    draw = plots._line
+
+    def noted(*arguments: Any) -> list[Line2D]:
+        lines.append(arguments[3].tolist())
+        return draw(*arguments)
+
+    monkeypatch.setattr(plots, "_line", noted)
+    found = by_hand([[1, 2, 2, 0]], ["ranker"], windows=np.array([7, 8, 8, 8]))
+    plots.hit_curve(found, found.summary)
+    thirds = [1 / 2, *[(1 + 2 / 3) / 2] * (plots.MAX_HITS - 1)]
+    assert lines.pop() == pytest.approx(thirds)
+    monkeypatch.setattr(plots, "MAX_POINTS", 1)
+    plots.over_time(found, found.summary)
+    assert lines.pop() == pytest.approx([found.summary.rows[0].figures[0].mean])
 
 
 def test_the_axis_of_time_says_whether_it_is_time() -> None:

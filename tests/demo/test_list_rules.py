@@ -91,6 +91,10 @@ def test_a_list_names_the_rules_that_it_was_cut_by() -> None:
     assert complaint.startswith("it was cut by the rules ''")
 
 
+def test_a_sale_that_opens_at_the_very_moment_of_a_list_is_open_and_does_not_end_it() -> None:
+    assert broken((replace(SALES[0], opens_at=AT), *SALES[1:])) == []
+
+
 def test_a_list_may_not_hold_longer_than_its_own_sales_are_open() -> None:
     closing = replace(SALES[0], closes_at=AT + 10)
     assert broken((closing, *SALES[1:])) != []

@@ -101,8 +101,8 @@ def test_only_the_first_wrong_lists_are_quoted(observer: Observer) -> None:
 def test_a_visitor_without_a_list_is_shown_that_for_unknown_visitors(observer: Observer) -> None:
     assert observer.shown_to("ann") is None
     unknown = right_list(visitor_id=DEFAULT_VISITOR, made_from=Provenance(-1, -1, AT // 1000, (14,), "r"))
-    observer.take(list_record(unknown), received_at=1.0)
     observer.take(list_record(right_list()), received_at=1.0)
+    observer.take(list_record(unknown), received_at=1.0)
     assert observer.shown_to("bob") == unknown
     assert observer.shown_to("ann") == right_list()
     assert observer.latest == right_list()

@@ -16,6 +16,7 @@ from demo.site import Site
 from reco.errors import BrokerError
 from streams.settings import Topics
 from streams.topics import topic_set
+from tests.demo.lists import TOPICS, list_record, right_list
 from tests.reco.labelled import labels
 from tests.streams.world import open_sales
 
@@ -97,6 +98,28 @@ class Stage:
         for _ in range(5):
             await asyncio.sleep(0)
         return self.trained
+
+
+def test_figures_are_those_of_the_topics_and_time_stands_still_once_visitors_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter((10.0, 12.0, 15.0))
+    monkeypatch.setattr("demo.performance.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    observer, sales = Observer(TOPICS), open_sales(3)
+    for offset, sale in enumerate(sales):
+        observer.sales.take(sale, 0, offset)
+    observer.take(list_record(right_list()), received_at=1.0)
+    backstage = SimpleNamespace(
+        ranking=SimpleNamespace(state="live"), labelling_state="off", trained=0, restarts=2
+    )
+    site = SimpleNamespace(events=Counter(click=3), visitors={"ann", "bob"}, kinds={})
+    performance = Performance(cast("Site", site), observer, cast("Backstage", backstage))
+    assert performance.figures().seconds == 2.0
+    performance.closed()
+    figures = performance.figures()
+    assert (figures.seconds, figures.all_events, figures.restarts) == (5.0, 3, 2)
+    assert (figures.visitors, figures.visitors_without_list, figures.lists) == (2, 1, 1)
+    assert (figures.live_sales, figures.lists_unjudged) == (3, 1)
 
 
 async def test_rankers_are_trained_on_enough_events_and_again_once_images_are_known() -> None:

@@ -129,6 +129,18 @@ async def test_what_is_logged_while_the_screen_is_drawn_is_said_when_it_is_given
     assert capsys.readouterr().err == "The labeller could not be trained\n"
 
 
+async def test_the_screen_is_drawn_with_the_list_that_came_last_and_the_click_before_it() -> None:
+    observer = SimpleNamespace(latest=right_list(), sales=SimpleNamespace(titles=TITLES))
+    site = SimpleNamespace(clicked={"ann": "open-11"})
+    drawn = SimpleNamespace(figures=lambda: FIGURES, observer=observer, site=site)
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    drawing = asyncio.create_task(drawn_on(console)(cast("Performance", drawn)))
+    await asyncio.sleep(0)
+    drawing.cancel()
+    await asyncio.gather(drawing, return_exceptions=True)
+    assert "clicked Open 11" in cast("io.StringIO", console.file).getvalue()
+
+
 def test_a_labeller_that_is_not_there_yet_is_waited_for_aloud() -> None:
     training = replace(FIGURES, labels=LabelsSeen("training", trained=0.45))
     shown = printed(screen(training, (0, 0), [], {}))

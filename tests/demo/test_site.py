@@ -116,6 +116,30 @@ async def test_events_come_at_the_rate_that_was_asked_for(monkeypatch: pytest.Mo
     assert producer.sent_at == pytest.approx([n / 200.0 for n in range(100)])
 
 
+class Slow(Producer):
+    """Delivers only when it is told to deliver all."""
+
+    def __init__(self) -> None:
+        super().__init__(last=20)
+        self._deliveries: list[asyncio.Future[RecordMetadata]] = []
+
+    async def send(self, topic: str, value: bytes | None, key: bytes) -> "asyncio.Future[RecordMetadata]":
+        await super().send(topic, value, key)
+        self._deliveries.append(asyncio.get_running_loop().create_future())
+        return self._deliveries[-1]
+
+    async def flush(self) -> None:
+        for offset, delivery in enumerate(self._deliveries):
+            delivery.set_result(RecordMetadata("", 0, TopicPartition("", 0), offset, AT, 1, 0))
+        await super().flush()
+
+
+async def test_events_that_are_still_on_their_way_when_visitors_go_are_waited_for() -> None:
+    site = site_with(Slow())
+    await site.open()
+    assert site.events.total() == 20
+
+
 async def test_click_to_list_is_measured_from_just_before_a_click_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -62,6 +62,12 @@ def test_a_list_that_holds_no_more_is_made_anew() -> None:
     assert world.shown_to("ann", BLEND).at == before.holds_until
 
 
+def test_a_sale_is_open_until_the_moment_of_its_withdrawal() -> None:
+    withdrawn = min((one for one in SALES if one.withdrawn_at), key=lambda one: one.withdrawn_at or 0)
+    at = withdrawn.withdrawn_at or 0
+    assert [withdrawn.sale.sale_id in world_at(moment).live().ids for moment in (at - 1, at)] == [True, False]
+
+
 def test_clicks_of_others_are_learned_once_their_second_is_over() -> None:
     world = world_at(START)
     world.take(click(1, START))

@@ -108,8 +108,8 @@ class Site:
         delivery.add_done_callback(partial(self._delivered, event, sent_at))
 
     def _delivered(self, event: Event, sent_at: float, delivery: asyncio.Future[Any]) -> None:
-        if delivery.cancelled() or delivery.exception():
-            self._failure = delivery.exception()
+        if failure := delivery.exception():
+            self._failure = failure
             self.stop.set()
             return
         self.events[type(event).__name__.lower()] += 1

@@ -10,13 +10,15 @@ from msgspec import structs, to_builtins
 
 from models.evaluation.protocols import Asked, next_click
 from models.evaluation.results import Metric, Results
-from models.evaluation.run import FORESTS, LISTED
+from models.evaluation.run import FORESTS, LISTED, Evaluation
+from models.evaluation.scorers import Panel
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
 from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
 from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
 from models.targets import session_numbers
 from models.training import Boosting
+from models.training_set import Examples
 from models.walk import NOTHING_BOUGHT
 from reco.errors import TrainingError
 from reco.events import Purchase
@@ -119,6 +121,34 @@ def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     assert facts["moments learned from"] == int(asked.trained.sum())
     reached = float((purchases.ranks[0] > 0).mean())
     assert facts["target among the candidates, share"] == pytest.approx(reached, abs=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["hourly", "next-click", "purchase"])
+def test_rankers_learn_nothing_of_what_happens_once_the_test_has_begun(
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[Examples] = []
+
+    def noted(_: Panel, examples: Examples, *__: object) -> tuple[tuple[str, float], ...]:
+        learned.append(examples)
+        return ()
+
+    monkeypatch.setattr("models.evaluation.run.trained", noted)
+    monkeypatch.setattr("models.targets.FEWEST_PURCHASES", 1)
+    table, some = shop_log(150), structs.replace(task(protocol), window=24.0)
+    asked = asked_of(table, some)
+    steps = asked.walk.steps
+    begun = int(np.flatnonzero((steps < 0) & asked.tested[np.where(steps < 0, ~steps, 0)])[0])
+    sought, later = ~steps[:begun][steps[:begun] < 0], steps[begun:][steps[begun:] >= 0]
+    future, sales = np.setdiff1d(later, sought), table.sales.copy()
+    sales[future] = sales[future][::-1]
+    assert (sales != table.sales).sum() > 50
+    for log in (table, replace(table, sales=sales)):
+        Evaluation(asked_of(log, some), Parameters(), QUICK).run()
+    known, again = learned
+    assert len(known.labels) > 300
+    for name in ("rows", "labels", "weights"):
+        assert getattr(known, name).tobytes() == getattr(again, name).tobytes()
 
 
 def test_the_same_seed_gives_the_same_ranks_and_progress_goes_on_while_forests_grow() -> None:

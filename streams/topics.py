@@ -67,6 +67,10 @@ def topic_set(settings: Topics) -> TopicSet:
         releases=topic("releases", COMPACTED, APPEND_TIME, partitions=1),
         # Room for a refused record that was as large as the broker takes, and its headers.
         dead_letters=topic(
-            "dead-letters", thirty_days, APPEND_TIME, {"max.message.bytes": str(MAX_RECORD_BYTES)}
+            "dead-letters",
+            {"cleanup.policy": "delete"},
+            thirty_days,
+            APPEND_TIME,
+            {"max.message.bytes": str(MAX_RECORD_BYTES)},
         ),
     )

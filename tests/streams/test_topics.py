@@ -99,6 +99,6 @@ def test_lists_are_compacted_and_gone_after_thirty_days() -> None:
 def test_dead_letters_are_kept_for_thirty_days_and_hold_the_largest_refused_record() -> None:
     config = TOPICS.dead_letters.config
     assert config["retention.ms"] == str(30 * DAY)
-    assert "compact" not in config.get("cleanup.policy", "delete")
+    assert config["cleanup.policy"] == "delete"
     assert int(config["max.message.bytes"]) == 4 * 1024 * 1024
     assert MAX_VALUE_BYTES == 3.75 * 1024 * 1024

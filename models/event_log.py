@@ -6,7 +6,6 @@ with gzip (`.gz`) or zstd (`.zst`). Blank lines are no rows; a column without a 
 """
 
 import codecs
-import csv
 import hashlib
 import io
 import shlex
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models.csv_rows import CsvRow, csv_header, csv_rows
 from models.file_values import listed
 from reco.errors import EventLogError
 
@@ -46,8 +46,6 @@ FIRST_ROWS = 1_000
 """Rows of JSON Lines that say which columns there are."""
 LONGEST_ROW = 100
 """Lines of a row of CSV, at most; in more, a quote was not closed, and its last value is all that follows."""
-SEPARATORS: Mapping[str, str] = {";": "';'", "|": "'|'", "\t": "tabs", ",": "commas"}
-"""What programs write between values, and what it is called."""
 NO_TEXT: Mapping[bytes, str] = {
     codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
@@ -148,22 +146,6 @@ def open_text(path: Path) -> Iterator[tuple[TextIO, Callable[[], float]]]:
             yield text, lambda: 1.0 if raw.closed else raw.tell() / size
 
 
-def csv_header(rows: Iterator[list[str]], path: Path) -> list[str]:
-    """The names in the header of CSV, which is taken off its `rows`; none if the file is empty.
-
-    Raises:
-        EventLogError: it is one name, which holds what other programs write between values.
-    """
-    names, wanted = next(rows, []), separator_of(path)
-    for separator, called in SEPARATORS.items():
-        if len(names) == 1 and separator != wanted and separator in names[0]:
-            remedy = f"save it with {SEPARATORS[wanted]}"
-            if separator == "\t":
-                remedy += ", or have its name end in .tsv"
-            raise EventLogError(f"{path}: values are separated by {called}; {remedy}")
-    return names
-
-
 def check_renames(names: Sequence[str], renames: Iterable[str], file: str) -> None:
     """Check that each column to rename is among the `names` of the columns of the file.
 
@@ -244,8 +226,8 @@ class EventLog:
             return tuple(dict.fromkeys(name for row in read for name in row))
         if format_of(self.path) == "csv":
             with open_text(self.path) as (text, _):
-                rows = csv.reader(text, delimiter=separator_of(self.path))
-                return self._named(csv_header(rows, self.path))
+                separator = separator_of(self.path)
+                return self._named(csv_header(csv_rows(text, separator), self.path, separator))
         with _readable(self.path), _parquet_errors(self.path), pq.ParquetFile(self.path) as file:
             return self._named(file.schema_arrow.names)
 
@@ -270,33 +252,18 @@ class EventLog:
         return tuple(names)
 
     def _csv_rows(self) -> Iterator[Row | Unreadable]:
-        separator, lines = separator_of(self.path), list[str]()
+        separator = separator_of(self.path)
         with open_text(self.path) as (text, self._fraction):
-            reader = csv.reader(noted(text, lines), delimiter=separator)
-            names = [self._renames.get(name, name) for name in next(reader, [])]
-            while True:
-                first = reader.line_num + 1
-                lines.clear()
-                try:
-                    fields = next(reader, None)
-                    if fields is not None and len(fields) == len(names):
-                        check_quotes(lines, separator)
-                except csv.Error as error:
-                    yield Unreadable("not-csv", f"{error}, {_lines(first, reader.line_num)}", "")
-                    continue
-                if fields is None:
-                    return
-                if reader.line_num - first >= LONGEST_ROW:
-                    what = f"one row, {_lines(first, reader.line_num)}"
-                    yield Unreadable("not-csv", what, separator.join(fields))
-                elif len(fields) == len(names):
-                    row: Row = dict(zip(names, fields, strict=True))
-                    row.pop("", None)
-                    yield row
-                elif fields:
-                    where = _lines(first, reader.line_num)
-                    what = f"{len(fields)} values, the header has {len(names)}, {where}"
-                    yield Unreadable("wrong-columns", what, separator.join(fields))
+            rows = csv_rows(text, separator)
+            names = [self._renames.get(name, name) for name in csv_header(rows, self.path, separator)]
+            for row in rows:
+                whole = not row.fault and row.last - row.first < LONGEST_ROW
+                if whole and len(row.values) == len(names):
+                    named: Row = dict(zip(names, row.values, strict=True))
+                    named.pop("", None)
+                    yield named
+                elif row.values or row.fault:
+                    yield _no_row(row, len(names), separator)
 
     def _json_rows(self) -> Iterator[Row | Unreadable]:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -342,21 +309,15 @@ class EventLog:
             raise EventLogError(f"{self.path}: column {name} is no text: {error}; {remedy}") from error
 
 
-def noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
-    """The lines of `text`, each of which is also added to `lines`."""
-    for line in text:
-        lines.append(line)
-        yield line
-
-
-def check_quotes(lines: Sequence[str], separator: str) -> None:
-    """Raises csv.Error if the quote that makes one row of these lines opens a value of another one."""
-    if len(lines) == 1:
-        return
-    try:
-        next(csv.reader(lines, delimiter=separator, strict=True))
-    except csv.Error:
-        raise csv.Error("a value in quotes goes on in other rows") from None
+def _no_row(row: CsvRow, columns: int, separator: str) -> Unreadable:
+    """What is wrong with a row of CSV under a header of so many columns."""
+    where, text = _lines(row.first, row.last), separator.join(row.values)
+    if row.values and row.last - row.first >= LONGEST_ROW:
+        return Unreadable("not-csv", f"one row, {where}", text)
+    if row.values and len(row.values) != columns:
+        what = f"{len(row.values)} values, the header has {columns}, {where}"
+        return Unreadable("wrong-columns", what, text)
+    return Unreadable("not-csv", f"{row.fault}, {where}", text)
 
 
 def _lines(first: int, last: int) -> str:

@@ -5,7 +5,6 @@ Fields: those of `reco.events.Sale`, and the names in `ALIASES`. In CSV, which l
 has no offset).
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,15 +13,8 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from models.event_log import (
-    check_quotes,
-    check_renames,
-    csv_header,
-    format_of,
-    noted,
-    open_text,
-    separator_of,
-)
+from models.csv_rows import CsvRow, csv_header, csv_rows
+from models.event_log import check_renames, format_of, open_text, separator_of
 from models.file_values import millis, number
 from reco.errors import EventLogError
 from reco.events import Sale
@@ -79,34 +71,25 @@ def csv_sales(text: TextIO, path: Path, renames: Mapping[str, str]) -> Iterator[
         EventLogError: its values are separated by something else than its name says, or a column to rename
             is not there.
     """
-    lines, file, separator = list[str](), str(path), separator_of(path)
-    reader = csv.reader(noted(text, lines), delimiter=separator)
-    names = csv_header(reader, path)
+    file, separator = str(path), separator_of(path)
+    rows = csv_rows(text, separator)
+    names = csv_header(rows, path, separator)
     check_renames(names, renames, file)
-    line = reader.line_num + 1
-    for values in _rows(reader, lines, separator):
-        if isinstance(values, str):
-            yield SaleRow(file, line, {}, fault=values)
-        elif any(values) and len(values) != len(names):
-            yield SaleRow(file, line, {}, fault=f"{len(values)} values, the header has {len(names)}")
-        elif any(values):
-            given = [(name, value) for name, value in zip(names, values, strict=True) if value]
-            yield _sale_row(file, line, given, renames, _csv_list)
-        line = reader.line_num + 1
+    for row in rows:
+        if fault := _fault(row, len(names)):
+            yield SaleRow(file, row.first, {}, fault=fault)
+        elif any(row.values):
+            given = [(name, value) for name, value in zip(names, row.values, strict=True) if value]
+            yield _sale_row(file, row.first, given, renames, _csv_list)
 
 
-def _rows(reader: Iterator[list[str]], lines: list[str], separator: str) -> Iterator[list[str] | str]:
-    """The rows of the reader, which notes `lines`; for one that it cannot read, what is wrong."""
-    while True:
-        lines.clear()
-        try:
-            values = next(reader)
-            check_quotes(lines, separator)
-            yield values
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield f"{error}; is a quote not closed?" if len(lines) > 1 else str(error)
+def _fault(row: CsvRow, columns: int) -> str:
+    """What is wrong with a row of CSV under a header of so many columns; empty if nothing is."""
+    if row.fault:
+        return f"{row.fault}; is a quote not closed?" if row.last > row.first else row.fault
+    if any(row.values) and len(row.values) != columns:
+        return f"{len(row.values)} values, the header has {columns}"
+    return ""
 
 
 def json_sales(text: Iterable[str], file: str, renames: Mapping[str, str]) -> Iterator[SaleRow]:

@@ -137,6 +137,14 @@ def test_a_quote_that_only_another_row_closes_is_said_with_the_lines_that_would_
     where = "at lines 3 to 5: is a quote not closed?"
     assert isinstance(taken, Unreadable)
     assert taken[:2] == ("not-csv", f"a value in quotes goes on in other rows, {where}")
+    assert "Two" in taken.text
+
+
+def test_a_header_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"a,{'b' * 200_000}\n1,2\n")
+    with pytest.raises(EventLogError, match="first line is no header: field larger than field limit"):
+        EventLog(path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from reco.errors import BrokerError, SettingsError
 from streams import header_names
@@ -188,6 +193,20 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
         if code not in (0, TopicAlreadyExistsError.errno):
             raise BrokerError(f"The broker refused to create {name}: {for_code(code).__name__} {message}")
     return [topic.name for topic in missing]
+
+
+async def partition_numbers(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, list[int]]:
+    """The partitions of each topic, rising; none of one that is missing.
+
+    Raises:
+        BrokerError: the account may not see one.
+    """
+    described = await client.describe_topics(list(names))
+    denied = TopicAuthorizationFailedError.errno
+    if hidden := sorted(one["topic"] for one in described if one["error_code"] == denied):
+        what = f"The account of [kafka] may not see {', '.join(hidden)}"
+        raise BrokerError(f"{what}; docs/delivery.md says what it must be allowed.")
+    return {one["topic"]: sorted(each["partition"] for each in one["partitions"]) for one in described}
 
 
 def partitions(*topics: Topic) -> list[TopicPartition]:

@@ -38,17 +38,14 @@ async def partitions_of(kafka: Kafka, *topics: str) -> dict[str, list[TopicParti
     """All partitions of each of `topics`.
 
     Raises:
-        BrokerError: the broker cannot be reached, or does not have one of them.
+        BrokerError: the broker cannot be reached, or does not have one of them, or hides it.
     """
     async with clients.admin(kafka) as client:
-        described = await client.describe_topics(list(topics))
-    partitions: dict[str, list[TopicPartition]] = {}
-    for one in described:
-        name, numbers = one["topic"], sorted(each["partition"] for each in one["partitions"])
+        found = await clients.partition_numbers(client, topics)
+    for name, numbers in found.items():
         if not numbers:
             raise BrokerError(f"There is no topic {name}; create it with `tenfold topics --create`.")
-        partitions[name] = [TopicPartition(name, number) for number in numbers]
-    return partitions
+    return {name: [TopicPartition(name, number) for number in numbers] for name, numbers in found.items()}
 
 
 async def read_between(

@@ -49,7 +49,7 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     """The state of each of `topics`, in their order.
 
     Raises:
-        BrokerError: the broker cannot be reached.
+        BrokerError: the broker cannot be reached, or hides one.
     """
     wanted = list(topics)
     async with clients.admin(kafka) as client:
@@ -135,8 +135,8 @@ def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:
 
 async def _partitions(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, int]:
     """How many partitions each topic has; 0 if it is missing."""
-    described = await client.describe_topics([topic.name for topic in topics])
-    return {one["topic"]: len(one["partitions"]) for one in described}
+    found = await clients.partition_numbers(client, [topic.name for topic in topics])
+    return {name: len(numbers) for name, numbers in found.items()}
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, dict[str, str]]:

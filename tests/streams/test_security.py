@@ -1,30 +1,36 @@
-"""A broker that asks for a password or for TLS is a matter of settings: workers run on it as on any other."""
+"""A broker that asks for a password, TLS or permissions: workers run on it as on any other."""
 
 import asyncio
 import base64
+import re
 import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.protocol.admin import CreateAclsRequest
 from msgspec.structs import replace
 
 from infra import kafka_node
 from infra.ports import free_ports
 from reco.errors import BrokerError
-from streams.clients import create_topics, partitions
+from streams.clients import admin, create_topics, partitions
 from streams.reading import reader
 from streams.settings import Kafka, Settings
+from streams.topic_check import differences, inspect
 from streams.topics import topic_set
-from tests.streams.world import clicks, count_of, newest_sessions, world_of
+from tests.streams.imports import run_import, write_log
+from tests.streams.world import clicks, count_of, newest_lists, newest_sessions, open_sales, world_of
 
 pytestmark = pytest.mark.broker
 
 USER, PASSWORD = "tenfold", "s3cret-enough"
+LIMITED = "limited"
+"""A user who may do nothing but what is allowed; the others may do everything."""
 PROTOCOLS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -64,10 +70,13 @@ def configuration(ports: Mapping[str, int], pem: Path) -> dict[str, str]:
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(pem),
         "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:ANONYMOUS;User:{USER}",
     }
     for listener in ("saslplaintext", "saslssl"):
         prefix = f"listener.name.{listener}"
-        own[f"{prefix}.plain.sasl.jaas.config"] = f'{plain} user_{USER}="{PASSWORD}";'
+        users = " ".join(f'user_{one}="{PASSWORD}"' for one in (USER, LIMITED))
+        own[f"{prefix}.plain.sasl.jaas.config"] = f"{plain} {users};"
         for mechanism in MECHANISMS[1:]:
             own[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = scram
     return kafka_node.CONFIGURATION | own
@@ -165,6 +174,59 @@ async def test_a_connection_over_tls_is_closed_while_the_broker_still_works_on_a
             consumer.assign(partitions(topics.events))
             consumer.seek(partitions(topics.events)[0], 0)
             await consumer.getmany(timeout_ms=500)
+
+
+TOPIC, GROUP = 2, 3
+PREFIXED, ALLOW = 4, 3
+OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "DescribeConfigs": 10}
+"""Kafka's codes."""
+
+
+def documented() -> list[tuple[int, int]]:
+    """Resource and operation of each permission that the docs name."""
+    page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (topic|group) \| ([\w, ]+) \|", page, re.MULTILINE)
+    codes = {"topic": TOPIC, "group": GROUP}
+    return [(codes[kind], OPERATIONS[one]) for kind, several in lines for one in several.split(", ")]
+
+
+async def allow(kafka: Kafka, user: str, prefix: str, permissions: Iterable[tuple[int, int]]) -> None:
+    """Allow `user` these operations on all topics and groups whose names begin with `prefix`."""
+    async with admin(kafka) as client:
+        for resource, operation in permissions:
+            request = CreateAclsRequest(resource, prefix, PREFIXED, f"User:{user}", "*", operation, ALLOW)
+            answer = await client._send_request(request)
+            assert [code for code, _ in answer.creation_responses] == [0]
+
+
+async def test_what_the_docs_say_an_account_must_be_allowed_is_enough(
+    secured: tuple[dict[str, int], Path], settings: Settings, tmp_path: Path
+) -> None:
+    unlimited = kafka_settings(secured, "SASL_PLAINTEXT", "PLAIN", PASSWORD)
+    settings = replace(settings, kafka=replace(unlimited, username=LIMITED))
+    topics = topic_set(settings.topics)
+    assert len(documented()) == 5
+    await allow(unlimited, LIMITED, settings.topics.prefix, documented())
+    await create_topics(settings.kafka, topics)
+    async with world_of(settings, topics, tmp_path) as world:
+        await world.start("sessions", "scoring").ready()
+        await world.publish(*open_sales(12))
+        await world.send(*clicks(1, 3))
+        view = await world.view(topics.recommendations)
+        await view.until(lambda found: "visitor-0" in newest_lists(found))
+        done = await run_import(settings, write_log(tmp_path / "log.csv", rows=100))
+        assert done.progress.sent == 100
+    assert [text for state in await inspect(settings.kafka, topics) for text in differences(state)] == []
+
+
+async def test_topics_that_an_account_may_not_see_are_not_said_to_be_missing(
+    secured: tuple[dict[str, int], Path], settings: Settings
+) -> None:
+    kafka = kafka_settings(secured, "SASL_PLAINTEXT", "PLAIN", PASSWORD)
+    topics = topic_set(settings.topics)
+    await create_topics(kafka, topics)
+    with pytest.raises(BrokerError, match=f"may not see .*{topics.events.name}, .*docs/delivery.md"):
+        await inspect(replace(kafka, username=LIMITED), topics)
 
 
 FAUST = (

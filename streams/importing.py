@@ -121,7 +121,7 @@ async def _cluster_id(kafka: Kafka) -> str:
 
 
 def _import_id(*parts: Any) -> str:
-    """The name of an import's progress: log, cluster, topic, meaning of the columns, and order."""
+    """What tells imports apart by these parts of log, cluster, topic, meaning of the columns, and order."""
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:ID_DIGITS]
 
 

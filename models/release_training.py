@@ -12,7 +12,7 @@ from models.challengers import Ranking, challengers
 from models.evaluation.scorers import singles
 from models.event_table import EventTable, beginning
 from models.meta_model import MetaModel
-from models.progress import Progress, between, in_turn
+from models.progress import Progress, between
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
@@ -36,7 +36,7 @@ from models.training import (
     calibrate,
     newest,
     of_kinds,
-    train_ranker,
+    train_rankers,
 )
 from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import NOTHING_BOUGHT, Walk, after_each, positions_of, questions
@@ -223,10 +223,7 @@ def _rankers(
         read["content"] = of_kinds(every, CONTENT)
     if content.vectors("image") is not None:
         read["images"] = of_kinds(every, IMAGES)
-    rankers: dict[RankerName, tuple[MetaModel, Fitted]] = {}
-    for (name, features), told in zip(read.items(), in_turn(progress, len(read)), strict=True):
-        rankers[name] = train_ranker(examples, features, boosting, progress=told)
-    return rankers
+    return train_rankers(examples, read, boosting, progress)
 
 
 def _learned(model: MetaModel, fitted: Fitted) -> Learned:

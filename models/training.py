@@ -1,7 +1,7 @@
 """Training of rankers: LightGBM on the evidence of the recommenders, calibrated on the newest moments."""
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from models.calibration import Calibration, fit_isotonic, fit_sigmoid
 from models.forest import Forest
 from models.meta_model import MetaModel
-from models.progress import Progress
+from models.progress import Progress, in_turn
 from models.training_set import Examples
 from reco.errors import TrainingError
 from reco.reasons import kind_of
@@ -169,6 +169,26 @@ def train_ranker(
     forest = Forest.parse(fitted.text)
     calibration = calibrate(forest, examples.moments(split).only(features))
     return MetaModel(f"trained-{objective}", forest, calibration), fitted
+
+
+Name = TypeVar("Name", bound=str)
+
+
+def train_rankers(
+    examples: Examples,
+    read: Mapping[Name, tuple[str, ...]],
+    boosting: Boosting,
+    progress: Progress = lambda _: None,
+) -> dict[Name, tuple[MetaModel, Fitted]]:
+    """A ranker for each name on the features that it reads, in turn.
+
+    Raises:
+        TrainingError: there are too few chosen sales to learn from.
+    """
+    return {
+        name: train_ranker(examples, features, boosting, progress=told)
+        for (name, features), told in zip(read.items(), in_turn(progress, len(read)), strict=True)
+    }
 
 
 def newest(examples: Examples, boosting: Boosting) -> int:

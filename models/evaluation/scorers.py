@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from models.blend import Blend
 from models.challengers import Ranking, challengers
 from models.evaluation.results import Kind, Scorer
-from models.progress import Progress, in_turn
-from models.training import CONTENT, IMAGES, VISITS, Boosting, of_kinds, train_ranker
+from models.progress import Progress, between
+from models.training import CONTENT, IMAGES, VISITS, Boosting, of_kinds, train_rankers
 from models.training_set import Examples
 from reco.features import FAMILIES
 from reco.metrics import target_rank
@@ -107,11 +107,9 @@ def trained(
         name: own for name, own in read.items() if own != every and set(own) > set(of_kinds(own, ("moment",)))
     }
     read["mix"] = every
-    *told, rest = in_turn(progress, len(read) + 1)
-    rankers = {
-        name: train_ranker(examples, own, boosting, progress=one)
-        for (name, own), one in zip(read.items(), told, strict=True)
-    }
+    share = len(read) / (len(read) + 1)
+    forests, rest = between(progress, 0, share), between(progress, share, 1)
+    rankers = train_rankers(examples, read, boosting, forests)
     for name, challenger in challengers(examples, boosting, rest).items():
         panel.add(name, "challenger", challenger)
     for name, (ranker, _) in rankers.items():

@@ -155,9 +155,9 @@ class _Import:
         # Of an open transaction too: behind its beginning own rows may stand, which need no commit.
         async with reading.reader(self.settings.kafka, isolation_level="read_uncommitted") as consumer:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-            noted = self._noted(ends)
+            held = {one.partition: end for one, end in ends.items()}
+            noted = self._noted(held)
             if noted is None:
-                held = {one.partition: end for one, end in ends.items()}
                 if any(one.sent and one.is_of(held) for one in self.ledger.others(self.fresh)):
                     self._say(READ_OTHERWISE)
                 fresh = msgspec.structs.replace(self.fresh, offsets=held)
@@ -170,10 +170,9 @@ class _Import:
         self._say(f"goes on after row {noted.rows:,}; {len(known):,} more had arrived")
         return noted, known
 
-    def _noted(self, ends: Mapping[TopicPartition, int]) -> Progress | None:
-        """The progress noted last, if it still holds for a topic with these `ends`."""
+    def _noted(self, held: Mapping[int, int]) -> Progress | None:
+        """The progress noted last, if it still holds for a topic whose partitions end there."""
         noted = None if self.options.restart else self.ledger.load()
-        held = {one.partition: end for one, end in ends.items()}
         if noted and not noted.is_of(held):
             self._say("the topic was made anew since the last import; begins with the first row")
             return None

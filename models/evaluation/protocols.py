@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
 SHORTEST = 2
 """Clicks of the shortest session that can be asked about."""
+Value = TypeVar("Value", np.bool_, np.int64)
 
 
 def _nothing(_: int) -> NDArray[np.int32]:
@@ -155,11 +157,15 @@ def _earlier_in_session(
     return lambda row: sales[start[row] : place[row]]
 
 
-def _of_rows(
-    values: NDArray[np.int64], order: NDArray[np.intp], lengths: NDArray[np.intp]
-) -> NDArray[np.int64]:
-    """int64[n_rows]: of each row the value of its session, of int64[n_sessions]; see `sessions_of`."""
-    found = np.empty(len(order), np.int64)
+def of_sessions(table: EventTable, share: float, seed: int) -> NDArray[np.bool_]:
+    """bool[n_rows]: those of a drawn share of the sessions."""
+    order, starts, lengths = sessions_of(table)
+    return _of_rows(np.random.default_rng(seed).random(len(starts)) < share, order, lengths)
+
+
+def _of_rows(values: NDArray[Value], order: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[Value]:
+    """[n_rows]: of each row the value of its session, of `values` ([n_sessions]); see `sessions_of`."""
+    found = np.empty(len(order), values.dtype)
     found[order] = np.repeat(values, lengths)
     return found
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from models.evaluation.protocols import Asked, hourly, next_click, purchase
+from models.evaluation.protocols import Asked, hourly, next_click, of_sessions, purchase
 from models.evaluation.results import About, Metric, Results
 from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable
@@ -26,13 +26,13 @@ Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """What is asked of which part of a log.
+    """What is asked of which part of a log; a share of 0 is the usual one of the protocol, see `SHARES`.
 
     Attributes:
         protocol: see `models.evaluation.protocols`.
         frozen: knowledge as published protocols have it; else as a stream has it.
         first_day, last_day: days that test, by `hourly`; those before train.
-        share: share of the sessions that are asked, by `hourly`.
+        share: share of the sessions of the part that tests that are asked, drawn.
         test: share of the log that tests, the newest; of sessions by `next-click`, of time by `purchase`.
         train: share before it that trains the rankers.
         window: within how many hours after a moment a purchase counts, unless it is in the same session.
@@ -43,7 +43,7 @@ class Task(Struct, frozen=True, kw_only=True):
     frozen: bool = False
     first_day: Annotated[int, Meta(ge=1)] = 4
     last_day: Annotated[int, Meta(ge=1)] = 10
-    share: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     test: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     train: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     window: Annotated[float, Meta(gt=0)] = 24.0
@@ -60,16 +60,16 @@ METRICS: Final[Mapping[Protocol, tuple[Metric, ...]]] = {
     "next-click": (Metric("HR", 20), Metric("MRR", 20)),
     "purchase": (Metric("NDCG", 10), Metric("HR", 10)),
 }
-SHARES: Final[Mapping[Protocol, tuple[float, float]]] = {
-    "hourly": (0.0, 0.0),
-    "next-click": (0.07, 0.20),
-    "purchase": (0.30, 0.50),
+SHARES: Final[Mapping[Protocol, Mapping[str, float]]] = {
+    "hourly": {"share": 0.1},
+    "next-click": {"test": 0.07, "train": 0.20, "share": 1.0},
+    "purchase": {"test": 0.30, "train": 0.50, "share": 1.0},
 }
-"""Shares of the log that test and train unless others are asked for."""
+"""The shares of a task unless others are asked for."""
 NUMBERS: Final[Mapping[Protocol, tuple[str, ...]]] = {
     "hourly": ("first_day", "last_day", "share"),
-    "next-click": ("test", "train"),
-    "purchase": ("test", "train", "window"),
+    "next-click": ("test", "train", "share"),
+    "purchase": ("test", "train", "share", "window"),
 }
 """What says which part of the log is asked; the other numbers of a task, but its seed, say nothing to it."""
 PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
@@ -88,26 +88,34 @@ PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
 """Figures of others; each belongs to one log, and beside another only serves for orientation."""
 
 
+def usual(task: Task) -> Task:
+    """The task with the usual shares where it asks for no others."""
+    return structs.replace(
+        task, **{name: getattr(task, name) or share for name, share in SHARES[task.protocol].items()}
+    )
+
+
 def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) -> Asked:
     """The log as the protocol cuts it; with a `catalogue`, candidates are its open sales.
 
     Raises:
         TrainingError: nothing is left to train on, or to test.
     """
-    test, train = SHARES[task.protocol]
-    test, train = task.test or test, task.train or train
+    task = usual(task)
     protocols: Mapping[Protocol, Callable[[], Asked]] = {
         "hourly": lambda: hourly(
             table, task.first_day, task.last_day, task.share, frozen=task.frozen, seed=task.seed
         ),
-        "next-click": lambda: next_click(table, test, train, frozen=task.frozen),
-        "purchase": lambda: purchase(table, test, train, round(task.window * HOUR)),
+        "next-click": lambda: next_click(table, task.test, task.train, frozen=task.frozen),
+        "purchase": lambda: purchase(table, task.test, task.train, round(task.window * HOUR)),
     }
     if task.protocol != "purchase" and not (table.kinds == CLICK).any():
         raise TrainingError(
             f"this log has no clicks, which {task.protocol} asks for; take --protocol purchase"
         )
     asked = protocols[task.protocol]()
+    if task.protocol != "hourly" and task.share < 1:
+        asked = replace(asked, tested=asked.tested & of_sessions(table, task.share, task.seed))
     if task.protocol != "purchase" and not asked.settled.any():
         raise TrainingError(
             "no session of this log has two clicks, so that there is no next one to find: "
@@ -186,7 +194,10 @@ def _about(task: Task, evaluation: Evaluation) -> About:
         metrics=METRICS[task.protocol],
         scorers=tuple(evaluation.panel.scorers),
         slices=SLICES,
-        parameters={name: getattr(task, name) for name in task.__struct_fields__},
+        parameters={
+            name: getattr(usual(task), name)
+            for name in ("protocol", "frozen", *NUMBERS[task.protocol], "seed")
+        },
         training=_facts(evaluation),
         importance=evaluation.importance,
         published=dict(PUBLISHED[task.protocol]),

@@ -69,9 +69,10 @@ def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console
 
 
 def _lacking(table: "EventTable") -> Iterator[str]:
-    """What to say of a history in which sessions are missing, visitors are one, or there are no clicks."""
+    """What to say of a history in which sessions or clicks are missing, or visitors or sales are odd."""
     from models.event_table import NO_SESSION
     from reco.recommenders.protocol import CLICK
+    from reco.sale_index import MAX_SALES
 
     without = (table.sessions == NO_SESSION).nonzero()[0]
     if 0 < len(without) < len(table):
@@ -80,6 +81,9 @@ def _lacking(table: "EventTable") -> Iterator[str]:
         instead = "so that all sessions are told apart by 30 minutes of silence"
         yield f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
     yield from _of_one(table)
+    if len(table.sale_ids) > MAX_SALES:
+        longest = "the quarter that nobody touched for the longest is forgotten whenever that is full"
+        yield f"{len(table.sale_ids):,} sales, of which {MAX_SALES:,} are known at a time: {longest}"
     if len(table) and not (table.kinds == CLICK).any():
         yield "no clicks: the fixed blend, which goes by them, has little or nothing to rank by"
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from models.evaluation.tasks import Task
 from models.log_columns import Meaning
+from reco.sale_index import MAX_SALES
 from streams.commands.evaluate import later_days
 from streams.commands.history import read_history
 from streams.commands.logs import sale_file
@@ -51,6 +52,13 @@ def test_a_visitor_who_may_stand_for_all_whom_nobody_knows_is_named(tmp_path: Pa
     assert "of one visitor" not in said_of(
         log, header, *(f"v{one % 12},rome,{START + one}" for one in range(1_800))
     )
+
+
+def test_more_sales_than_are_known_at_a_time_are_told(tmp_path: Path) -> None:
+    log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
+    rows = [f"v{one},s{one},{START + one}" for one in range(MAX_SALES + 1)]
+    assert f"{log}: 65,537 sales, of which 65,536 are known at a time" in said_of(log, header, *rows)
+    assert "known at a time" not in said_of(log, header, *rows[1:])
 
 
 def test_days_after_the_last_one_that_tests_are_told() -> None:

@@ -38,7 +38,7 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
         frozen=frozen,
         first_day=3,
         last_day=4,
-        share=0.4,
+        share=0.4 if protocol == "hourly" else 0.0,
         test=0.2,
         train=train,
         window=6.0,
@@ -117,10 +117,29 @@ def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     assert sorted(purchases.times.tolist()) == table.ts[rows].tolist()
     assert sorted(purchases.clusters.tolist()) == sorted(table.visitors[rows].tolist())
     assert sum(share for _, share in purchases.about.importance) == pytest.approx(1)
+    said = {"test": 0.2, "train": 0.5, "share": 1.0, "window": 6.0, "seed": 0}
+    assert purchases.about.parameters == {"protocol": "purchase", "frozen": False, **said}, "as it was cut"
     facts = purchases.about.training
     assert facts["moments learned from"] == int(asked.trained.sum())
     reached = float((purchases.ranks[0] > 0).mean())
     assert facts["target among the candidates, share"] == pytest.approx(reached, abs=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["next-click", "purchase"])
+def test_of_a_long_log_a_share_of_the_sessions_tests_and_all_else_stays(protocol: Protocol) -> None:
+    table = shop_log(300)
+    whole, half, again, other = (
+        asked_of(table, structs.replace(task(protocol), share=share, seed=seed))
+        for share, seed in ((0.0, 0), (0.5, 0), (0.5, 0), (0.5, 1))
+    )
+    sessions = session_numbers(table)
+    asked = set(sessions[half.tested].tolist())
+    assert np.array_equal(half.tested, whole.tested & np.isin(sessions, list(asked))), "whole sessions"
+    assert 0.35 < len(asked) / len(set(sessions[whole.tested].tolist())) < 0.65
+    assert np.array_equal(half.tested, again.tested)
+    assert not np.array_equal(half.tested, other.tested)
+    assert np.array_equal(half.trained, whole.trained)
+    assert np.array_equal(half.walk.steps, whole.walk.steps)
 
 
 @pytest.mark.parametrize("protocol", ["hourly", "next-click", "purchase"])

@@ -51,6 +51,7 @@ class Asked:
         others_weigh: how many moments one stands for after which there is nothing to find, of those that lead
             to something.
         shown: at a row, those that the visitor was shown at the moment of its question, as far as is known.
+        share: share of the sessions of the part that tests whose questions are `tested`; they are drawn.
     """
 
     walk: Walk
@@ -64,6 +65,7 @@ class Asked:
     lessons: Lessons | None = None
     others_weigh: float = 1.0
     shown: Callable[[int], NDArray[np.int32]] = _nothing
+    share: float = 1.0
 
     def allowed(self, question: Question) -> NDArray[np.bool_]:
         """bool[n_sales]: the candidates of `question` that could be listed."""
@@ -144,6 +146,7 @@ def hourly(
         windows=hours.astype(np.int32),
         clusters=table.visitors.astype(np.int64),
         seen=_earlier_in_session(table, order, starts, lengths),
+        share=share,
     )
 
 

@@ -26,7 +26,7 @@ Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """What is asked of which part of a log; a share of 0 is the usual one of the protocol, see `SHARES`.
+    """What is asked of which part of a log; a share of 0 is the usual one.
 
     Attributes:
         protocol: see `models.evaluation.protocols`.
@@ -62,10 +62,12 @@ METRICS: Final[Mapping[Protocol, tuple[Metric, ...]]] = {
 }
 SHARES: Final[Mapping[Protocol, Mapping[str, float]]] = {
     "hourly": {"share": 0.1},
-    "next-click": {"test": 0.07, "train": 0.20, "share": 1.0},
-    "purchase": {"test": 0.30, "train": 0.50, "share": 1.0},
+    "next-click": {"test": 0.07, "train": 0.20},
+    "purchase": {"test": 0.30, "train": 0.50},
 }
-"""The shares of a task unless others are asked for."""
+"""The usual shares; of sessions that test all are asked, if they are not too many."""
+MAX_TESTED: Final = 300_000
+"""Moments that test: of more, about so many, those of a drawn share of the sessions; unless one is given."""
 NUMBERS: Final[Mapping[Protocol, tuple[str, ...]]] = {
     "hourly": ("first_day", "last_day", "share"),
     "next-click": ("test", "train", "share"),
@@ -88,7 +90,7 @@ PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
 """Figures of others; each belongs to one log, and beside another only serves for orientation."""
 
 
-def usual(task: Task) -> Task:
+def _usual(task: Task) -> Task:
     """The task with the usual shares where it asks for no others."""
     return structs.replace(
         task, **{name: getattr(task, name) or share for name, share in SHARES[task.protocol].items()}
@@ -101,7 +103,7 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
     Raises:
         TrainingError: nothing is left to train on, or to test.
     """
-    task = usual(task)
+    task = _usual(task)
     protocols: Mapping[Protocol, Callable[[], Asked]] = {
         "hourly": lambda: hourly(
             table, task.first_day, task.last_day, task.share, frozen=task.frozen, seed=task.seed
@@ -114,8 +116,8 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
             f"this log has no clicks, which {task.protocol} asks for; take --protocol purchase"
         )
     asked = protocols[task.protocol]()
-    if task.protocol != "hourly" and task.share < 1:
-        asked = replace(asked, tested=asked.tested & of_sessions(table, task.share, task.seed))
+    if task.protocol != "hourly":
+        asked = _not_too_many(asked, task)
     if task.protocol != "purchase" and not asked.settled.any():
         raise TrainingError(
             "no session of this log has two clicks, so that there is no next one to find: "
@@ -128,6 +130,13 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
                 f"or other parts of it: --set {', '.join(NUMBERS[task.protocol])}"
             )
     return replace(asked, walk=replace(asked.walk, catalogue=catalogue))
+
+
+def _not_too_many(asked: Asked, task: Task) -> Asked:
+    share = task.share or min(round(MAX_TESTED / max(int(asked.tested.sum()), 1), 4), 1.0)
+    if share == 1:
+        return asked
+    return replace(asked, share=share, tested=asked.tested & of_sessions(asked.walk.table, share, task.seed))
 
 
 def known_content(catalogue: Catalogue | None, labels: Iterable[SaleLabels], seed: int) -> Content | None:
@@ -143,18 +152,21 @@ def evaluate(
     *,
     catalogue: Catalogue | None = None,
     labels: Iterable[SaleLabels] = (),
+    tell: Callable[[str], None] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Results:
     """Run an evaluation; its `about` does not name data set, machine and command yet.
 
     With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too, as is
-    what their images show, by `labels`.
+    what their images show, by `labels`. That only some sessions test is told unless it was asked for.
 
     Raises:
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task, catalogue)
     _check_answers(asked)
+    if asked.share < 1 and not task.share:
+        tell(f"{100 * asked.share:.3g} % of the sessions that test are asked; all of them by --set share=1")
     content = known_content(catalogue, labels, task.seed)
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
@@ -194,14 +206,17 @@ def _about(task: Task, evaluation: Evaluation) -> About:
         metrics=METRICS[task.protocol],
         scorers=tuple(evaluation.panel.scorers),
         slices=SLICES,
-        parameters={
-            name: getattr(usual(task), name)
-            for name in ("protocol", "frozen", *NUMBERS[task.protocol], "seed")
-        },
+        parameters=_cut(task, evaluation.asked.share),
         training=_facts(evaluation),
         importance=evaluation.importance,
         published=dict(PUBLISHED[task.protocol]),
     )
+
+
+def _cut(task: Task, share: float) -> dict[str, str | int | float | bool | None]:
+    """What says how the log was cut."""
+    names, used = ("protocol", "frozen", *NUMBERS[task.protocol], "seed"), _usual(task)
+    return {name: getattr(used, name) for name in names} | {"share": share}
 
 
 def _facts(evaluation: Evaluation) -> dict[str, str | int | float | bool | None]:

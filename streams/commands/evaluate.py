@@ -6,6 +6,7 @@ import platform
 import shlex
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,15 +81,23 @@ def evaluate(
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
-    _tell(later_days(table, task), path, console)
+    tell = partial(_tell, console, path)
+    tell(later_days(table, task))
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = tasks.evaluate(
-            table, task, given.recommenders, boosting, catalogue=catalogue, labels=labels, progress=told
+            table,
+            task,
+            given.recommenders,
+            boosting,
+            catalogue=catalogue,
+            labels=labels,
+            tell=tell,
+            progress=told,
         )
     _show(_told(results, path.name if path else name_of(path), began), report, json, console)
 
 
-def _tell(text: str, path: Path | None, console: Console) -> None:
+def _tell(console: Console, path: Path | None, text: str) -> None:
     if text:
         say(console, f"{name_of(path)}: {text}")
 

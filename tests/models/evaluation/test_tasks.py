@@ -117,8 +117,8 @@ def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     assert sorted(purchases.times.tolist()) == table.ts[rows].tolist()
     assert sorted(purchases.clusters.tolist()) == sorted(table.visitors[rows].tolist())
     assert sum(share for _, share in purchases.about.importance) == pytest.approx(1)
-    said = {"test": 0.2, "train": 0.5, "share": 1.0, "window": 6.0, "seed": 0}
-    assert purchases.about.parameters == {"protocol": "purchase", "frozen": False, **said}, "as it was cut"
+    cut = {"test": 0.2, "train": 0.5, "share": 1.0, "window": 6.0, "seed": 0}
+    assert purchases.about.parameters == {"protocol": "purchase", "frozen": False, **cut}
     facts = purchases.about.training
     assert facts["moments learned from"] == int(asked.trained.sum())
     reached = float((purchases.ranks[0] > 0).mean())
@@ -136,10 +136,27 @@ def test_of_a_long_log_a_share_of_the_sessions_tests_and_all_else_stays(protocol
     asked = set(sessions[half.tested].tolist())
     assert np.array_equal(half.tested, whole.tested & np.isin(sessions, list(asked))), "whole sessions"
     assert 0.35 < len(asked) / len(set(sessions[whole.tested].tolist())) < 0.65
+    assert (half.share, whole.share) == (0.5, 1)
     assert np.array_equal(half.tested, again.tested)
     assert not np.array_equal(half.tested, other.tested)
     assert np.array_equal(half.trained, whole.trained)
     assert np.array_equal(half.walk.steps, whole.walk.steps)
+
+
+def test_more_moments_than_are_asked_unless_all_are_wanted_are_drawn_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, some, told = shop_log(300), task("next-click"), list[str]()
+    tested = int(asked_of(table, some).tested.sum())
+    monkeypatch.setattr("models.evaluation.tasks.MAX_TESTED", tested // 2)
+    drawn = evaluate(table, some, Parameters(), QUICK, tell=told.append)
+    share = asked_of(table, some).share
+    assert drawn.about.parameters["share"] == share == pytest.approx(0.5, abs=0.01)
+    assert told == [f"{100 * share:.3g} % of the sessions that test are asked; all of them by --set share=1"]
+    assert 0.35 * tested < len(drawn.ranks[0]) < 0.65 * tested
+    whole = structs.replace(some, share=1.0)
+    assert len(evaluate(table, whole, Parameters(), QUICK, tell=told.append).ranks[0]) == tested
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("protocol", ["hourly", "next-click", "purchase"])

@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,19 +12,25 @@ import hypothesis
 import pytest
 
 from infra.broker import Broker, start, stop
+from reco.errors import BrokerError
 from streams.clients import create_topics
 from streams.settings import Kafka, Settings, Topics, Worker
 from streams.topics import TopicSet, topic_set
+from tests import quick_kafka
 
 # The processes of the run, and those that they start, share the cores: threads that wait for each other would
-# wait for tests, too. And what Java's optimising compiler gains, it takes seconds to gain.
+# wait for tests, too.
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(variable, "1")
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Bytecode is kept, or each process that tests start would compile the packages that it imports, for seconds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # In a fresh clone all kernels have to be compiled, which takes 40 s, and what one process of the run has
-# compiled the others find on the disk. So the second one begins where the first one ends.
+# compiled the others find on the disk. So the second one begins where the first one ends; that one meanwhile
+# makes Kafka quick. If there is no Kafka to be had, it is the tests that need it that say so.
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
+    with suppress(BrokerError):
+        quick_kafka.keep_classes()
+quick_kafka.use_kept_classes()
 if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
     for module in ("reco.recommenders.session_knn", "reco.recommenders.similarity", "models.forest"):
         importlib.import_module(module)

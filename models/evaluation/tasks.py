@@ -71,7 +71,7 @@ MAX_TESTED: Final = 300_000
 NUMBERS: Final[Mapping[Protocol, tuple[str, ...]]] = {
     "hourly": ("first_day", "last_day", "share"),
     "next-click": ("test", "train", "share"),
-    "purchase": ("test", "train", "share", "window"),
+    "purchase": ("test", "train", "window", "share"),
 }
 """What says which part of the log is asked; the other numbers of a task, but its seed, say nothing to it."""
 PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {

@@ -47,7 +47,7 @@ def test_a_release_holds_a_mix_and_its_parts_and_is_served_as_it_was_trained(
     tmp_path: Path,
 ) -> None:
     training = train_release(
-        shop_log(800), catalogue(), Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="test"
+        shop_log(500), catalogue(), Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="test"
     )
     release = load_release(write_release(tmp_path, training, FEATURES), FEATURES)
     assert set(release.rankers) == {"visits", "content", "mix"}
@@ -80,7 +80,7 @@ def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
 
 
 def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
-    table, told = shop_log(800), list[float]()
+    table, told = shop_log(500), list[float]()
     training = train_release(
         table,
         None,
@@ -201,7 +201,7 @@ def test_a_clock_of_years_ago_leaves_a_short_history_moments_to_learn_from() -> 
 
 
 def test_what_was_bought_before_is_no_answer_that_could_be_reached() -> None:
-    table = shop_log(400)
+    table = shop_log(200)
     repeated = replace(
         table, sales=np.where(table.visitors % 2, table.sales % 2, table.sales).astype(np.int32)
     )

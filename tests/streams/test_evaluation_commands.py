@@ -92,7 +92,7 @@ def test_parameters_are_tuned_and_then_used(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
-    log = written(tmp_path / "log.csv", shop_log(500))
+    log = written(tmp_path / "log.csv", shop_log(300))
     start, found, tables = (tmp_path / f"{name}.json" for name in ("start", "found", "tables"))
     start.write_text('{"boosting": {"lambda_l2": 3.0, "trees": 5}}')
     tuned = command("tune", log, "--protocol", "next-click", "--parameters", start, "-o", found)
@@ -112,12 +112,12 @@ def test_parameters_are_tuned_and_then_used(
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     command: Command, tmp_path: Path
 ) -> None:
-    log, sales = written(tmp_path / "log.csv", shop_log(1500)), published(tmp_path / "sales.csv")
+    log, sales = written(tmp_path / "log.csv", shop_log(800)), published(tmp_path / "sales.csv")
     report, tables = tmp_path / "report.html", tmp_path / "tables.json"
     done = command(
         *("evaluate", log, "--protocol", "purchase", "--sales", sales),
         *("--report", report, "--json", tables),
-        sets=QUICK,
+        sets=(*QUICK, "share=0.4"),
     )
     assert f"report: {report}" in done.output
     found = figures(tables)
@@ -132,6 +132,7 @@ def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     assert page.count("<svg") >= 4
     assert "listed sales" in page
     assert "trees=30" in page
+    assert json.loads(tables.read_text())["about"]["parameters"]["share"] == 0.4
 
 
 @pytest.mark.parametrize("file", sorted(PARAMETERS.glob("*.json")), ids=lambda file: file.stem)
@@ -158,7 +159,7 @@ def test_a_file_of_parameters_that_says_something_else_is_refused(
 
 
 def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_path: Path) -> None:
-    log, tables = written(tmp_path / "log.csv", shop_log(800)), tmp_path / "tables.json"
+    log, tables = written(tmp_path / "log.csv", shop_log(500)), tmp_path / "tables.json"
     given = ("--protocol", "next-click", "--json", tables)
     command("evaluate", log, *given, sets=(*QUICK, *PARTS))
     assert not {"visits only", "images and descriptions only"} & set(figures(tables))
@@ -167,7 +168,7 @@ def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_
 def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
     command: Command, settings: Settings, tmp_path: Path
 ) -> None:
-    log, sales = written(tmp_path / "log.csv", shop_log(800)), published(tmp_path / "sales.csv")
+    log, sales = written(tmp_path / "log.csv", shop_log(500)), published(tmp_path / "sales.csv")
     done = command("train", log, "--target", "click", "--sales", sales, sets=QUICK)
     name = done.output.partition("release ")[2].partition(";")[0]
     release = load_release(settings.releases_dir() / name, FEATURES)
@@ -317,7 +318,7 @@ def test_the_topics_have_their_own_sales(command: Command, tmp_path: Path) -> No
         (("evaluate", "--protocol", "purchase", "--set", "trees=0"), "Expected `int` >= 1"),
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
         (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),
-        (("evaluate", "--protocol", "purchase", "--set", "share=0.5"), "must be one of test, train, window,"),
+        (("evaluate", "--protocol", "purchase", "--set", "last_day=5"), "one of test, train, window, share,"),
         (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "trees=9"), "one of first_day, last_day,"),
     ],
 )

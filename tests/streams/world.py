@@ -28,7 +28,7 @@ from streams.topics import Topic, TopicSet
 from tests.streams.prepared_worker import AGENTS as PREPARED
 from tests.streams.prepared_worker import PreparedWorker
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Longest wait for anything to happen, s."""
 
 Start: TypeAlias = Callable[[Mapping[str, str], Path], "subprocess.Popen[bytes] | PreparedWorker"]

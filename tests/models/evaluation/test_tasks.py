@@ -46,7 +46,7 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
 
 
 def anew(protocol: Protocol, *, frozen: bool = False, progress: Progress = lambda _: None) -> Results:
-    table, asked = shop_log(1500, buys=protocol != "hourly"), task(protocol, frozen=frozen)
+    table, asked = shop_log(1000, buys=protocol != "hourly"), task(protocol, frozen=frozen)
     return evaluate(table, asked, Parameters(), QUICK, progress=progress)
 
 
@@ -75,7 +75,7 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     summary = results.summary
     assert summary.calibrated is not None
     assert summary.calibrated.error < 0.02
-    asked = asked_of(shop_log(1500), task("purchase"))
+    asked = asked_of(shop_log(1000), task("purchase"))
     settled = int((asked.tested & asked.settled).sum())
     assert summary.calibrated.examples == LISTED * settled < LISTED * int(asked.tested.sum())
     figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
@@ -85,7 +85,7 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
 
 
 def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before() -> None:
-    results, asked = run("purchase"), asked_of(shop_log(1500), task("purchase"))
+    results, asked = run("purchase"), asked_of(shop_log(1000), task("purchase"))
     table, walk = asked.walk.table, asked.walk
     visits = session_numbers(replace(table, sessions=np.full(len(table), NO_SESSION, np.int32)))
     rows = np.array([~step for step in walk.steps if step < 0 and asked.tested[~step]])
@@ -107,7 +107,7 @@ def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before
 
 
 def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
-    table, asked = shop_log(1500), asked_of(shop_log(1500), task("purchase"))
+    table, asked = shop_log(1000), asked_of(shop_log(1000), task("purchase"))
     purchases, clicks = run("purchase"), run("hourly", frozen=True)
     assert (purchases.about.protocol, clicks.about.protocol) == ("purchase, streaming", "hourly, frozen")
     assert purchases.windows is None
@@ -262,7 +262,7 @@ def test_segments_are_found_in_a_log_with_few_columns(
 def test_tuning_judges_a_recommender_as_an_evaluation_does() -> None:
     results, asked = (
         run("hourly", frozen=True),
-        asked_of(shop_log(1500, buys=False), task("hourly", frozen=True)),
+        asked_of(shop_log(1000, buys=False), task("hourly", frozen=True)),
     )
     asked = replace(asked, walk=asked.walk.only(asked.tested))
     measured = measure(asked, to_builtins(Parameters()))

@@ -1,6 +1,6 @@
 """The evaluations that there are, by name: protocol, metrics, published figures; and how one is run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -19,7 +19,7 @@ from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
 from reco.labels import SaleLabels
-from reco.parameters import HOUR, Parameters
+from reco.parameters import DAY, HOUR, Parameters
 from reco.recommenders.protocol import CLICK, PURCHASE
 
 Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
@@ -158,15 +158,15 @@ def evaluate(
     """Run an evaluation; its `about` does not name data set, machine and command yet.
 
     With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too, as is
-    what their images show, by `labels`. That only some sessions test is told unless it was asked for.
+    what their images show, by `labels`. What of a log is not tested, unless that was asked for, is told.
 
     Raises:
         TrainingError: the log has too little to train on, or to test.
     """
     asked = asked_of(table, task, catalogue)
     _check_answers(asked)
-    if asked.share < 1 and not task.share:
-        tell(f"{100 * asked.share:.3g} % of the sessions that test are asked; all of them by --set share=1")
+    for text in not_tested(asked, task):
+        tell(text)
     content = known_content(catalogue, labels, task.seed)
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
@@ -181,6 +181,16 @@ def evaluate(
         times=table.ts[rows],
         calibration=answers.calibration(),
     )
+
+
+def not_tested(asked: Asked, task: Task) -> Iterator[str]:
+    """What to say of later days, and of sessions, that are not tested though nobody has said so."""
+    table = asked.walk.table
+    days = (table.ends - table.begins) // DAY + 1
+    if task.protocol == "hourly" and days > task.last_day:
+        yield f"days {task.first_day} to {task.last_day} of {days} test; for later ones --set last_day={days}"
+    if asked.share < 1 and not task.share:
+        yield f"{100 * asked.share:.3g} % of the sessions that test are asked; all of them by --set share=1"
 
 
 def _check_answers(asked: Asked) -> None:

@@ -15,7 +15,6 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console
 
-from reco.parameters import DAY
 from streams.commands.history import LogOrTopics, name_of, read_history
 from streams.commands.loading import loading
 from streams.commands.log_options import Renames, Seconds, TimesFrom, Types, meaning_of
@@ -35,8 +34,6 @@ from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.evaluation.results import Results
-    from models.evaluation.tasks import Task
-    from models.event_table import EventTable
 
 Frozen = Annotated[
     bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
@@ -81,33 +78,14 @@ def evaluate(
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
-    tell = partial(_tell, console, path)
-    tell(later_days(table, task))
+    run = partial(tasks.evaluate, catalogue=catalogue, labels=labels, tell=partial(_tell, console, path))
     with progress(console, f"{len(table):,} events: learning and asking") as told:
-        results = tasks.evaluate(
-            table,
-            task,
-            given.recommenders,
-            boosting,
-            catalogue=catalogue,
-            labels=labels,
-            tell=tell,
-            progress=told,
-        )
+        results = run(table, task, given.recommenders, boosting, progress=told)
     _show(_told(results, path.name if path else name_of(path), began), report, json, console)
 
 
 def _tell(console: Console, path: Path | None, text: str) -> None:
-    if text:
-        say(console, f"{name_of(path)}: {text}")
-
-
-def later_days(table: "EventTable", task: "Task") -> str:
-    """What to say of days of a history that are not tested since they come after the last one that is."""
-    days = (table.ends - table.begins) // DAY + 1
-    if task.protocol != "hourly" or days <= task.last_day:
-        return ""
-    return f"days {task.first_day} to {task.last_day} of {days} test; for later ones --set last_day={days}"
+    say(console, f"{name_of(path)}: {text}")
 
 
 def _told(results: "Results", data_set: str, began: float) -> "Results":

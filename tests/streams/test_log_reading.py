@@ -3,16 +3,12 @@
 from io import StringIO
 from pathlib import Path
 
-from msgspec.structs import replace
 from rich.console import Console
 
-from models.evaluation.tasks import Task
 from models.log_columns import Meaning
 from reco.sale_index import MAX_SALES
-from streams.commands.evaluate import later_days
 from streams.commands.history import read_history
 from streams.commands.logs import sale_file
-from tests.models.shop_logs import shop_log
 
 START = 1_600_000_000_000
 
@@ -59,13 +55,6 @@ def test_more_sales_than_are_known_at_a_time_are_told(tmp_path: Path) -> None:
     rows = [f"v{one},s{one},{START + one}" for one in range(MAX_SALES + 1)]
     assert f"{log}: 65,537 sales, of which 65,536 are known at a time" in said_of(log, header, *rows)
     assert "known at a time" not in said_of(log, header, *rows[1:])
-
-
-def test_days_after_the_last_one_that_tests_are_told() -> None:
-    table, task = shop_log(300, days=12.0), Task(protocol="hourly")
-    assert later_days(table, task) == "days 4 to 10 of 12 test; for later ones --set last_day=12"
-    assert not later_days(table, replace(task, last_day=12))
-    assert not later_days(table, replace(task, protocol="next-click"))
 
 
 def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from models.evaluation.protocols import Asked, next_click
 from models.evaluation.results import Metric, Results
 from models.evaluation.run import FORESTS, LISTED, Evaluation
 from models.evaluation.scorers import Panel
-from models.evaluation.tasks import Protocol, Task, asked_of, evaluate
+from models.evaluation.tasks import Protocol, Task, asked_of, evaluate, not_tested
 from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
 from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
@@ -157,6 +157,17 @@ def test_more_moments_than_are_asked_unless_all_are_wanted_are_drawn_and_it_is_t
     whole = structs.replace(some, share=1.0)
     assert len(evaluate(table, whole, Parameters(), QUICK, tell=told.append).ranks[0]) == tested
     assert len(told) == 1
+
+
+def test_days_after_the_last_one_that_tests_are_told() -> None:
+    table, hours = shop_log(300, days=12.0), Task(protocol="hourly", share=1.0)
+    assert list(not_tested(asked_of(table, hours), hours)) == [
+        "days 4 to 10 of 12 test; for later ones --set last_day=12"
+    ]
+    for task in (structs.replace(hours, last_day=12), structs.replace(hours, protocol="next-click")):
+        assert not list(not_tested(asked_of(table, task), task))
+    tenth = "10 % of the sessions that test are asked; all of them by --set share=1"
+    assert tenth in not_tested(asked_of(table, Task(protocol="hourly")), Task(protocol="hourly"))
 
 
 @pytest.mark.parametrize("protocol", ["hourly", "next-click", "purchase"])

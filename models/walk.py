@@ -101,7 +101,8 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
     A session is kept until its visitor's last step.
     """
     sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
-    second, done = NEVER, EVENTS_PER_REPORT
+    second, done, report = NEVER, 0, 0
+    work = len(walk.steps) + (A_QUESTION - 1) * int((walk.steps < 0).sum())
     for place, (step, row, seconds, visitor, is_last) in enumerate(_steps(walk)):
         if learned and second < seconds:
             knowledge.advance(second, learned)
@@ -118,9 +119,9 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
         if session is not None and not is_last:
             sessions[visitor] = session
         done += A_QUESTION if step < 0 else 1
-        if done > EVENTS_PER_REPORT:
-            progress(place / len(walk.steps))
-            done -= EVENTS_PER_REPORT
+        if done >= report:
+            progress(done / work)
+            report = done + EVENTS_PER_REPORT
 
 
 def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int, bool]]:

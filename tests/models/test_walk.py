@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.event_table import EventTable, table_of
-from models.walk import EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, after_each, questions
+from models.walk import A_QUESTION, EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, after_each, questions
 from reco.catalogue import catalogue_of
 from reco.events import Purchase, Sale
 from reco.features import FEATURES
@@ -244,12 +244,16 @@ def test_progress_is_told_now_and_then() -> None:
     walk = streaming(table).only(np.zeros(len(table), np.bool_))
     told: list[float] = []
     assert list(questions(walk, knowledge(), told.append)) == []
-    assert told == [0.0, EVENTS_PER_REPORT / len(table)]
+    assert told == [1 / len(table), 1.0]
 
 
-def test_progress_is_told_more_often_where_questions_take_the_time() -> None:
-    table = table_of(did("a", number, f"v{number}") for number in range(300))
-    told: list[float] = []
-    assert len(list(questions(streaming(table, after=True), knowledge(), told.append))) == 300
-    assert len(told) == 4
+def test_progress_is_by_what_takes_the_time_which_is_questions() -> None:
+    table = table_of(did("a", number, f"v{number}") for number in range(1000))
+    walk, told = streaming(table, after=True).only(np.arange(len(table)) >= 700), list[float]()
+    asked = [told[-1] for _ in questions(walk, knowledge(), told.append)]
+    assert len(asked) == 300
+    assert asked[0] < 0.02, "seven tenths of the events take hardly any of the time"
+    assert asked[150] == pytest.approx(0.5, abs=0.2)
+    assert len(told) == 1 + 300 * A_QUESTION // EVENTS_PER_REPORT
     assert told == sorted(told)
+    assert told[-1] <= 1

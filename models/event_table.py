@@ -98,13 +98,26 @@ class EventTable:
 
     def event(self, row: int, ts: int) -> Action:
         """The event of a row, as if it had happened at `ts`, ms since the epoch, UTC."""
-        return EVENTS[int(self.kinds[row])](
-            event_id=str(row),
-            visitor_id=self.visitor_ids[self.visitors[row]],
-            sale_id=self.sale_ids[self.sales[row]],
-            ts=ts,
-            context=self.context_values[self.contexts[row]],
-        )
+        return self.events(np.array([row]), np.array([ts]))[0]
+
+    def events(self, rows: NDArray[np.integer], ts: NDArray[np.int64]) -> list[Action]:
+        """The events of `rows` (int[n]), as if they had happened at `ts` (int64[n]), ms since the epoch, UTC.
+
+        Many at once take half of the time.
+        """
+        columns = (rows, self.kinds[rows], self.visitors[rows], self.sales[rows], ts, self.contexts[rows])
+        return [
+            EVENTS[kind](
+                str(row),
+                self.visitor_ids[visitor],
+                self.sale_ids[sale],
+                at,
+                context=self.context_values[context],
+            )
+            for row, kind, visitor, sale, at, context in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
 
 
 def beginning(times: NDArray[np.int64]) -> int:

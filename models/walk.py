@@ -11,7 +11,7 @@ from models.event_table import EventTable
 from models.progress import Progress
 from reco.candidates import Query
 from reco.catalogue import Catalogue
-from reco.events import Event
+from reco.events import Action, Event
 from reco.knowledge import Knowledge
 from reco.parameters import SECOND
 from reco.sessions import Session, fold
@@ -103,15 +103,14 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
     sessions, learned = dict[int, Session](), list[tuple[int, int, Event]]()
     second, done, report = NEVER, 0, 0
     work = len(walk.steps) + (A_QUESTION - 1) * int((walk.steps < 0).sum())
-    for place, (step, row, seconds, visitor, is_last) in enumerate(_steps(walk)):
+    for place, (step, event, seconds, visitor, is_last) in enumerate(_steps(walk)):
         if learned and second < seconds:
             knowledge.advance(second, learned)
             learned = []
         session = sessions.pop(visitor, None)
         if step < 0:
-            yield _question(walk, row, knowledge, session)
+            yield _question(walk, ~step, knowledge, session)
         else:
-            event = walk.table.event(row, int(walk.ts[row]))
             session = fold(session, event, place)
             if seconds != NEVER:
                 second = seconds
@@ -124,8 +123,8 @@ def questions(walk: Walk, knowledge: Knowledge, progress: Progress = lambda _: N
             report = done + EVENTS_PER_REPORT
 
 
-def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int, bool]]:
-    """Each step with its row, the second that it is appended or asked in, and its visitor's number.
+def _steps(walk: Walk) -> Iterator[tuple[int, Action, int, int, bool]]:
+    """Each step with the event of its row, the second of that or of the question, and its visitor's number.
 
     And whether it is the last step of that visitor.
     """
@@ -138,8 +137,9 @@ def _steps(walk: Walk) -> Iterator[tuple[int, int, int, int, bool]]:
         seconds = np.where(steps < 0, walk.asked_in[rows], walk.appended[rows])
         visitors = walk.table.visitors[rows]
         are_last = last[visitors] == np.arange(start, start + len(steps))
-        columns = (steps, rows, seconds, visitors, are_last)
-        yield from zip(*(column.tolist() for column in columns), strict=True)
+        events = walk.table.events(rows, walk.ts[rows])
+        columns = (seconds.tolist(), visitors.tolist(), are_last.tolist())
+        yield from zip(steps.tolist(), events, *columns, strict=True)
 
 
 def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | None) -> Question:

@@ -127,8 +127,11 @@ def fold(session: Session | None, event: Action, offset: int) -> Session:
 
 def _insert(recent: tuple[Touch, ...], touch: Touch) -> tuple[tuple[Touch, ...], Touch | None]:
     """`recent` with `touch` in its place by event time, and the oldest touch if there are now too many."""
-    place = len(recent) if not recent or touch > recent[-1] else bisect_left(recent, touch)
-    longer = (*recent[:place], touch, *recent[place:])
+    if not recent or touch > recent[-1]:
+        longer = (*recent, touch)
+    else:
+        place = bisect_left(recent, touch)
+        longer = (*recent[:place], touch, *recent[place:])
     return (longer, None) if len(longer) <= MAX_RECENT else (longer[1:], longer[0])
 
 

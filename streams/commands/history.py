@@ -82,8 +82,8 @@ def _lacking(table: "EventTable") -> Iterator[str]:
         yield f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
     yield from _of_one(table)
     if len(table.sale_ids) > MAX_SALES:
-        longest = "the quarter that nobody touched for the longest is forgotten whenever that is full"
-        yield f"{len(table.sale_ids):,} sales, of which {MAX_SALES:,} are known at a time: {longest}"
+        forgotten = "each time that there are more, the quarter that nobody touched for longest is forgotten"
+        yield f"{len(table.sale_ids):,} sales, of which {MAX_SALES:,} are known at a time: {forgotten}"
     if len(table) and not (table.kinds == CLICK).any():
         yield "no clicks: the fixed blend, which goes by them, has little or nothing to rank by"
 

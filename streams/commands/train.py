@@ -23,6 +23,7 @@ from streams.commands.logs import (
 )
 from streams.commands.releases import promote_command
 from streams.settings import load
+from streams.terminal import say
 
 Target = Literal["purchase", "graded", "click"]
 Numbers = Annotated[
@@ -97,3 +98,7 @@ def _show(console: Console, release: str, metrics: Mapping[str, float]) -> None:
     figures = (f"{name}: {value:.4f}" for name, value in metrics.items())
     said = f"release {release}; `tenfold releases promote {release}` makes it live."
     console.print(*figures, said, sep="\n", highlight=False)
+    single = next(name for name in metrics if name.startswith("best single recommender, "))
+    if metrics[single] > metrics["mix ndcg@10"]:
+        alone = f"{single.split(', ')[1]} alone ranks better than the mix on the newest moments"
+        say(console, f"{alone}: a longer history may help", "yellow")

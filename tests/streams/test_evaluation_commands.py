@@ -344,6 +344,7 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
     live = await live_promotion(settings.kafka, topics.releases.name, RANKERS)
     assert live is not None
     assert f"{live.promoted.release_id}/mix is live" in done.output
+    assert "alone ranks better" not in done.output
     assert load_release(settings.releases_dir() / live.promoted.release_id, FEATURES).rankers.keys() == {
         "mix",
         "visits",
@@ -359,6 +360,8 @@ def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
     ):
         command("train", log, "--target", "click", "--promote", sets=(*QUICK, "held_out=0.12"))
     assert len(list(settings.releases_dir().iterdir())) == 1
+    done = command("train", log, "--target", "click", sets=(*QUICK, "held_out=0.12"))
+    assert " alone ranks better than the mix on the newest moments: " in done.output
 
 
 @pytest.mark.broker

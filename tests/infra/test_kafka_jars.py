@@ -3,14 +3,16 @@
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from infra.file_lock import locked
 from infra.kafka_jars import KAFKA_VERSION, cache_folder, classpath
 from reco.errors import BrokerError
-from tests.infra.processes import output_of, wait_until
+from tests.infra.processes import output_of
 
 
 @pytest.fixture
@@ -91,13 +93,19 @@ def test_a_missing_jar_is_fetched_again() -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_who_waited_for_another_to_fetch_does_not_fetch_again() -> None:
-    folder = cache_folder()
+def test_who_waited_for_another_to_fetch_does_not_fetch_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, waits = cache_folder(), Event()
     folder.parent.mkdir()
+
+    def noticed(path: Path, *, wait: bool) -> AbstractContextManager[int | None]:
+        waits.set()
+        return locked(path, wait=wait)
+
+    monkeypatch.setattr("infra.kafka_jars.locked", noticed)
     with ThreadPoolExecutor() as threads:
         with locked(folder.with_name(f"{folder.name}.lock"), wait=True):
             waiting = threads.submit(classpath)
-            assert wait_until(waiting.running)
+            assert waits.wait(10)
             jars = cached("org/kafka.jar")
         assert waiting.result() == jars
 

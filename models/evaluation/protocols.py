@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from models.targets import (
     next_clicks,
     next_purchases,
     purchases_per_click,
+    session_numbers,
     sessions_of,
     target_for,
 )
@@ -27,7 +27,6 @@ PUBLISHED_LENGTH = 20
 """Clicks of a session that the hourly protocol keeps, the first ones."""
 SHORTEST = 2
 """Clicks of the shortest session that can be asked about."""
-Value = TypeVar("Value", np.bool_, np.int64)
 
 
 def _nothing(_: int) -> NDArray[np.int32]:
@@ -162,13 +161,16 @@ def _earlier_in_session(
 
 def of_sessions(table: EventTable, share: float, seed: int) -> NDArray[np.bool_]:
     """bool[n_rows]: those of a drawn share of the sessions."""
-    order, starts, lengths = sessions_of(table)
-    return _of_rows(np.random.default_rng(seed).random(len(starts)) < share, order, lengths)
+    sessions = session_numbers(table)
+    drawn: NDArray[np.bool_] = np.random.default_rng(seed).random(sessions.max(initial=-1) + 1) < share
+    return drawn[sessions]
 
 
-def _of_rows(values: NDArray[Value], order: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[Value]:
-    """[n_rows]: of each row the value of its session, of `values` ([n_sessions]); see `sessions_of`."""
-    found = np.empty(len(order), values.dtype)
+def _of_rows(
+    values: NDArray[np.int64], order: NDArray[np.intp], lengths: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """int64[n_rows]: of each row the value of its session, of int64[n_sessions]; see `sessions_of`."""
+    found = np.empty(len(order), np.int64)
     found[order] = np.repeat(values, lengths)
     return found
 

@@ -1,10 +1,10 @@
 """What tests share: one real broker for each process of the run, and settings of its own for each test."""
 
-import importlib
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,11 +12,10 @@ import hypothesis
 import pytest
 
 from infra.broker import Broker, start, stop
-from reco.errors import BrokerError
 from streams.clients import create_topics
 from streams.settings import Kafka, Settings, Topics, Worker
 from streams.topics import TopicSet, topic_set
-from tests import quick_kafka
+from tests import preparation, quick_kafka
 
 # The processes of the run, and those that they start, share the cores: threads that wait for each other would
 # wait for tests, too.
@@ -24,16 +23,10 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
     os.environ.setdefault(variable, "1")
 # Bytecode is kept, or each process that tests start would compile the packages that it imports, for seconds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# In a fresh clone all kernels have to be compiled, which takes 40 s, and what one process of the run has
-# compiled the others find on the disk. So the second one begins where the first one ends; that one meanwhile
-# makes Kafka quick. If there is no Kafka to be had, it is the tests that need it that say so.
-if os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
-    with suppress(BrokerError):
-        quick_kafka.keep_classes()
 quick_kafka.use_kept_classes()
-if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-    for module in ("reco.recommenders.session_knn", "reco.recommenders.similarity", "models.forest"):
-        importlib.import_module(module)
+# Large arrays of nothing but zeros, of which knowledge makes many, are pages that nobody has touched: if the
+# allocator took them from memory that it keeps, each would have to be cleared.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
 # The size of a terminal that the processes do not have; the readline library leaves it in their environment.
 for variable in ("COLUMNS", "LINES"):
     os.environ.pop(variable, None)
@@ -45,6 +38,25 @@ hypothesis.settings.register_profile(
     "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a run of several processes, before they start."""
+    if config.getoption("numprocesses", None):
+        preparation.prepare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have tests that wait for Kafka run beside tests that compute, file by file, so that no core is idle."""
+    by_file = [list(those) for _, those in groupby(items, key=lambda item: item.path)]
+    waiting = [those for those in by_file if _waits(those)]
+    computing = [those for those in by_file if not _waits(those)]
+    placed = [(place / len(part), those) for part in (waiting, computing) for place, those in enumerate(part)]
+    items[:] = chain.from_iterable(those for _, those in sorted(placed, key=itemgetter(0)))
+
+
+def _waits(items: Sequence[pytest.Item]) -> bool:
+    return any(item.get_closest_marker("broker") for item in items)
 
 
 @pytest.fixture(scope="session")

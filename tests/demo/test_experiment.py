@@ -16,7 +16,7 @@ from models.releases import Release, load_release
 from reco.events import Impression, Purchase
 from reco.features import FEATURES
 
-SMALL = Trial(first_visitors=200, visitors=300, trees=20, leaves=15)
+SMALL = Trial(first_visitors=150, visitors=300, trees=20, leaves=15)
 TINY = replace(SMALL, first_visitors=30, visitors=40)
 
 

@@ -40,6 +40,8 @@ class Learning:
         self._labels = labels
         self._used = self._new(Basis())
         self._following: asyncio.Future[None] | None = None
+        self._replaced: list[Learner] = []
+        """Those that were in use and have not ended yet."""
 
     @property
     def knowledge(self) -> Knowledge:
@@ -95,21 +97,24 @@ class Learning:
     def switch(self, learner: Learner) -> None:
         """Follow `learner` from now on, and end the one before."""
         if learner is not self._used:
+            self._replaced.append(self._used)
             self._used = learner
             if self._following is not None:
                 self._following.cancel()
 
     async def follow(self) -> None:
         """Follow the learner in use for ever; what goes wrong ends the worker."""
-        while True:
-            used = self._used
-            self._following = asyncio.ensure_future(used.feed.follow())
-            try:
+        try:
+            while True:
+                self._following = asyncio.ensure_future(self._used.feed.follow())
                 with suppress(asyncio.CancelledError):
                     await self._following
                 _raise_if_cancelled()
-            finally:
-                await self._end(used)
+                while self._replaced:
+                    await self._end(self._replaced.pop())
+        finally:
+            for learner in (self._used, *self._replaced):
+                await self._end(learner)
 
 
 def _raise_if_cancelled() -> None:

@@ -12,6 +12,7 @@ from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.events import Sale
 from reco.label_book import LabelBook
+from reco.parameters import HOUR, MINUTE, Parameters, PopularityParameters
 from reco.policy import UNRESTRICTED
 from reco.ranker import Ranker
 from reco.rules import rules_in_force
@@ -145,6 +146,11 @@ async def learning(world: World, basis: Basis) -> AsyncIterator[Side]:
         await side.sales.close()
 
 
+def forgetting(now: int) -> Basis:
+    """A basis with this half-life, ms."""
+    return Basis(Parameters(popularity=PopularityParameters(now=now)))
+
+
 async def go_on(world: World, start: int) -> None:
     """Visitors click, sales get other texts, go and come."""
     sales = described(40)
@@ -177,6 +183,36 @@ async def test_the_same_lists_by_texts_come_of_knowledge_followed_built_beside_a
             )
     assert first == second == third
     assert sum(one != another for one, another in zip(first, other, strict=True)) > 5
+
+
+@pytest.mark.broker
+async def test_knowledge_that_is_replaced_before_it_was_followed_ends_as_well(world: World) -> None:
+    await world.publish(*described(5))
+    await world.send(*clicks(10, 40, sales=5))
+    async with learning(world, Basis()) as side:
+        first, second = [await side.learning.successor(forgetting(after)) for after in (MINUTE, HOUR)]
+        side.learning.switch(first)
+        side.learning.switch(second)
+        async with asyncio.timeout(PATIENCE):
+            while list(side.sales.contents) != [second.content]:
+                await asyncio.sleep(0.01)
+        sent = await world.send(*clicks(10, 40, sales=5, start=40))
+        assert side.learning.knowledge is second.knowledge
+        await side.until(max(one.timestamp for one in sent) // 1000, side.catalogue.offsets)
+
+
+@pytest.mark.broker
+async def test_of_knowledge_whose_building_is_broken_off_nothing_is_left(world: World) -> None:
+    await world.publish(*described(5))
+    async with learning(world, Basis()) as side:
+        (used,) = side.sales.contents
+        building = asyncio.create_task(side.learning.successor(forgetting(MINUTE)))
+        while len(side.sales.contents) < 2:
+            await asyncio.sleep(0)
+        building.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await building
+        assert list(side.sales.contents) == [used]
 
 
 def lists_of(side: Side, ranker: Ranker, at: int) -> list[bytes]:

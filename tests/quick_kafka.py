@@ -32,6 +32,13 @@ def keep_classes() -> None:
     if CACHE.exists():
         return
     KEPT.mkdir(exist_ok=True)
+    try:
+        _make_cache()
+    finally:
+        use_kept_classes()
+
+
+def _make_cache() -> None:
     with TemporaryDirectory(dir=KEPT) as name:
         recorded, made = Path(name) / "recorded", Path(name) / "made"
         _tell_java("-XX:TieredStopAtLevel=1", "-XX:AOTMode=record", f"-XX:AOTConfiguration={recorded}")

@@ -25,7 +25,8 @@ for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_TH
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 quick_kafka.use_kept_classes()
 # Large arrays of nothing but zeros, of which knowledge makes many, are pages that nobody has touched: if the
-# allocator took them from memory that it keeps, each would have to be cleared.
+# allocator took them from memory that it keeps, each would have to be cleared. It asks when a process starts:
+# so this is for those of the run, and for what they start.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
 # The size of a terminal that the processes do not have; the readline library leaves it in their environment.
 for variable in ("COLUMNS", "LINES"):

@@ -1,12 +1,11 @@
 """What is made once, before the processes of a run start: none of them waits for it, or makes it again."""
 
-import subprocess
-import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from reco.errors import BrokerError
 from tests import quick_kafka
+from tests.infra.processes import run
 
 KERNELS: Final = (
     ("reco.recommenders.session_knn", "reco.recommenders.similarity", "models.forest", "models.calibration"),
@@ -20,11 +19,8 @@ def prepare() -> None:
 
     If there is no Kafka to be had, or a module cannot be imported, it is the tests of it that say so.
     """
-    compiling = [
-        subprocess.Popen((sys.executable, "-c", f"import {', '.join(modules)}"), stderr=subprocess.DEVNULL)
-        for modules in KERNELS
-    ]
-    with suppress(BrokerError):
-        quick_kafka.keep_classes()
-    for process in compiling:
-        process.wait()
+    with ExitStack() as compiling:
+        for modules in KERNELS:
+            compiling.enter_context(run(f"import {', '.join(modules)}"))
+        with suppress(BrokerError):
+            quick_kafka.keep_classes()

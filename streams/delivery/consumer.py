@@ -87,12 +87,8 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in partitions:
             committed = await consumer.committed(tp)
             start = max(committed or 0, first[tp])
-            if committed is not None and committed < start:
-                self.log.error(
-                    "%s[%s]: offsets %s to %s were removed before they were read; keep the topic for longer "
-                    "(retention.ms=-1; `tenfold doctor` checks it)",
-                    *(tp.topic, tp.partition, committed, start - 1),
-                )
+            if committed is not None:
+                self._tell_removed(tp, committed, first[tp])
             if start > end[tp]:
                 raise DeliveryError(
                     f"{tp.topic}[{tp.partition}] ends at {end[tp]}, before the group's position {start}: "
@@ -108,8 +104,18 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _seek_back(self, tp: TP, offset: int) -> None:
         consumer = self._ensure_consumer()
+        first = await consumer.beginning_offsets([tp])
+        self._tell_removed(tp, offset, first[tp])
         if tp in consumer.assignment():
             consumer.seek(tp, offset)
+
+    def _tell_removed(self, tp: TP, expected: int, first: int) -> None:
+        if expected < first:
+            self.log.error(
+                "%s[%s]: offsets %s to %s were removed before they were read; keep the topic for longer "
+                "(retention.ms=-1; `tenfold doctor` checks it)",
+                *(tp.topic, tp.partition, expected, first - 1),
+            )
 
 
 def _positions(consumer: Any, partitions: Iterable[TP]) -> dict[TP, int]:

@@ -1,16 +1,20 @@
 """The consumer: who takes their time stays in the group, and an assignment that is over counts no more."""
 
+import re
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import RecordsToDelete
 from faust.types import TP
 
+from streams import clients
 from streams.agents.sessions import sessions_app
 from streams.settings import Settings, Worker
 from streams.vitals import Vitals
 from tests.streams.test_faults import expect_exact_sessions
-from tests.streams.world import World, clicks
+from tests.streams.world import World, clicks, count_of, expect_all_acknowledged, newest_sessions
 
 SLOW_WORKER = """
 import asyncio
@@ -45,6 +49,26 @@ async def test_a_worker_that_works_for_long_on_one_fetch_stays_in_its_group(worl
     await world.send(*more)
     await expect_exact_sessions(world, sent + more)
     assert worker.process.poll() is None
+
+
+@pytest.mark.broker
+@pytest.mark.faults
+async def test_what_was_removed_before_a_running_worker_read_it_is_told(world: World) -> None:
+    worker = await world.start("sessions").ready()
+    worker.process.send_signal(signal.SIGSTOP)
+    await world.send(*clicks(40, 200))
+    async with clients.admin(world.settings.kafka) as admin:
+        all_there_are = clients.partitions(world.topics.events)
+        await admin.delete_records({tp: RecordsToDelete(before_offset=-1) for tp in all_there_are})
+    await world.send(*clicks(40, 200, start=200))
+    worker.process.send_signal(signal.SIGCONT)
+
+    await expect_all_acknowledged(world, world.settings.worker)
+    told = re.findall(r"offsets (\d+) to (\d+) were removed before they were read", worker.log.read_text())
+    removed = sum(int(last) - int(first) + 1 for first, last in told)
+    assert removed > 0
+    view = await world.view(world.topics.sessions)
+    await view.until(lambda found: sum(map(count_of, newest_sessions(found).values())) == 400 - removed)
 
 
 @pytest.mark.parametrize("is_overtaken", [True, False])

@@ -5,6 +5,7 @@ an `ImageRefusedError`, never as anything else.
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -40,7 +41,9 @@ MAX_VIEWS = 2
 
 _ONE_AT_A_TIME = Lock()
 _ANY_TIME = nullcontext()
-_START_OF_SCAN = b"\xff\xda"  # among compressed pixels, ff is never followed by anything but 00 or d0 to d7
+_START_OF_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+# Where a part of a JPEG begins; among compressed pixels, ff is never followed by anything but 00 or d0 to d7.
+_PART = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _ORIENTATION = 0x0112
 # Exif 2.32, table 4.6.4: how the picture has to be turned to be upright.
 _UPRIGHT = {
@@ -217,8 +220,20 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
     """Refuse what would take minutes: a small file can hold thousands of scans, each over all pixels."""
-    if image.format in SCANNED and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
+    if image.format in SCANNED and data.count(_START_OF_SCAN) > MAX_SCANS < (scans := _scans(data)):
         raise ImageRefusedError("too-many-scans", f"{scans:,} scans, at most {MAX_SCANS} are decoded")
+
+
+def _scans(data: bytes) -> int:
+    """The scans of a JPEG up to its end, as a decoder finds them; a phone may put a film behind it."""
+    scans = place = 0
+    for _ in range(MAX_READS):
+        part = _PART.search(data, place)
+        if part is None or part[0] == _END:
+            return scans
+        scans += part[0] == _START_OF_SCAN
+        place = part.end() + int.from_bytes(data[part.end() : part.end() + 2])
+    raise ImageRefusedError("too-many-parts", f"more than {MAX_READS:,} parts up to its end")
 
 
 def _rgb(image: Image.Image, side: int) -> Image.Image:

@@ -272,6 +272,18 @@ def jpeg_with(segment: bytes, marker: int) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, 2 + len(segment)) + segment
 
 
+def test_the_film_that_a_phone_puts_behind_a_photograph_has_no_scans() -> None:
+    photograph = encoded(corners(), "JPEG", progressive=True)
+    film = np.random.default_rng(0).bytes(8_000_000)
+    assert film.count(b"\xff\xda") > MAX_SCANS
+    assert quarters(decode(photograph + film, (64, 64))) == [RED, GREEN, BLUE, WHITE]
+    scans = MAX_SCANS * photograph[photograph.rfind(b"\xff\xda") : -2]
+    comment = jpeg_with(b"\xff\xd9", 0xFE)  # which is no end
+    assert refusal(photograph[:-2] + comment + scans + photograph[-2:]) == "too-many-scans"
+    comments = (MAX_READS + 1) * comment
+    assert refusal(photograph[:-2] + comments + scans + photograph[-2:]) == "too-many-parts"
+
+
 PARTS = {  # the format, where its first part may stand, and a part
     "exif": ("JPEG", 2, jpeg_with(b"Exif\0\0" + b"x" * 9, 0xE1)),
     "application segments": ("JPEG", 2, jpeg_with(b"x", 0xE5)),

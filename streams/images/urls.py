@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import IPv6Address
+from urllib.parse import unquote, urlsplit
 
 from yarl import URL
 
@@ -9,6 +10,8 @@ from reco.errors import ImageRefusedError
 from streams.images.folder import LONGEST_SHOWN
 
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
+_ESCAPED = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+"""A path or a query as it may be sent (RFC 3986, sections 3.3 and 3.4)."""
 
 
 def checked(url: str) -> URL:
@@ -25,9 +28,20 @@ def _parsed(url: str) -> URL:
         parsed = URL(url)
         if ":" in (host := parsed.raw_host or ""):  # yarl takes `a://[:b]/`, but cannot show or join it
             IPv6Address(host)
+        return _as_written(parsed, url)
     except (ValueError, IndexError):  # yarl raises the second for `a://[]@`; both may quote the whole URL
         raise ImageRefusedError("bad-url", "not a URL that can be read") from None
-    return parsed
+
+
+def _as_written(parsed: URL, url: str) -> URL:
+    """`parsed` with the escapes of `url`: yarl undoes those that need not be, but a signature covers them."""
+    written = urlsplit(url)
+    path, query = written.path or parsed.raw_path, written.query
+    if not _ESCAPED.fullmatch(path + query) or unquote(path) != unquote(parsed.raw_path):
+        return parsed
+    return URL.build(
+        scheme=parsed.scheme, authority=parsed.raw_authority, path=path, query_string=query, encoded=True
+    )
 
 
 def _allowed(parsed: URL) -> URL:

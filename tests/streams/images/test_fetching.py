@@ -56,6 +56,8 @@ async def refusal(url: str, one: Fetcher | None = None) -> ImageRefusedError:
 async def test_an_image_is_fetched_whatever_type_is_declared(site: Site) -> None:
     async with Fetcher(Images(allow_private=True, user_agent="tenfold of shop.example")) as web_fetcher:
         assert await fetch(web_fetcher, f"{site.at}/good?size=2#top") == IMAGE
+        assert await fetch(web_fetcher, f"{site.at}/%67ood?sign=%2F%3A") == IMAGE
+        assert site.asked.pop().raw_path == "/%67ood?sign=%2F%3A"
     request = site.asked[-1]
     assert request.query_string == "size=2"
     assert request.headers["User-Agent"] == "tenfold of shop.example"

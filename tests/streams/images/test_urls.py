@@ -67,6 +67,31 @@ def test_a_redirect_is_relative_to_where_it_stands(location: str, target: str) -
 
 
 @pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://h/fetch/https%3A%2F%2Fe%2Fa%7eb.jpg", "/fetch/https%3A%2F%2Fe%2Fa%7eb.jpg"),
+        (
+            "https://h/a?from=https%3A%2F%2Fe%2Fa.jpg&sign=%40+%2c#top",
+            "/a?from=https%3A%2F%2Fe%2Fa.jpg&sign=%40+%2c",
+        ),
+        ("https://h?from=%2F", "/?from=%2F"),
+        ("https://h//a%2Cb", "//a%2Cb"),
+        ("https://h/a b.jpg?c=ü", "/a%20b.jpg?c=%C3%BC"),
+        ("https://h/a/../b%2Cc", "/b,c"),
+    ],
+)
+def test_escapes_are_sent_as_they_are_written_as_a_signature_may_cover_them(url: str, sent: str) -> None:
+    assert checked(url).raw_path_qs == sent
+    assert redirected(SECURE, url).raw_path_qs == sent
+    assert checked(url).host == "h"
+
+
+def test_a_redirect_to_a_place_beside_it_keeps_its_escapes() -> None:
+    assert redirected(SECURE, "c%2Cd.jpg?sign=%2F").raw_path_qs == "/a/c%2Cd.jpg?sign=%2F"
+    assert redirected(SECURE, "?sign=%2F").raw_path_qs == "/a/b.jpg?sign=%2F"
+
+
+@pytest.mark.parametrize(
     ("location", "expected"),
     [
         ("http://shop.example/a/b.jpg", "insecure-redirect"),

@@ -89,10 +89,15 @@ def _check_names(path: Path, classes: Sequence[str]) -> None:
 
 
 def _of_split(path: Path, rows: Sequence[_Row], split: str | None) -> Sequence[_Row]:
-    kept = rows if split is None else [row for row in rows if row.split == split]
+    known = sorted({row.split for row in rows if row.split})
+    if split is None:
+        if others := [name for name in known if name not in SPLITS]:
+            has = f"{path}: has the split {others[0]}"
+            raise LabellingError(f"{has}; name splits {', '.join(SPLITS)}, or leave the column out")
+        return rows
+    kept = [row for row in rows if row.split == split]
     if not kept:
-        known = ", ".join(sorted({row.split for row in rows if row.split})) or "none"
-        raise LabellingError(f"{path}: has no split {split}; its splits: {known}")
+        raise LabellingError(f"{path}: has no split {split}; its splits: {', '.join(known) or 'none'}")
     return kept
 
 
@@ -122,8 +127,9 @@ def _rows_of_classes(path: Path, split: str | None, above: tuple[str, ...] = ())
     """The pictures in the folders of `path`, which lies in the folders `above`, and below these."""
     for folder in _folders(path):
         names = (*above, folder.name)
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        rows = [_Row(file, _class_of(names), split) for file in files]
+        files = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        # Beside each picture that a Mac copies may lie `._` and its name, which is hidden, and none.
+        rows = [_Row(file, _class_of(names), split) for file in sorted(files) if file.name[0] != "."]
         rows += _rows_of_classes(folder, split, names)
         if not rows:
             raise LabellingError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); add some or remove it")

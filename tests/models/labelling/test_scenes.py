@@ -43,6 +43,7 @@ def mistake(path: Path, split: str | None = None) -> str:
 def test_a_folder_per_class(tmp_path: Path) -> None:
     folders(tmp_path, {"coast": 2, "bar": 3})
     (tmp_path / "coast" / "notes.txt").touch()
+    (tmp_path / "coast" / "._0.jpg").touch()
     (tmp_path / ".thumbnails").mkdir()
     scenes = read_scenes(tmp_path, None)
     assert scenes.classes == ("bar", "coast")
@@ -138,6 +139,16 @@ def test_a_csv_may_have_no_split(tmp_path: Path) -> None:
     path = listed(tmp_path, "\ufeffpath,label\na/0.jpg,a\na/1.jpg,a\nb/0.jpg,b\nb/1.jpg,b\n")
     assert read_scenes(path, None).labels.tolist() == [0, 0, 1, 1]
     assert "has no split val; its splits: none" in mistake(path, "val")
+
+
+def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: Path) -> None:
+    folders(tmp_path, {"a": 2, "b": 2})
+    rows = "a/0.jpg,a,Train\na/1.jpg,a,Test\nb/0.jpg,b,Train\nb/1.jpg,b,\n"
+    path = listed(tmp_path, f"path,label,split\n{rows}")
+    assert mistake(path) == (
+        f"{path}: has the split Test; name splits train, val, test, or leave the column out"
+    )
+    assert len(read_scenes(listed(tmp_path, f"path,label,split\n{rows.lower()}")).paths) == 4
 
 
 @pytest.mark.parametrize(

@@ -213,14 +213,14 @@ def _digest(model: Any) -> str:
     for weight in model.weights:
         value = np.ascontiguousarray(weight.numpy())
         sha.update(f"{value.shape}{value.dtype.str}".encode())
-        sha.update(value.data)
+        sha.update(value.tobytes())  # of bfloat16, NumPy gives no other view
     return sha.hexdigest()
 
 
 def _names(config: Any) -> Iterator[str]:
     """The names of all models and layers; Keras counts some of them up within a process."""
     if isinstance(config, dict):
-        yield config["name"]
+        yield config.get("name", "")  # a layer of one's own may leave it out
         for layer in config.get("layers", ()):
             yield from _names(layer["config"])
 

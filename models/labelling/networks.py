@@ -1,8 +1,10 @@
 """Networks as a command names them: of Keras, in a `.keras` file, or built by a Python file of one's own."""
 
+import sys
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec import Struct
@@ -55,7 +57,7 @@ def load_network(network: Network) -> Backbone:
         LabellingError: there is no such network, or it cannot be used.
     """
     if _file(network.name).endswith(PYTHON):
-        return Backbone(_built(network.name))
+        return _lasting(Backbone(_built(network.name)), network.name)
     return load_backbone(network.name, None if network.weights == RANDOM else network.weights)
 
 
@@ -68,7 +70,7 @@ def builder(file: Path) -> Any:
     spec = spec_from_file_location("networks_given", file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise LabellingError(f"{file}: is no Python file")
-    module = module_from_spec(spec)
+    module = sys.modules[spec.name] = module_from_spec(spec)  # where annotations of its classes are looked up
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # code of one's own raises anything
@@ -82,6 +84,30 @@ def _built(name: str) -> Any:
         return module.load(built)
     except Exception as error:
         raise LabellingError(f"{_file(name)}: load({built!r}) fails: {error!r}") from error
+
+
+def _lasting(backbone: Backbone, name: str) -> Backbone:
+    """The backbone, once it is known that workers, which run no code of one's own, can load it again.
+
+    Raises:
+        LabellingError: they cannot.
+    """
+    import keras
+
+    registered = keras.saving.get_custom_objects()
+    own = dict(registered)
+    with TemporaryDirectory() as folder:
+        file = str(Path(folder) / f"network{OWN}")
+        registered.clear()
+        try:
+            backbone.save(Path(file))
+            load_backbone(file)
+        except Exception as error:  # Keras raises anything of layers that it does not know
+            todo = "build it of Keras's own layers, without Lambda"
+            raise LabellingError(f"{name}: a labeller cannot hold this network; {todo}: {error}") from error
+        finally:
+            registered.update(own)
+    return backbone
 
 
 def _file(name: str) -> str:

@@ -120,6 +120,14 @@ def test_a_model_of_ones_own_may_give_features_or_a_map(giving: Callable[[Any], 
     np.testing.assert_allclose(backbone.features(images), wanted, rtol=1e-5)
 
 
+def test_a_network_may_compute_in_half_precision(tmp_path: Path) -> None:
+    backbone = Backbone(own(keras.layers.Conv2D(4, 1, dtype="bfloat16")))
+    backbone.save(tmp_path / "half.keras")
+    again = load_backbone(str(tmp_path / "half.keras"))
+    assert again.digest == backbone.digest
+    np.testing.assert_array_equal(again.features(noise(4, 12)), backbone.features(noise(4, 12)))
+
+
 @pytest.mark.parametrize(
     "model",
     [

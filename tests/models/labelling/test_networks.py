@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import pytest
 
 from models.labelling.backbones import Backbone, small_network
@@ -32,6 +33,51 @@ def test_a_python_file_builds_the_network_that_is_named(tmp_path: Path) -> None:
     file = tmp_path / "built.py"
     file.write_text(BUILDS)
     assert load_network(Network(f"{file}:many")).digest == Backbone(small_network(9, (16, 16))).digest
+
+
+def test_a_python_file_may_have_classes_whose_annotations_are_texts(tmp_path: Path) -> None:
+    file = tmp_path / "built.py"
+    sizes = "from dataclasses import dataclass\n@dataclass\nclass Sizes:\n    side: 'int' = 16\n"
+    file.write_text(f"{sizes}{BUILDS}")
+    assert load_network(Network(f"{file}:few")).size == (16, 16)
+
+
+LAYER = """
+import keras
+
+{decorator}
+class Twice(keras.layers.Layer):
+    def call(self, found):
+        return 2 * found
+{config}
+def load(name):
+    images = keras.Input((16, 16, 3))
+    return keras.Model(images, {layer}(keras.layers.Conv2D(4, 3)(images)))
+"""
+REGISTERED = "@keras.saving.register_keras_serializable('built')"
+NAMELESS = "    def get_config(self):\n        return {}\n"
+
+
+@pytest.mark.parametrize(
+    ("decorator", "config", "layer"),
+    [
+        ("", "", "Twice()"),
+        ("", NAMELESS, "Twice()"),
+        (REGISTERED, "", "Twice()"),
+        ("", "", "keras.layers.Lambda(lambda found: 2 * found)"),
+    ],
+)
+def test_a_network_with_code_of_its_own_that_no_worker_can_load_is_refused_at_once(
+    tmp_path: Path, decorator: str, config: str, layer: str
+) -> None:
+    file = tmp_path / "built.py"
+    file.write_text(LAYER.format(decorator=decorator, config=config, layer=layer))
+    before = dict(keras.saving.get_custom_objects())
+    with pytest.raises(LabellingError, match="a labeller cannot hold this network; build it of Keras's own"):
+        load_network(Network(f"{file}:any"))
+    assert keras.saving.get_custom_objects().keys() - before.keys() == (
+        {"built>Twice"} if decorator else set()
+    )
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,16 @@ class Seal(Generic[M]):
         """A folder below `parent`, named after its id, whose other files `fill` writes for its manifest.
 
         It is written beside its place and loaded once, then put there in one step; so a folder of that name
-        always holds a whole one. What `load` raises is raised, and nothing is put there then.
+        always holds a whole one. What `load` raises is raised, or `error` if it cannot be written, and
+        nothing is put there then.
         """
+        try:
+            return self._place(parent, fill, load)
+        except OSError as error:
+            todo = "make room, or name another folder"
+            raise self.error(f"{parent}: the {self.kind} cannot be written there: {error}; {todo}") from error
+
+    def _place(self, parent: Path, fill: Callable[[Path], M], load: Callable[[Path], object]) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
         try:

@@ -9,12 +9,12 @@ that a damaged one is known, and its pictures are done again.
 import hashlib
 import io
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -194,14 +194,23 @@ def _read(folder: Path, keys: Sequence[bytes], found: NDArray[np.float32]) -> ND
 
 
 def _write(folder: Path, keys: Sequence[bytes], features: NDArray[np.float32]) -> None:
-    """Put the features of a batch into the cache, in one step."""
+    """Put the features of a batch into the cache, in one step.
+
+    Raises:
+        LabellingError: there is no room for them, or nothing can be written there.
+    """
     table = np.empty(len(keys), [("key", _KEY), ("features", "<f4", features.shape[1:])])
     table["key"] = np.frombuffer(b"".join(keys), _KEY)
     table["features"] = features
     buffer = io.BytesIO()
     np.save(buffer, table, allow_pickle=False)
     content = buffer.getvalue()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(folder / f"{_sha(content).hex()}.npy")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".unfinished-", dir=folder) as beside:
+            part = Path(beside) / "part"
+            part.write_bytes(content)
+            part.replace(folder / f"{_sha(content).hex()}.npy")
+    except OSError as error:
+        todo = "make room, or keep them elsewhere"
+        raise LabellingError(f"{folder}: features cannot be written: {error}; {todo}") from error

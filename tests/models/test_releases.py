@@ -16,6 +16,7 @@ from models.releases import Learned, load_release, write_release
 from models.sealed import checksum_of, digest, id_of
 from reco.errors import ReleaseError
 from reco.parameters import Parameters
+from tests.full_disk import room_for
 from tests.models.small_models import TRAINED_AT, forest_text, learned, training
 
 KNOWN = {"popularity": 3, "covisitation": 1, "revisits": 2, "unread": 7}
@@ -138,6 +139,12 @@ def test_what_could_not_be_loaded_again_is_not_written(
     with pytest.raises(ReleaseError, match=culprit):
         write_release(tmp_path / "releases", training(FEATURES, **changes), KNOWN)
     assert not (tmp_path / "releases").exists() or list((tmp_path / "releases").iterdir()) == []
+
+
+def test_where_there_is_no_room_it_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    with room_for(100), pytest.raises(ReleaseError, match=r"release cannot be written there: .*make room"):
+        write_release(tmp_path, training(FEATURES), KNOWN)
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- what is refused: a change of the folder, and what the sentence must name

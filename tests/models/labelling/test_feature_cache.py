@@ -14,6 +14,7 @@ from models.labelling.feature_cache import Looks, features_of
 from models.labelling.pictures import Sight, decode, decode_views
 from models.labelling.scenes import Scenes
 from reco.errors import LabellingError
+from tests.full_disk import room_for
 
 COUNT = 2 * BATCH + 12
 SIDE = 16
@@ -107,6 +108,15 @@ def test_after_an_interrupt_it_goes_on_where_it_was(
     found = features_of(scenes, backbone, tmp_path)
     assert backbone.shown == COUNT
     assert np.array_equal(found, features_of(scenes, backbone))
+
+
+def test_where_there_is_no_room_it_says_so_and_leaves_nothing_unfinished(
+    scenes: Scenes, backbone: Counting, tmp_path: Path
+) -> None:
+    with room_for(1000), pytest.raises(LabellingError, match=r"features cannot be written: .*make room"):
+        features_of(scenes, backbone, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir() or path.name.startswith(".")] == []
+    assert np.array_equal(features_of(scenes, backbone, tmp_path), features_of(scenes, backbone))
 
 
 def cut(content: bytes) -> bytes:

@@ -29,6 +29,7 @@ from models.labelling.pictures import Sight
 from models.labelling.topics import TopicOptions, Topics, fit_topics
 from models.sealed import checksum_of, digest, id_of
 from reco.errors import LabellingError
+from tests.full_disk import room_for
 
 CLASSES = ("beach", "castle", "desert", "harbour", "island", "jungle")
 SIZE = (16, 16)
@@ -170,6 +171,17 @@ def test_what_cannot_be_loaded_again_is_not_written(recognition: Recognition, tm
     broken.hidden[0, 0, 0] = np.nan
     with pytest.raises(LabellingError, match="hidden is not finite"):
         write_labeller(tmp_path, Recognition(recognition.backbones, broken), Provenance(TRAINED_AT, {}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_is_no_room_it_says_so_and_leaves_nothing(
+    recognition: Recognition, tmp_path: Path
+) -> None:
+    with (
+        room_for(1000),
+        pytest.raises(LabellingError, match=r"labeller cannot be written there: .*make room"),
+    ):
+        write_labeller(tmp_path, recognition, Provenance(TRAINED_AT, {}))
     assert list(tmp_path.iterdir()) == []
 
 

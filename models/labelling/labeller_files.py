@@ -68,7 +68,7 @@ LABELLER = Seal(
     file="labeller.json",
     format=1,
     max_manifest_bytes=MEBIBYTE,
-    max_file_bytes=1024 * MEBIBYTE,  # the largest networks of `keras.applications` have some 350 MB
+    max_file_bytes=2048 * MEBIBYTE,  # the largest network of `keras.applications`, ConvNeXtXLarge, has 1.4 GB
     error=LabellingError,
     found="name the folder that `tenfold labels train` wrote",
 )

@@ -24,6 +24,8 @@ LONGEST_WORK = 120
 
 A picture that is not decoded by then is refused for good: its thread goes on, so no other is started."""
 
+_UNSEEN = ImageRefusedError("not-finite", "what the network finds in it is not finite; train with another")
+
 Result = TypeVar("Result")
 Fetched: TypeAlias = Callable[[str], AbstractAsyncContextManager[bytes]]
 Picture: TypeAlias = NDArray[np.uint8]
@@ -87,7 +89,8 @@ class LabellingDesk:
         pictures, refused = await self._pictures(urls, labeller.sight)
         async with self._network:
             labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
-        row_of = {url: row for row, url in enumerate(pictures)}
+        row_of = {url: row for row, url in enumerate(pictures) if _is_seen(labelled, row)}
+        refused |= {url: _UNSEEN for url in pictures if url not in row_of}
         found = []
         for sale in sales:
             own = dict.fromkeys(sale.image_urls)
@@ -158,6 +161,11 @@ class LabellingDesk:
             embedding=b"",
             labelled_at=self._clock(),
         )
+
+
+def _is_seen(labelled: Labelled | None, row: int) -> bool:
+    """Whether something was found in a picture: where numbers are short, a network may run out of them."""
+    return labelled is not None and bool(np.isfinite(labelled.embeddings[row]).all())
 
 
 def _with_mean(record: SaleLabels, labeller: Labeller, labelled: Labelled, rows: Sequence[int]) -> SaleLabels:

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from models.labelling.backbones import Backbone
 from models.labelling.labeller import Labelled, Labeller, load_labeller
 from models.labelling.pictures import decode_views
 from reco.events import Sale
@@ -217,6 +220,27 @@ async def test_an_image_that_is_never_decoded_is_refused_for_good(
     (refusal,) = found.refused.values()
     assert refusal.reason == "too-costly"
     assert not may_pass(refusal)
+
+
+async def test_an_image_of_which_the_network_makes_no_finite_numbers_is_refused_for_good(
+    labeller: Labeller, tmp_path: Path
+) -> None:
+    for shade in (0, 255):
+        Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / f"{shade}.png")
+    images = keras.Input((*labeller.sight.size, 3))
+    largest = keras.layers.GlobalMaxPooling2D()(images)
+    short = keras.layers.Rescaling(1_000, dtype="float16")(largest)  # up to 255,000, where 65,504 is the most
+    features = keras.layers.Dense(labeller.recognition.backbones[0].dimensions)(short)
+    overflowing = replace(labeller.recognition, backbones=(Backbone(keras.Model(images, features)),))
+
+    async with Fetcher(Images(files_root=str(tmp_path))) as files:
+        desk = desk_of(replace(labeller, recognition=overflowing), files)
+        (found,) = await desk.label([sale("shades", "0.png", "255.png")])
+
+    assert {url: refusal.reason for url, refusal in found.refused.items()} == {"255.png": "not-finite"}
+    assert not may_pass(found.refused["255.png"])
+    assert found.labels.images == 1
+    assert decode_labels(b"shades", encode(found.labels)) == found.labels
 
 
 async def test_an_image_of_several_sales_is_fetched_once(desk: LabellingDesk, site: PostcardSite) -> None:

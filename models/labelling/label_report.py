@@ -29,7 +29,7 @@ th, td { vertical-align: bottom; }
 .confusion td { padding: .28rem .6rem; text-align: right; }
 .confusion thead th { writing-mode: vertical-rl; transform: rotate(180deg); padding: .4rem .28rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1.2rem 1rem; }
-.pictures figure { margin: 0; font-size: .85rem; }
+.pictures figure { margin: 0; font-size: .85rem; overflow-wrap: anywhere; }
 .pictures img { width: 100%; aspect-ratio: 1; border-radius: .5rem; display: block; }
 """
 

@@ -5,9 +5,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiokafka.admin.client
+import aiokafka.client
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -16,6 +19,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from reco.errors import BrokerError, SettingsError
 from streams import header_names
@@ -31,6 +35,11 @@ LISTENS_WITHIN = 1.0
 
 # On debug level aiokafka logs every request, the one that holds the password among them.
 logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+
+# Most brokers create a topic that somebody asks about, with one partition and settings of their own, unless
+# they are told not to; aiokafka has no option for it.
+for _module in (aiokafka.client, aiokafka.admin.client):
+    _module.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
 
 
 class _Parting(ssl.SSLObject):

@@ -11,6 +11,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
+from infra import kafka_node
 from infra.broker import Broker, start, stop
 from streams.clients import create_topics
 from streams.settings import Kafka, Settings, Topics, Worker
@@ -64,7 +65,11 @@ def _waits(items: Sequence[pytest.Item]) -> bool:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real Kafka broker, started once in each process of the test run and stopped with it."""
     data_dir = tmp_path_factory.mktemp("broker")
-    yield start(data_dir, detached=False)
+    with pytest.MonkeyPatch.context() as patched:
+        # As it is by default with brokers of others.
+        patched.setitem(kafka_node.CONFIGURATION, "auto.create.topics.enable", "true")
+        running = start(data_dir, detached=False)
+    yield running
     stop(data_dir)
 
 

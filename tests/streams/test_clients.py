@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from infra.ports import free_port
 from reco.errors import BrokerError, SettingsError
-from streams.clients import admin, consumer, producer, security, tls_context
-from streams.settings import Kafka
+from streams.clients import admin, consumer, partition_numbers, producer, security, started, tls_context
+from streams.settings import Kafka, Settings
+from streams.topics import topic_set
 
 SECRET = "open sesame"  # noqa: S105  no door opens to it
 
@@ -196,3 +199,14 @@ async def test_who_listens_and_turns_the_client_away_is_not_said_to_be_down() ->
             async with admin(Kafka(bootstrap_servers=f"127.0.0.1:{free_port()}, 127.0.0.1:{port}")):
                 pass
     assert "Is it running?" not in str(caught.value)
+
+
+@pytest.mark.broker
+async def test_no_broker_creates_a_topic_only_because_somebody_asks_about_it(settings: Settings) -> None:
+    name = topic_set(settings.topics).events.name
+    async with admin(settings.kafka) as client:
+        assert await partition_numbers(client, [name]) == {name: []}
+        async with started(consumer(settings.kafka, request_timeout_ms=2_000)) as asking:
+            with pytest.raises(KafkaError):
+                await asking.end_offsets([TopicPartition(name, 0)])
+        assert name not in await client.list_topics()

@@ -102,9 +102,7 @@ def producer(kafka: Kafka, **options: Any) -> AIOKafkaProducer:
         "max_request_size": MAX_RECORD_BYTES,
         "compression_type": "lz4",
     }
-    return AIOKafkaProducer(
-        bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options)
-    )
+    return AIOKafkaProducer(bootstrap_servers=kafka.servers, **security(kafka), **(defaults | options))
 
 
 def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
@@ -119,9 +117,7 @@ def consumer(kafka: Kafka, **options: Any) -> AIOKafkaConsumer:
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": MAX_RECORD_BYTES,
     }
-    return AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers, **security(kafka), **(defaults | options)
-    )
+    return AIOKafkaConsumer(bootstrap_servers=kafka.servers, **security(kafka), **(defaults | options))
 
 
 @asynccontextmanager
@@ -158,8 +154,8 @@ def answering(kafka: Kafka) -> Iterator[None]:
 
 def _listens(kafka: Kafka) -> bool:
     """Whether one of the servers takes connections, be they of another protocol."""
-    for server in kafka.bootstrap_servers.split(","):
-        host, _, port = server.strip().rpartition(":")
+    for server in kafka.servers:
+        host, _, port = server.rpartition(":")
         with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), LISTENS_WITHIN):
             return True
     return False
@@ -172,7 +168,7 @@ async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     Raises:
         BrokerError: the broker cannot be reached.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers, **security(kafka))
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.servers, **security(kafka))
     try:
         with answering(kafka):
             await client.start()

@@ -55,7 +55,7 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
     """The Faust application of one agent, in the consumer group of that agent."""
     app = LosslessApp(
         settings.group(agent),
-        broker=[f"kafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
+        broker=[f"kafka://{server}" for server in settings.kafka.servers],
         broker_credentials=_credentials(settings.kafka),
         broker_session_timeout=SESSION_TIMEOUT,
         broker_heartbeat_interval=1.0,

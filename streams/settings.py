@@ -41,6 +41,11 @@ class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
     key_file: str = ""
     key_password: str = ""
 
+    @property
+    def servers(self) -> list[str]:
+        """The `bootstrap_servers` one by one; a comma too many names none."""
+        return [name for name in map(str.strip, self.bootstrap_servers.split(",")) if name]
+
     def __repr__(self) -> str:
         return f"Kafka({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
@@ -240,9 +245,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     yield from _no_folders(settings)
     if settings.labelling.labeller:
         yield from late_images(settings)
-    for server in filter(None, (part.strip() for part in kafka.bootstrap_servers.split(","))):
+    for server in kafka.servers or filter(None, [kafka.bootstrap_servers]):
         host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
+        if not host or "/" in host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
             yield f"[kafka] bootstrap_servers: {server!r} is not host:port; write for example kafka:9092"
 
 

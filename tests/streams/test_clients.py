@@ -171,6 +171,13 @@ async def test_aiokafka_takes_the_arguments(mechanism: str, protocol: str) -> No
         await client.stop()
 
 
+async def test_servers_that_do_not_answer_are_told_apart_by_commas_also_one_too_many() -> None:
+    nobody = f"127.0.0.1:{free_port()} ,"
+    with pytest.raises(BrokerError, match=rf"No broker answers at {nobody}.*Is it running\?"):
+        async with admin(Kafka(bootstrap_servers=nobody)):
+            pass
+
+
 async def test_a_broker_that_does_not_answer_is_named_and_the_password_is_not() -> None:
     with socket.socket() as taken_and_left:
         taken_and_left.bind(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from streams.agents.scoring import ScoringApp
 from streams.clock import now
 from streams.codecs import encode
 from streams.releases import Basis, Served
-from streams.settings import Settings, Worker
+from streams.settings import Kafka, Settings, Worker
 from streams.vitals import Vitals
 from tests.streams.scoring_shop import VISITORS, Shop, session
 
@@ -32,7 +32,7 @@ def shop() -> Shop:
 @pytest.fixture
 def scoring(shop: Shop, tmp_path: Path) -> ScoringApp:
     """An application that is not started, with the desk of a shop."""
-    scoring = ScoringApp(Settings(worker=Worker(data_dir=str(tmp_path))), Vitals())
+    scoring = ScoringApp(Settings(Kafka("kafka:9092"), worker=Worker(data_dir=str(tmp_path))), Vitals())
     scoring.desk = shop.desk
     return scoring
 

@@ -228,6 +228,8 @@ SASL = {
         ({"BOOTSTRAP_SERVERS": "kafka"}, "'kafka' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:1, :9092"}, "':9092' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:1,b:70000"}, "'b:70000' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "http://a:1"}, "'http://a:1' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": " ,"}, "' ,' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:0"}, "'a:0' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:²"}, "'a:²' is not host:port"),
     ],

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streams import clients
 from streams.agents.sessions import sessions_app
-from streams.settings import Settings, Worker
+from streams.settings import Kafka, Settings, Worker
 from streams.vitals import Vitals
 from tests.streams.test_faults import expect_exact_sessions
 from tests.streams.world import World, clicks, count_of, expect_all_acknowledged, newest_sessions
@@ -77,7 +77,7 @@ async def test_positions_that_are_told_after_the_partitions_are_revoked_do_not_c
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = sessions_app(Settings(worker=Worker(data_dir=str(tmp_path))), Vitals())
+    app = sessions_app(Settings(Kafka("kafka:9092"), worker=Worker(data_dir=str(tmp_path))), Vitals())
     starts = {TP("events", 0): 5}
 
     async def told_late(_: Iterable[str]) -> dict[TP, int]:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from faust.types import EventT
@@ -70,7 +71,11 @@ class LabellingApp:
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
         own = Work(name, self._positions, (self.topics.sales,), name, under_way=lambda: self.app.begun)
         backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)
-        vitals.works += [own, backlog, sales.work, labelled.work, releases.work]
+        # A scoring agent in the same process has feeds of the same topics.
+        feeds = [
+            replace(one, name=f"{name} {one.name}") for one in (sales.work, labelled.work, releases.work)
+        ]
+        vitals.works += [own, backlog, *feeds]
         vitals.gauges["labelling_backlog"] = lambda: self._waiting
         vitals.names["labeller"] = lambda: self.version
 

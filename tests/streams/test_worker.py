@@ -18,6 +18,7 @@ from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
+from streams.worker import AGENTS, build
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])
@@ -42,6 +43,14 @@ def test_a_broker_that_cannot_be_reached_is_told_in_words(agent: str, tmp_path: 
 def test_a_labelling_worker_may_not_wait_too_long_for_images_whichever_labeller_is_promoted() -> None:
     with pytest.raises(SettingsError, match="must be at most half of"):
         LabellingApp(Settings(images=Images(timeout_seconds=10.5)), Vitals())
+
+
+def test_agents_of_one_process_tell_their_works_apart_by_name(tmp_path: Path) -> None:
+    vitals = Vitals()
+    build([*AGENTS], Settings(Kafka("kafka:9092"), worker=Worker(data_dir=str(tmp_path))), vitals)
+    names = [work.name for work in vitals.works]
+    assert len(names) > len(AGENTS)
+    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.broker

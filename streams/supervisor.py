@@ -17,8 +17,8 @@ from typing import IO, Literal, Self
 import msgspec
 
 from infra.ports import free_ports
-from reco.errors import TenfoldError
-from streams.settings import GROUPS, PREFIX, Settings, written
+from reco.errors import SettingsError, TenfoldError
+from streams.settings import GROUPS, LAST_PORT, PREFIX, Settings, written
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Health(msgspec.Struct, frozen=True):
     """What of a worker's health is looked at here."""
 
     status: Literal["ok", "starting"]
+    pid: int
     works: dict[str, WorkHealth]
 
 
@@ -128,11 +129,13 @@ class WorkerProcess:
 
     def health(self) -> Health | None:
         """What the worker says of itself; None if it does not answer."""
+        process = self.process
         try:
             with _answer(self.health_url) as answer:
-                return msgspec.json.decode(answer.read(), type=Health)
+                health = msgspec.json.decode(answer.read(), type=Health)
         except (OSError, HTTPException, msgspec.DecodeError, UnicodeDecodeError):
-            return None  # something else may listen there
+            return None  # something else may listen there, or a worker of another installation
+        return health if process is not None and health.pid == process.pid else None
 
     def awaited(self) -> str | None:
         """The worker and what it has still to do, in words; None once it is ready."""
@@ -156,6 +159,14 @@ class WorkerProcess:
             self.process.wait()
 
 
+def _health_ports(first: int, count: int) -> Sequence[int]:
+    """Ports for the health of so many workers: from the `first` on, or free ones if that is 0."""
+    if first + count - 1 > LAST_PORT:
+        mistake = f"[worker] health_port = {first}: {count} workers need a port each; lower it"
+        raise SettingsError([mistake])
+    return range(first, first + count) if first else free_ports(count)
+
+
 class Supervisor:
     """Worker processes under one restart loop, which runs in a thread; use it as a context manager.
 
@@ -177,11 +188,13 @@ class Supervisor:
             also: called again and again, to start what the workers need if that has ended. It returns the
                 settings that hold from then on, None if these are the same.
             said: the file for what workers log; None for where this process logs.
+
+        Raises:
+            SettingsError: there are not so many ports from `worker.health_port` on.
         """
         self._settings = settings
         self._also = also
-        first = settings.worker.health_port
-        ports = range(first, first + len(processes)) if first else free_ports(len(processes))
+        ports = _health_ports(settings.worker.health_port, len(processes))
         self.workers = [
             WorkerProcess(settings, agents, port, said) for agents, port in zip(processes, ports, strict=True)
         ]

@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.ports import free_port
+from reco.errors import SettingsError
 from reco.policy import Rules
 from streams.sentinel import Sentinel
 from streams.settings import Settings, load
@@ -56,6 +57,13 @@ def test_health_is_served_at_the_port_that_is_set_and_those_after_it(settings: S
     assert len({one.port for one in Supervisor(free, processes).workers} - {0}) == 3
 
 
+def test_there_must_be_a_port_for_the_health_of_each_worker(settings: Settings) -> None:
+    last_but_one = replace(settings, worker=replace(settings.worker, health_port=65_534))
+    assert [one.port for one in Supervisor(last_but_one, [("sessions",)] * 2).workers] == [65_534, 65_535]
+    with pytest.raises(SettingsError, match="health_port = 65534: 3 workers need a port each"):
+        Supervisor(last_but_one, [("sessions",)] * 3)
+
+
 @pytest.mark.parametrize(
     ("listens_at", "asked_at"),
     [
@@ -72,6 +80,13 @@ def test_health_is_asked_where_the_worker_listens(settings: Settings, listens_at
     assert WorkerProcess(elsewhere, ("sessions",), 9100).health_url == f"http://{asked_at}:9100/health"
 
 
+def worker_in_this_process(settings: Settings, port: int) -> WorkerProcess:
+    """A worker whose health a sentinel in the process of the test serves."""
+    worker = WorkerProcess(settings, ("scoring",), port)
+    worker.process = psutil.Process()  # type: ignore[assignment]
+    return worker
+
+
 def test_health_is_asked_without_the_proxy_that_the_environment_names(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +95,7 @@ def test_health_is_asked_without_the_proxy_that_the_environment_names(
     serving = replace(settings, worker=replace(settings.worker, health_port=free_port()))
     sentinel = Sentinel(serving, Vitals())
     sentinel.start()
-    health = WorkerProcess(serving, ("sessions",), serving.worker.health_port).health()
+    health = worker_in_this_process(serving, serving.worker.health_port).health()
     sentinel.stop()
     assert health is not None
     assert health.status == "ok"
@@ -92,9 +107,10 @@ def test_health_is_asked_without_the_proxy_that_the_environment_names(
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.0 200 OK\r\n\r\n" + b'{"status":"\xff"}',
         b"HTTP/1.0 200 OK\r\n\r\n?",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b'{"status":"ok","pid":1,"works":{}}',
     ],
 )
-def test_something_else_that_listens_at_the_port_is_no_worker(settings: Settings, said: bytes) -> None:
+def test_something_else_that_listens_at_the_port_is_not_the_worker(settings: Settings, said: bytes) -> None:
     def answer(other: socket.socket) -> None:
         asked, _ = other.accept()
         with asked:
@@ -104,8 +120,8 @@ def test_something_else_that_listens_at_the_port_is_no_worker(settings: Settings
     with socket.create_server(("127.0.0.1", 0)) as other:
         answering = threading.Thread(target=answer, args=(other,))
         answering.start()
-        worker = WorkerProcess(settings, ("sessions",), other.getsockname()[1])
-        assert worker.awaited() == "sessions (no answer yet)"
+        worker = worker_in_this_process(settings, other.getsockname()[1])
+        assert worker.awaited() == "scoring (no answer yet)"
         answering.join()
 
 
@@ -121,7 +137,7 @@ def test_workers_that_are_not_ready_are_told_with_what_they_have_still_to_do(set
         Sentinel(replace(settings, worker=replace(settings.worker, health_port=port)), vital)
         for port, vital in zip(ports, vitals, strict=True)
     ]
-    ready, reading, restoring = (WorkerProcess(settings, ("scoring",), port) for port in ports)
+    ready, reading, restoring = (worker_in_this_process(settings, port) for port in ports)
     assert reading.awaited() == "scoring (no answer yet)"
     for sentinel in sentinels:
         sentinel.start()

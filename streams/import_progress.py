@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from infra.data_folder import write_whole
+from infra.data_folder import write_whole, writing_to
 from streams.import_rows import Outcome, Record, Refusal
 
 EXAMPLES = 5
@@ -98,16 +98,20 @@ def _with_example(examples: tuple[Example, ...], one: Example) -> tuple[Example,
 class Ledger:
     """The files of one import: the note of its progress, and its refused rows.
 
+    Raises `SettingsError` if the folder, which is in the data folder, cannot be written.
+
     Attributes:
         rejects: the file of refused rows.
         lock: the file whose lock the process that imports holds, for two would send every row twice.
     """
 
     def __init__(self, folder: Path, import_id: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._note = folder / f"{import_id}.json"
         self.rejects = folder / f"{import_id}.rejects.jsonl"
         self.lock = folder / f"{import_id}.lock"
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.lock.touch()
 
     def load(self) -> Progress | None:
         """The progress noted last, None if there is none; cuts off refused rows beyond it."""
@@ -126,18 +130,20 @@ class Ledger:
 
     def start(self, progress: Progress) -> None:
         """Begin anew with `progress`."""
-        self.rejects.unlink(missing_ok=True)
+        with writing_to(self.rejects.parent):
+            self.rejects.unlink(missing_ok=True)
         self.save(progress)
 
     def save(self, progress: Progress) -> None:
         """Note `progress` down, atomically and on disk."""
-        write_whole(self._note, msgspec.json.encode(progress).decode())
+        with writing_to(self._note.parent):
+            write_whole(self._note, msgspec.json.encode(progress).decode())
 
     def reject(self, chunk: Iterable[Outcome]) -> int:
         """Write down the refused rows of `chunk`; the size of their file, in bytes."""
         refusals = [outcome for outcome in chunk if isinstance(outcome, Refusal)]
         if refusals:
-            with self.rejects.open("ab") as file:
+            with writing_to(self.rejects.parent), self.rejects.open("ab") as file:
                 for one in refusals:
                     line = {"row": one.row, "reason": one.reason, "detail": one.detail, "text": one.text}
                     file.write(msgspec.json.encode(line) + b"\n")

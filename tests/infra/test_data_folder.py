@@ -8,6 +8,8 @@ from infra.broker import find, start
 from infra.data_folder import write_whole
 from reco.errors import SettingsError
 from streams.faust_app import table_folder
+from streams.import_progress import Ledger, Progress
+from streams.import_rows import Refusal
 
 FULL = Path("/dev/full")
 """A device of Linux that takes nothing, as a full disk does."""
@@ -50,3 +52,19 @@ def test_a_worker_that_cannot_write_its_tables_says_what_to_do(nowhere: Path) ->
         SettingsError, match=r"cannot be written: .*; change its owner or set worker\.data_dir"
     ):
         table_folder(nowhere / "tables")
+
+
+def test_an_import_that_cannot_write_its_progress_says_what_to_do(nowhere: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be written: .*; change its owner or set"):
+        Ledger(nowhere / "imports", "one")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has such a device")
+def test_an_import_that_finds_the_disk_full_says_what_to_do(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "one")
+    (tmp_path / "one.fresh").symlink_to(FULL)
+    ledger.rejects.symlink_to(FULL)
+    with pytest.raises(SettingsError, match=r"cannot be written: .*No space left"):
+        ledger.save(Progress())
+    with pytest.raises(SettingsError, match=r"cannot be written: .*No space left"):
+        ledger.reject([Refusal(1, "bad-id", "visitor_id: empty", "{}")])

@@ -149,6 +149,8 @@ class CatalogueFeed(Feed):
         super().__init__(kafka, topic)
         self.catalogue = catalogue
         self._contents: list[SaleContent] = []
+        self._places: dict[str, int] = {}
+        self._has_told = False
         self.changed = asyncio.Event()
 
     @property
@@ -180,8 +182,21 @@ class CatalogueFeed(Feed):
                 fact = decode_sale(record.key, record.value)
             except RefusedRecordError:
                 continue
+            self._check_place(fact.sale_id, partition)
             self._apply(fact, partition, record.offset)
             self.changed.set()
+
+    def _check_place(self, sale_id: str, partition: int) -> None:
+        """Say, once, that a sale stands in two partitions, as it does where producers choose differently."""
+        other = self._places.setdefault(sale_id, partition)
+        if other != partition and not self._has_told:
+            self._has_told = True
+            log.warning(
+                "sale %r stands in partitions %s and %s of %s: which record is the newer one cannot be told, "
+                "so a sale that was withdrawn may come back. Publish with the partitioner of Kafka's own "
+                "clients (murmur2), and this sale under another id",
+                *(sale_id, other, partition, self._topic.name),
+            )
 
     def _apply(self, fact: SaleFact, partition: int, offset: int) -> None:
         before = self.catalogue.sale(fact.sale_id)

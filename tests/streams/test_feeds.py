@@ -18,7 +18,7 @@ from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import CatalogueFeed, KnowledgeFeed
-from streams.settings import Settings, Topics
+from streams.settings import Kafka, Settings, Topics
 from streams.topics import topic_set
 from tests.streams.world import PATIENCE, World, clicks, make_anew, open_sales
 
@@ -120,6 +120,16 @@ async def test_what_cannot_be_read_does_not_stop_the_feeds(world: World) -> None
 
     assert len(catalogue) == 2
     assert sum(catalogue.offsets) >= 2
+
+
+def test_a_sale_in_two_partitions_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    topic = topic_set(Topics()).sales
+    feed = CatalogueFeed(Kafka(), topic, Catalogue(topic.partitions))
+    for partition, sale_id in enumerate(("rome", "oslo", "rome", "oslo")):
+        feed.take(partition, [SimpleNamespace(key=sale_id.encode(), value=None, offset=0)])
+        feed.take(partition, [SimpleNamespace(key=sale_id.encode(), value=None, offset=1)])
+    (told,) = caplog.messages
+    assert told.startswith("sale 'rome' stands in partitions 0 and 2 of sales: which record is the newer")
 
 
 async def test_a_topic_that_is_made_anew_ends_its_feed_instead_of_being_ignored(world: World) -> None:

@@ -27,7 +27,7 @@ class Setting(NamedTuple):
 def all_settings(environment: Mapping[str, str] | None = None) -> Iterator[Setting]:
     """Every setting there is, in the order of the groups."""
     environment = os.environ if environment is None else environment
-    content = _file_content(Path(environment.get(FILE_VARIABLE, SETTINGS_FILE)))
+    content = _file_content(Path(environment.get(FILE_VARIABLE) or SETTINGS_FILE))
     for group, kind in GROUPS.items():
         in_file = content.get(group)
         given = in_file if isinstance(in_file, dict) else {}

@@ -13,7 +13,7 @@ from streams import clients
 from streams.checkup import check_data_folder, check_labeller, check_python
 from streams.cli import tenfold
 from streams.setting_list import all_settings
-from streams.settings import PREFIX, Kafka, Labelling, Settings, Worker
+from streams.settings import PREFIX, Kafka, Labelling, Settings, Topics, Worker, load
 from streams.topics import Topic, topic_set
 from tests.streams.command_line import use
 
@@ -73,7 +73,9 @@ def test_findings_stand_below_the_settings_where_the_terminal_still_shows_them()
 
 def test_each_setting_tells_where_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / "tenfold.toml").write_text("[topics]\npartitions = 8\nreplication = 3\n[worker]\n")
-    settings = {f"{one.group}.{one.field}": one for one in all_settings({"TENFOLD_TOPICS_PARTITIONS": "16"})}
+    environment = {"TENFOLD_TOPICS_PARTITIONS": "16", "TENFOLD_CONFIG": ""}
+    assert load(environment).topics == Topics(partitions=16, replication=3)
+    settings = {f"{one.group}.{one.field}": one for one in all_settings(environment)}
     assert settings["topics.partitions"][2:] == ("16", "environment")
     assert settings["topics.replication"][2:] == ("3", "file")
     assert settings["topics.prefix"][2:] == ("", "default")

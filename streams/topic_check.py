@@ -74,8 +74,9 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
     async with clients.admin(kafka) as client:
         partitions = await _partitions(client, topics)
         configs = await _configs(client, [topics.events])
-    others = (topic for topic in topics if topic.name not in created)
-    wrong = [text for topic in others for text in _shape(TopicState(topic, partitions[topic.name]))]
+    states = [TopicState(topic, partitions[topic.name]) for topic in topics]
+    wrong = [text for state in states if state.wanted.name not in created for text in _shape(state)]
+    wrong += filter(None, [unequal(states, topics)])
     told = configs[topics.events.name]
     if told:
         wrong += _otherwise(TopicState(topics.events, config=told), APPEND_TIME)

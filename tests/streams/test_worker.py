@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import NewPartitions
 from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.errors import SettingsError
 from streams.agents.labelling import LabellingApp
-from streams.clients import create_topics
+from streams.clients import admin, create_topics
 from streams.images.settings import Images
 from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
@@ -75,6 +76,24 @@ def test_a_worker_refuses_events_whose_times_their_producers_say(settings: Setti
     asyncio.run(create_topics(settings.kafka, [*topics][1:]))
     asyncio.run(create_topics(settings.kafka, [dataclasses.replace(topics.events, config=config)]))
     expect_refused(settings, f"{topics.events.name} has message.timestamp.type=CreateTime, not LogAppendTime")
+
+
+@pytest.mark.broker
+def test_a_worker_says_that_no_setting_helps_where_events_got_more_partitions_than_sessions(
+    settings: Settings,
+) -> None:
+    asyncio.run(create_topics(settings.kafka, topic_set(settings.topics)))
+    prefix = settings.topics.prefix
+
+    async def raise_partitions() -> None:
+        async with admin(settings.kafka) as client:
+            await client.create_partitions({f"{prefix}events": NewPartitions(6)})
+
+    asyncio.run(raise_partitions())
+    differ = (
+        f"partitions differ: {prefix}events 6, {prefix}sessions 4, {prefix}recommendations 4; take another"
+    )
+    expect_refused(settings, differ)
 
 
 def expect_refused(settings: Settings, said: str) -> None:

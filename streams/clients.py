@@ -181,22 +181,30 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
     """Create the topics that do not exist yet, and return their names.
 
     Raises:
-        BrokerError: the broker cannot be reached, or refuses one.
+        BrokerError: the broker cannot be reached, or refuses one; or one that exists has other partitions, so
+            that those to be created would not fit.
     """
+    wanted = list(topics)
     async with admin(kafka) as client:
         existing = set(await client.list_topics())
-        missing = [topic for topic in topics if topic.name not in existing]
+        missing = [topic for topic in wanted if topic.name not in existing]
         if not missing:
             return []
+        found = await partition_numbers(client, existing.intersection(topic.name for topic in wanted))
+        sizes = [(topic, len(found.get(topic.name, ()))) for topic in wanted]
+        wrong = [topic.otherwise(there) for topic, there in sizes if there not in (0, topic.partitions)]
+        if wrong:
+            raise BrokerError("\n".join([*wrong, "No topic is created beside it, so that all will fit."]))
         response = await client.create_topics(
             [
                 NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=dict(topic.config))
                 for topic in missing
             ]
         )
-    for name, code, *message in response.topic_errors:
+    for name, code, *messages in response.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
-            raise BrokerError(f"The broker refused to create {name}: {for_code(code).__name__} {message}")
+            why = " ".join(filter(None, messages)) or for_code(code).__name__
+            raise BrokerError(f"The broker refused to create {name}: {why}")
     return [topic.name for topic in missing]
 
 

@@ -11,7 +11,7 @@ from reco.errors import BrokerError
 from streams import clients
 from streams.reading import reader
 from streams.settings import Kafka
-from streams.topics import APPEND_TIME, Topic, TopicSet
+from streams.topics import APPEND_TIME, Topic, TopicSet, size
 
 SHOWN = ("cleanup.policy", "retention.ms", "message.timestamp.type")
 """Configuration that is read of every topic, wanted or not."""
@@ -42,7 +42,7 @@ class TopicState:
     @property
     def size(self) -> str:
         """The number of its partitions, in words."""
-        return f"{self.partitions} partition{'s' if self.partitions > 1 else ''}"
+        return size(self.partitions)
 
 
 async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
@@ -113,11 +113,7 @@ def _shape(state: TopicState) -> Iterator[str]:
     if state.missing:
         yield f"{wanted.name} is missing; create it with `tenfold topics --create`"
     elif state.partitions != wanted.partitions:
-        yield (
-            f"{wanted.name} has {state.size}, the settings want {wanted.partitions}; "
-            "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
-            "adding partitions would move visitors away from their sessions"
-        )
+        yield wanted.otherwise(state.partitions)
 
 
 def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:

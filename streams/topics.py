@@ -24,6 +24,19 @@ class Topic:
     replication: int
     config: Mapping[str, str]
 
+    def otherwise(self, partitions: int) -> str:
+        """What to say, and to do, where it has another number of partitions."""
+        return (
+            f"{self.name} has {size(partitions)}, the settings want {self.partitions}; "
+            "set [topics] partitions to what is there, or take another [topics] prefix and import again: "
+            "adding partitions would move visitors away from their sessions"
+        )
+
+
+def size(partitions: int) -> str:
+    """A number of partitions, in words."""
+    return f"{partitions} partition{'s' if partitions > 1 else ''}"
+
 
 @dataclass(frozen=True)
 class TopicSet:

@@ -113,6 +113,27 @@ def test_missing_topics_are_marked_and_created_on_request(
 
 
 @pytest.mark.broker
+def test_no_topic_is_created_beside_one_that_has_other_partitions(
+    settings: Settings, tenfold_topics: Command
+) -> None:
+    wanted = topic_set(settings.topics)
+    asyncio.run(clients.create_topics(settings.kafka, [replace(wanted.events, partitions=2)]))
+    refused = tenfold_topics("--create")
+    assert isinstance(refused.exception, BrokerError)
+    assert f"{wanted.events.name} has 2 partitions, the settings want 4" in str(refused.exception)
+    assert tenfold_topics().output.count("is missing; create it") == 6
+
+
+@pytest.mark.broker
+def test_what_a_broker_says_of_a_topic_that_it_does_not_create_is_told(settings: Settings) -> None:
+    three = topic_set(Topics(prefix=settings.topics.prefix, replication=3))
+    with pytest.raises(
+        BrokerError, match=r"refused to create .*events: Unable to replicate .* registered\.$"
+    ):
+        asyncio.run(clients.create_topics(settings.kafka, three))
+
+
+@pytest.mark.broker
 def test_messages_are_counted_over_all_partitions(settings: Settings, tenfold_topics: Command) -> None:
     topics = topic_set(settings.topics)
 

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -35,6 +35,8 @@ STALLED = 70
 """Exit status of a worker that the watchdog ended."""
 UNWATCHED = 71
 """Exit status of a worker whose watchdog or health server failed."""
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+"""The format of metrics: without types in it, some collectors leave all of them out."""
 PATIENCE = 5.0
 """Longest wait for the thread to end, s; a broker that does not answer may hold it up."""
 
@@ -220,8 +222,20 @@ class Sentinel(threading.Thread):
         return web.json_response(body, status=200 if ready else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        lines = [f"tenfold_{name}_total {count}" for name, count in sorted(self._vitals.counts.items())]
-        lines += [f"tenfold_{name} {gauge()}" for name, gauge in sorted(self._vitals.gauges.items())]
-        lines += [f'tenfold_{what}{{name="{name()}"}} 1' for what, name in sorted(self._vitals.names.items())]
-        lines += [f'tenfold_lag{{work="{progress.work.name}"}} {progress.lag}' for progress in self._progress]
-        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
+        return web.Response(
+            text="".join(f"{line}\n" for line in self._families()), headers={"Content-Type": PROMETHEUS}
+        )
+
+    def _families(self) -> Iterator[str]:
+        """The lines of all metrics, those of a name together, after its type."""
+        for name, count in sorted(self._vitals.counts.items()):
+            yield f"# TYPE tenfold_{name}_total counter"
+            yield f"tenfold_{name}_total {count}"
+        for name, gauge in sorted(self._vitals.gauges.items()):
+            yield f"# TYPE tenfold_{name} gauge"
+            yield f"tenfold_{name} {gauge()}"
+        for what, name_of in sorted(self._vitals.names.items()):
+            yield f"# TYPE tenfold_{what} gauge"
+            yield f'tenfold_{what}{{name="{name_of()}"}} 1'
+        yield "# TYPE tenfold_lag gauge"
+        yield from (f'tenfold_lag{{work="{one.work.name}"}} {one.lag}' for one in self._progress)

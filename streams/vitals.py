@@ -46,6 +46,10 @@ class Vitals:
     names: dict[str, Callable[[], str]] = field(default_factory=dict)
     works: list[Work] = field(default_factory=list)
 
+    def count(self, *names: str) -> None:
+        """Count these from 0: of what begins with its first 1, who watches an increase sees none."""
+        self.counts.update(dict.fromkeys(names, 0))
+
     def ready(self) -> bool:
         """Whether everything that must be ready is."""
         return all(is_ready() for is_ready in self.readiness.values())

@@ -42,6 +42,8 @@ OLD_IMAGES_AT_ONCE = 16
 """Images of the backlog that are labelled together, about."""
 BATCHES_AT_ONCE = 2
 """While the network looks at the images of one batch, those of the next are fetched and decoded."""
+COUNTED = ("labelled_sales", "labelled_images", "dead_letters", "releases_refused")
+"""What is counted, from 0 on."""
 STEPS, SECONDS = ("images", 0), ("seconds", 0)
 """Stand where topic and partition stand, so that the watchdog sees that a batch is being worked on."""
 
@@ -76,6 +78,7 @@ class LabellingApp:
             replace(one, name=f"{name} {one.name}") for one in (sales.work, labelled.work, releases.work)
         ]
         vitals.works += [own, backlog, *feeds]
+        vitals.count(*COUNTED)
         vitals.gauges["labelling_backlog"] = lambda: self._waiting
         vitals.names["labeller"] = lambda: self.version
 

@@ -32,6 +32,8 @@ from streams.vitals import Vitals
 
 BATCH = 256
 """Sessions scored before their lists are awaited, at most."""
+COUNTED = ("lists", "lists_again", "dead_letters", "labels_refused", "releases_refused")
+"""What is counted, from 0 on."""
 
 
 class ScoringApp:
@@ -70,6 +72,7 @@ class ScoringApp:
             "labelled_sales": lambda: len(book),
             "active_visitors": lambda: len(self.desk.active),
         }
+        vitals.count(*COUNTED)
         vitals.names["release"] = lambda: self.desk.release
         vitals.works += [self.catalogue.work, self.labels.work, self.learning.work, releases.work]
 

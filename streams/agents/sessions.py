@@ -24,6 +24,8 @@ from streams.vitals import Vitals
 
 BATCH = 256
 """Events folded before their states are sent, at most."""
+COUNTED = ("events", "unknown_types", "dead_letters", "impressions", "erasures", "sessions", "sales")
+"""What is counted, from 0 on."""
 
 
 class Erased(NamedTuple):
@@ -121,6 +123,7 @@ def sessions_app(settings: Settings, vitals: Vitals) -> LosslessApp:
     outbox, checks = app.outbox(settings.kafka), app.outbox(settings.kafka)
     keeper = SessionKeeper(topics, _table(app, topics), outbox, vitals)
     watch(app, settings.group("sessions"), vitals, topics.events, topics.sales)
+    vitals.count(*COUNTED)
 
     @app.agent(raw_topic(app, topics.events.name), concurrency=1)  # type: ignore[untyped-decorator]
     async def sessions(events: Any) -> None:

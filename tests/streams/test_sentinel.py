@@ -165,12 +165,21 @@ async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
                 except aiohttp.ClientError:
                     await asyncio.sleep(0.05)
             async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                metrics = await answer.text()
+                metrics, form = await answer.text(), answer.headers["Content-Type"]
 
     assert body["broker_seconds_ago"] is not None
     assert (answer.status, body["status"], body["counts"]) == (200, "ok", {"lists": 7})
-    assert "tenfold_lists_total 7" in metrics
-    assert 'tenfold_lag{work="work"} 20' in metrics
+    assert form == "text/plain; version=0.0.4; charset=utf-8"
+    assert metrics.splitlines() == [
+        "# TYPE tenfold_lists_total counter",
+        "tenfold_lists_total 7",
+        "# TYPE tenfold_live_sales gauge",
+        "tenfold_live_sales 3",
+        "# TYPE tenfold_release gauge",
+        'tenfold_release{name="blend-1"} 1',
+        "# TYPE tenfold_lag gauge",
+        'tenfold_lag{work="work"} 20',
+    ]
 
 
 @contextmanager
@@ -189,6 +198,8 @@ def started_sentinel(
     work = Work("work", lambda: reached, (topics.events,), None if has_partitions else group)
     vitals = Vitals(works=[work])
     vitals.counts["lists"] = 7
+    vitals.gauges["live_sales"] = lambda: 3
+    vitals.names["release"] = lambda: "blend-1"
 
     def ended(status: int) -> None:
         if status == STALLED:

@@ -54,6 +54,13 @@ def test_agents_of_one_process_tell_their_works_apart_by_name(tmp_path: Path) ->
     assert sorted(names) == sorted(set(names))
 
 
+def test_what_a_worker_counts_is_there_from_0_on(tmp_path: Path) -> None:
+    vitals = Vitals()
+    build([*AGENTS], Settings(Kafka("kafka:9092"), worker=Worker(data_dir=str(tmp_path))), vitals)
+    assert {"events", "sales", "lists", "dead_letters", "labelled_sales"} <= vitals.counts.keys()
+    assert set(vitals.counts.values()) == {0}
+
+
 @pytest.mark.broker
 @pytest.mark.parametrize(
     ("partitions", "said"),

@@ -66,8 +66,8 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     """How a worker process runs.
 
     Attributes:
-        application: consumer groups are named after it and the prefix of the topics; a shadow system gets its
-            own.
+        application: consumer groups are named after it and the prefix of the topics; those of another begin
+            anew, and write to the same topics.
         data_dir: folder of the embedded broker and of each worker's RocksDB tables.
         health_host, health_port: where `/health` and `/metrics` listen; port 0 takes a free one.
         stall_seconds: a worker that makes no progress for so long, while there is work, exits.

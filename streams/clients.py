@@ -190,7 +190,7 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
         missing = [topic for topic in wanted if topic.name not in existing]
         if not missing:
             return []
-        found = await partition_numbers(client, existing.intersection(topic.name for topic in wanted))
+        found = await partition_copies(client, existing.intersection(topic.name for topic in wanted))
         sizes = [(topic, len(found.get(topic.name, ()))) for topic in wanted]
         wrong = [topic.otherwise(there) for topic, there in sizes if there not in (0, topic.partitions)]
         if wrong:
@@ -208,8 +208,8 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
     return [topic.name for topic in missing]
 
 
-async def partition_numbers(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, list[int]]:
-    """The partitions of each topic, rising; none of one that is missing.
+async def partition_copies(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[int, int]]:
+    """How many copies each partition of each topic has, by its number, rising; none of one that is missing.
 
     Raises:
         BrokerError: the account may not see one.
@@ -219,7 +219,10 @@ async def partition_numbers(client: AIOKafkaAdminClient, names: Iterable[str]) -
     if hidden := sorted(one["topic"] for one in described if one["error_code"] == denied):
         what = f"The account of [kafka] may not see {', '.join(hidden)}"
         raise BrokerError(f"{what}; docs/delivery.md says what it must be allowed.")
-    return {one["topic"]: sorted(each["partition"] for each in one["partitions"]) for one in described}
+    return {
+        one["topic"]: dict(sorted((each["partition"], len(each["replicas"])) for each in one["partitions"]))
+        for one in described
+    }
 
 
 def partitions(*topics: Topic) -> list[TopicPartition]:

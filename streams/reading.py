@@ -41,7 +41,7 @@ async def partitions_of(kafka: Kafka, *topics: str) -> dict[str, list[TopicParti
         BrokerError: the broker cannot be reached, or does not have one of them, or hides it.
     """
     async with clients.admin(kafka) as client:
-        found = await clients.partition_numbers(client, topics)
+        found = await clients.partition_copies(client, topics)
     for name, numbers in found.items():
         if not numbers:
             raise BrokerError(f"There is no topic {name}; create it with `tenfold topics --create`.")

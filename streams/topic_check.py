@@ -11,7 +11,7 @@ from reco.errors import BrokerError
 from streams import clients
 from streams.reading import reader
 from streams.settings import Kafka
-from streams.topics import APPEND_TIME, Topic, TopicSet, size
+from streams.topics import APPEND_TIME, MIN_IN_SYNC, Topic, TopicSet, size
 
 SHOWN = ("cleanup.policy", "retention.ms", "message.timestamp.type")
 """Configuration that is read of every topic, wanted or not."""
@@ -26,12 +26,14 @@ class TopicState:
         partitions: how many there are; 0 if the topic is missing.
         config: its configuration at the broker, for the keys that are wanted or shown;
             empty if it is not told.
+        copies: how many there are of each partition, of the one with the fewest; 0 if that is not known.
         messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
     """
 
     wanted: Topic
     partitions: int = 0
     config: Mapping[str, str] = field(default_factory=dict)
+    copies: int = 0
     messages: int = 0
 
     @property
@@ -53,11 +55,17 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
     """
     wanted = list(topics)
     async with clients.admin(kafka) as client:
-        partitions = await _partitions(client, wanted)
+        copies = await clients.partition_copies(client, [topic.name for topic in wanted])
         configs = await _configs(client, wanted)
-    messages = await _messages(kafka, partitions)
+    messages = await _messages(kafka, {name: len(numbers) for name, numbers in copies.items()})
     return [
-        TopicState(topic, partitions[topic.name], configs[topic.name], messages.get(topic.name, 0))
+        TopicState(
+            topic,
+            partitions=len(copies[topic.name]),
+            config=configs[topic.name],
+            copies=min(copies[topic.name].values(), default=0),
+            messages=messages.get(topic.name, 0),
+        )
         for topic in wanted
     ]
 
@@ -72,9 +80,9 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
         BrokerError: they are not; or the broker cannot be reached.
     """
     async with clients.admin(kafka) as client:
-        partitions = await _partitions(client, topics)
+        copies = await clients.partition_copies(client, [topic.name for topic in topics])
         configs = await _configs(client, [topics.events])
-    states = [TopicState(topic, partitions[topic.name]) for topic in topics]
+    states = [TopicState(topic, len(copies[topic.name])) for topic in topics]
     wrong = [text for state in states if state.wanted.name not in created for text in _shape(state)]
     wrong += filter(None, [unequal(states, topics)])
     told = configs[topics.events.name]
@@ -87,10 +95,18 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
 def differences(state: TopicState) -> Iterator[str]:
     """What is not as the settings want it, each with what to do."""
     yield from _shape(state)
+    name, copies, config = state.wanted.name, state.wanted.replication, dict(state.wanted.config)
+    if state.copies not in (0, copies):
+        brokers = f"{state.copies} broker{'s' if state.copies > 1 else ''}"
+        yield (
+            f"{name} is kept by {brokers}, the settings want {copies}; "
+            "set [topics] replication to what is there, or move the topic with kafka-reassign-partitions.sh"
+        )
+        # It is for the copies that are wanted; if there are fewer, the broker would take no record.
+        config.pop(MIN_IN_SYNC, None)
     if state.config:
-        yield from _otherwise(state, state.wanted.config)
+        yield from _otherwise(state, config)
     elif not state.missing:
-        name = state.wanted.name
         yield f"how {name} is kept is not told; allow the account of [kafka] to DescribeConfigs of it"
 
 
@@ -128,12 +144,6 @@ def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:
         return None
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     return f"partitions differ: {listed}; take another [topics] prefix, create the topics, and import again"
-
-
-async def _partitions(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, int]:
-    """How many partitions each topic has; 0 if it is missing."""
-    found = await clients.partition_numbers(client, [topic.name for topic in topics])
-    return {name: len(numbers) for name, numbers in found.items()}
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag
 ERASURES_KEPT = 30 * DAY
 """How long an erasure stays on `sessions`, ms: the disks of workers still have the state."""
 APPEND_TIME: Mapping[str, str] = {"message.timestamp.type": "LogAppendTime"}
+MIN_IN_SYNC = "min.insync.replicas"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def topic_set(settings: Topics) -> TopicSet:
 
     def topic(name: str, *configs: Mapping[str, str], partitions: int = settings.partitions) -> Topic:
         # What `acks=all` waits for: with 3 replicas, one broker may be lost with all that it had.
-        replicas = {"min.insync.replicas": str(max(1, settings.replication - 1))}
+        replicas = {MIN_IN_SYNC: str(max(1, settings.replication - 1))}
         merged = {key: value for config in (*configs, replicas) for key, value in config.items()}
         return Topic(settings.prefix + name, partitions, settings.replication, merged)
 

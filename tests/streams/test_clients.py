@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from infra.ports import free_port
 from reco.errors import BrokerError, SettingsError
-from streams.clients import admin, consumer, partition_numbers, producer, security, started, tls_context
+from streams.clients import admin, consumer, partition_copies, producer, security, started, tls_context
 from streams.settings import Kafka, Settings
 from streams.topics import topic_set
 
@@ -212,7 +212,7 @@ async def test_who_listens_and_turns_the_client_away_is_not_said_to_be_down() ->
 async def test_no_broker_creates_a_topic_only_because_somebody_asks_about_it(settings: Settings) -> None:
     name = topic_set(settings.topics).events.name
     async with admin(settings.kafka) as client:
-        assert await partition_numbers(client, [name]) == {name: []}
+        assert await partition_copies(client, [name]) == {name: {}}
         async with started(consumer(settings.kafka, request_timeout_ms=2_000)) as asking:
             with pytest.raises(KafkaError):
                 await asking.end_offsets([TopicPartition(name, 0)])

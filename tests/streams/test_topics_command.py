@@ -162,6 +162,18 @@ async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Set
 
 
 @pytest.mark.broker
+async def test_of_a_topic_with_fewer_copies_it_is_not_advised_to_wait_for_more_than_there_are(
+    settings: Settings,
+) -> None:
+    once, three = (topic_set(Topics(settings.topics.prefix, replication=copies)) for copies in (1, 3))
+    await clients.create_topics(settings.kafka, once)
+    assert [told for state in await inspect(settings.kafka, once) for told in differences(state)] == []
+    for state in await inspect(settings.kafka, three):
+        (told,) = differences(state)
+        assert told.startswith(f"{state.wanted.name} is kept by 1 broker, the settings want 3; set")
+
+
+@pytest.mark.broker
 async def test_topics_that_were_just_created_need_not_be_known_to_every_broker_yet(
     settings: Settings,
 ) -> None:

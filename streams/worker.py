@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from reco.errors import SettingsError, TenfoldError
@@ -62,15 +63,19 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse names that are no agents'.
+    """Refuse names that are no agents', and an agent that is named twice.
 
     Raises:
-        SettingsError: there is no such agent, or no name.
+        SettingsError: there is no such agent, or no name, or one again.
     """
     unknown = [name for name in names if name not in AGENTS]
     if unknown or not names:
         raise SettingsError(
             [f"no agent {name!r}; the agents are {', '.join(AGENTS)}" for name in unknown or ["(none)"]]
+        )
+    if again := [name for name, times in Counter(names).items() if times > 1]:
+        raise SettingsError(
+            [f"agent {name!r} is named twice; a second one needs a process of its own" for name in again]
         )
 
 
@@ -78,7 +83,7 @@ def build(names: Sequence[str], settings: Settings, vitals: Vitals) -> list[Loss
     """The applications of the named agents.
 
     Raises:
-        SettingsError: there is no such agent, or no name.
+        SettingsError: there is no such agent, or no name, or one again.
     """
     check_names(names)
     vitals.agents = tuple(names)

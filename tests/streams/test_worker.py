@@ -19,7 +19,7 @@ from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
-from streams.worker import AGENTS, build
+from streams.worker import AGENTS, build, check_names
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])
@@ -52,6 +52,11 @@ def test_agents_of_one_process_tell_their_works_apart_by_name(tmp_path: Path) ->
     names = [work.name for work in vitals.works]
     assert len(names) > len(AGENTS)
     assert sorted(names) == sorted(set(names))
+
+
+def test_an_agent_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(SettingsError, match="agent 'sessions' is named twice; a second one needs a process"):
+        check_names(["sessions", "scoring", "sessions"])
 
 
 def test_what_a_worker_counts_is_there_from_0_on(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ FILE_VARIABLE = "TENFOLD_CONFIG"
 PREFIX = "TENFOLD_"
 LAST_PORT = 65_535
 
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-zA-Z0-9._-]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-zA-Z0-9._-]+\Z")]
 
 
 class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
     """Names and sizes of the topics; `partitions` bounds how many workers can share the load."""
 
-    prefix: Annotated[str, Meta(max_length=100, pattern=r"^[a-zA-Z0-9._-]*$")] = ""
+    prefix: Annotated[str, Meta(max_length=100, pattern=r"^[a-zA-Z0-9._-]*\Z")] = ""
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 4
     replication: Annotated[int, Meta(ge=1, le=9)] = 1
 

@@ -31,4 +31,4 @@ class Images(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: Annotated[float, Meta(gt=0, le=600)] = 8.0
     max_redirects: Annotated[int, Meta(ge=0, le=20)] = 5
     concurrency: Annotated[int, Meta(ge=1, le=256)] = 8
-    user_agent: Annotated[str, Meta(max_length=200, pattern=r"^[ -~]+$")] = "tenfold"
+    user_agent: Annotated[str, Meta(max_length=200, pattern=r"^[ -~]+\Z")] = "tenfold"

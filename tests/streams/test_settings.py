@@ -144,6 +144,11 @@ def test_a_file_is_no_folder(folder: Path, variable: str, place: str) -> None:
     assert f"{folder / 'file'} is no folder; name one" in only_mistake(**{variable: place})
 
 
+@pytest.mark.parametrize("setting", ["TOPICS_PREFIX", "WORKER_APPLICATION", "IMAGES_USER_AGENT"])
+def test_a_name_does_not_end_with_the_line_end_of_a_file_that_it_came_from(setting: str) -> None:
+    assert "Expected `str` matching regex" in only_mistake(**{f"TENFOLD_{setting}": "acme\n"})
+
+
 def test_every_mistake_is_reported_at_once_with_its_remedy() -> None:
     write('[topics]\npartitions = 0\n[worker]\nlog_level = "loud"\n[broker]\n[kafka]\nserver = "a:1"\n')
     got = mistakes(TENFOLD_WORKER_HEALTH_PORT="http", TENFOLD_SPEED="fast", TENFOLD_KAFKA_CA_FILE="gone.pem")

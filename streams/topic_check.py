@@ -28,6 +28,7 @@ class TopicState:
             empty if it is not told.
         copies: how many there are of each partition, of the one with the fewest; 0 if that is not known.
         messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
+        servers: where it was looked at, as a list for Kafka's own tools.
     """
 
     wanted: Topic
@@ -35,6 +36,7 @@ class TopicState:
     config: Mapping[str, str] = field(default_factory=dict)
     copies: int = 0
     messages: int = 0
+    servers: str = ""
 
     @property
     def missing(self) -> bool:
@@ -65,6 +67,7 @@ async def inspect(kafka: Kafka, topics: Iterable[Topic]) -> list[TopicState]:
             config=configs[topic.name],
             copies=min(copies[topic.name].values(), default=0),
             messages=messages.get(topic.name, 0),
+            servers=",".join(kafka.servers),
         )
         for topic in wanted
     ]
@@ -87,7 +90,8 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
     wrong += filter(None, [unequal(states, topics)])
     told = configs[topics.events.name]
     if told:
-        wrong += _otherwise(TopicState(topics.events, config=told), APPEND_TIME)
+        state = TopicState(topics.events, config=told, servers=",".join(kafka.servers))
+        wrong += _otherwise(state, APPEND_TIME)
     if wrong:
         raise BrokerError("\n".join(wrong))
 
@@ -116,10 +120,11 @@ def _otherwise(state: TopicState, config: Mapping[str, str]) -> Iterator[str]:
     for key, value in config.items():
         actual = state.config.get(key, "unset")
         if set(actual.split(",")) != set(value.split(",")):  # a list has no order
-            setting = f"{key}=[{value}]" if "," in value else f"{key}={value}"
+            setting = f"'{key}=[{value}]'" if "," in value else f"{key}={value}"
+            change = f"--alter --topic {name} --add-config {setting}"
             yield (
                 f"{name} has {key}={actual}, not {value}; "
-                f"kafka-configs.sh --alter --topic {name} --add-config {setting}"
+                f"kafka-configs.sh --bootstrap-server {state.servers} {change}"
             )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import shlex
 from asyncio.subprocess import PIPE
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from infra.kafka_node import java
 from reco.errors import BrokerError
 from streams import clients
 from streams.commands.topics import table
@@ -43,10 +45,11 @@ def test_other_partitions_are_reported_with_the_way_out() -> None:
 
 
 def test_each_other_configuration_is_reported_with_the_command_that_repairs_it() -> None:
-    repair = "kafka-configs.sh --alter --topic acme.events --add-config"
-    assert list(differences(state(config={"retention.ms": "1000"}))) == [
+    repair = "kafka-configs.sh --bootstrap-server kafka:9092 --alter --topic acme.events --add-config"
+    policy = "acme.events has cleanup.policy=unset, not compact,delete"
+    assert list(differences(state(config={"retention.ms": "1000"}, servers="kafka:9092"))) == [
         f"acme.events has retention.ms=1000, not -1; {repair} retention.ms=-1",
-        f"acme.events has cleanup.policy=unset, not compact,delete; {repair} cleanup.policy=[compact,delete]",
+        f"{policy}; {repair} 'cleanup.policy=[compact,delete]'",
     ]
 
 
@@ -159,6 +162,22 @@ async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Set
     assert "has 2 partitions, the settings want 4" in told[0]
     assert any("cleanup.policy=compact, not delete" in one for one in told)
     assert any("message.timestamp.type=CreateTime, not LogAppendTime" in one for one in told)
+
+
+@pytest.mark.broker
+async def test_the_commands_that_are_told_repair_a_topic(settings: Settings) -> None:
+    wanted = topic_set(settings.topics).recommendations
+    made = dict(wanted.config) | {"cleanup.policy": "delete", "retention.ms": "1000"}
+    await clients.create_topics(settings.kafka, [replace(wanted, config=made)])
+    (found,) = await inspect(settings.kafka, [wanted])
+    commands = [told.partition("; ")[2] for told in differences(found)]
+    assert len(commands) == 2
+    for program, *arguments in map(shlex.split, commands):
+        assert program == "kafka-configs.sh"
+        done = await asyncio.create_subprocess_exec(*java("kafka.admin.ConfigCommand", *arguments))
+        assert await done.wait() == 0
+    (repaired,) = await inspect(settings.kafka, [wanted])
+    assert list(differences(repaired)) == []
 
 
 @pytest.mark.broker

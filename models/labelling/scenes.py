@@ -20,7 +20,7 @@ from reco.errors import LabellingError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 """Files in a class's folder that count as its pictures."""
 SPLITS = ("train", "val", "test")
-"""Folders that hold a split, each with a folder per class."""
+"""Folders that hold a split, each with a folder per class; also in capitals, as in a CSV file."""
 FEWEST = 2
 """Pictures that a class needs to be learned: one to train on, one to validate with."""
 PATHS, CLASSES, SPLIT = ("path", "file"), ("label", "class"), ("split",)
@@ -111,11 +111,11 @@ def _check_enough(path: Path, rows: Sequence[_Row], classes: Sequence[str]) -> N
 
 def _rows_of_folder(path: Path) -> Iterator[_Row]:
     folders = _folders(path)
-    splits = [folder for folder in folders if folder.name in SPLITS]
-    others = [folder.name for folder in folders if folder.name not in SPLITS]
+    splits = [folder for folder in folders if folder.name.lower() in SPLITS]
+    others = [folder.name for folder in folders if folder.name.lower() not in SPLITS]
     if not others:
         for folder in splits:
-            yield from _rows_of_classes(folder, folder.name)
+            yield from _rows_of_classes(folder, folder.name.lower())
     elif within := [folder.name for folder in splits if _folders(folder)]:
         has = f"{path}: beside the split {within[0]} is {', '.join(others)}"
         raise LabellingError(f"{has}; name splits {', '.join(SPLITS)}, and put nothing else beside them")
@@ -193,4 +193,5 @@ def _row(
         raise LabellingError(f"{where}: {label_column if file else path_column} is empty")
     if not (folder / file).is_file():
         raise LabellingError(f"{where}: there is no file {folder / file}")
-    return _Row(folder / file, label, values[split_column] if split_column else None)
+    split = (values[split_column] or "").lower() if split_column else None
+    return _Row(folder / file, label, split)

@@ -54,11 +54,12 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
     ]
 
 
-def test_folders_of_splits(tmp_path: Path) -> None:
-    folders(tmp_path / "train", {"bar": 2, "coast": 2, "harbor": 2})
-    folders(tmp_path / "test", {"coast": 1})
+@pytest.mark.parametrize(("train", "test"), [("train", "test"), ("Train", "TEST")])
+def test_folders_of_splits(tmp_path: Path, train: str, test: str) -> None:
+    folders(tmp_path / train, {"bar": 2, "coast": 2, "harbor": 2})
+    folders(tmp_path / test, {"coast": 1})
     assert len(read_scenes(tmp_path, "train").paths) == 6
-    assert named(read_scenes(tmp_path, "test"), tmp_path) == [("test/coast/0.jpg", "coast")]
+    assert named(read_scenes(tmp_path, "test"), tmp_path) == [(f"{test}/coast/0.jpg", "coast")]
     assert len(read_scenes(tmp_path, None).paths) == 7
 
 
@@ -143,12 +144,14 @@ def test_a_csv_may_have_no_split(tmp_path: Path) -> None:
 
 def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: Path) -> None:
     folders(tmp_path, {"a": 2, "b": 2})
-    rows = "a/0.jpg,a,Train\na/1.jpg,a,Test\nb/0.jpg,b,Train\nb/1.jpg,b,\n"
+    rows = "a/0.jpg,a,Train\na/1.jpg,a,testing\nb/0.jpg,b,Train\nb/1.jpg,b,\n"
     path = listed(tmp_path, f"path,label,split\n{rows}")
+    assert len(read_scenes(path, "train", to_learn=False).paths) == 2
     assert mistake(path) == (
-        f"{path}: has the split Test; name splits train, val, test, or leave the column out"
+        f"{path}: has the split testing; name splits train, val, test, or leave the column out"
     )
-    assert len(read_scenes(listed(tmp_path, f"path,label,split\n{rows.lower()}")).paths) == 4
+    path = listed(tmp_path, f"path,label,split\n{rows.replace('testing', 'Test')}")
+    assert len(read_scenes(path).paths) == 4
 
 
 @pytest.mark.parametrize(

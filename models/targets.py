@@ -44,20 +44,22 @@ class Lessons(NamedTuple):
     Attributes:
         targets: int32[n_rows], the sale that is to be found after each row; `NOTHING_BOUGHT`: none.
         grades: float32[n_rows], how much of what is to be predicted it is, above 0 and at most 1.
+        target: what that is.
     """
 
     targets: NDArray[np.int32]
     grades: NDArray[np.float32]
+    target: Target
 
 
 def lessons_of(table: EventTable, sought: NDArray[np.int32], target: Target, worth: float) -> Lessons:
     """What teaches to find `sought` (int32[n_rows]); if `graded`, clicks too, which are `worth` less."""
     grades = np.ones(len(table), np.float32)
     if target != "graded":
-        return Lessons(sought, grades)
+        return Lessons(sought, grades, target)
     nothing = sought == NOTHING_BOUGHT
     grades[nothing] = worth
-    return Lessons(np.where(nothing, next_clicks(table), sought), grades)
+    return Lessons(np.where(nothing, next_clicks(table), sought), grades, target)
 
 
 def target_for(table: EventTable) -> Target:

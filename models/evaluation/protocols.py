@@ -66,6 +66,11 @@ class Asked:
     shown: Callable[[int], NDArray[np.int32]] = _nothing
     share: float = 1.0
 
+    @property
+    def foretold(self) -> bool:
+        """Whether probabilities are of what is asked for; where purchases are few, they are of clicks."""
+        return self.lessons is None or self.lessons.target != "click"
+
     def allowed(self, question: Question) -> NDArray[np.bool_]:
         """bool[n_sales]: the candidates of `question` that could be listed."""
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)

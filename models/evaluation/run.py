@@ -48,7 +48,7 @@ class Answers:
     def calibration(self) -> Calibration | None:
         """The probabilities that the mix gave to the sales it would have listed, and what came of them.
 
-        Of the moments of which it is known; None if that is none.
+        Of the moments of which it is known; None if that is none, and where the mix foretells clicks.
         """
         if not self.labels:
             return None
@@ -124,7 +124,7 @@ class Evaluation:
         scores = self.panel.scores(rows)
         listed = np.flatnonzero(allowed)
         listed = listed[np.argsort(-scores[-1][listed], kind="stable")[:LISTED]]
-        if self.asked.settled[question.row]:
+        if self.asked.foretold and self.asked.settled[question.row]:
             answers.probabilities.append(scores[-1][listed])
             answers.labels.append(listed == question.target)
         if self.asked.walk.targets[question.row] < 0:

@@ -13,6 +13,7 @@ from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable
 from models.progress import Progress
 from models.sale_content import content_of
+from models.targets import FEWEST_PURCHASES
 from models.training import Boosting
 from models.walk import NOTHING_BOUGHT
 from reco.catalogue import Catalogue
@@ -184,13 +185,16 @@ def evaluate(
 
 
 def not_tested(asked: Asked, task: Task) -> Iterator[str]:
-    """What to say of later days, and of sessions, that are not tested though nobody has said so."""
+    """What to say of days, sessions and probabilities that are not tested, though nobody has said so."""
     table = asked.walk.table
     days = (table.ends - table.begins) // DAY + 1
     if task.protocol == "hourly" and days > task.last_day:
         yield f"days {task.first_day} to {task.last_day} of {days} test; for later ones --set last_day={days}"
     if asked.share < 1 and not task.share:
         yield f"{100 * asked.share:.3g} % of the sessions that test are asked; all of them by --set share=1"
+    if not asked.foretold:
+        few = f"fewer than {FEWEST_PURCHASES} purchases come before the test, so that rankers learn clicks"
+        yield f"probabilities are not judged: {few}"
 
 
 def _check_answers(asked: Asked) -> None:

@@ -16,7 +16,7 @@ from models.evaluation.tasks import Protocol, Task, asked_of, evaluate, not_test
 from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
 from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
-from models.targets import session_numbers
+from models.targets import FEWEST_PURCHASES, session_numbers
 from models.training import Boosting
 from models.training_set import Examples
 from models.walk import NOTHING_BOUGHT
@@ -82,6 +82,17 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     assert figure["mix"] > figure["fixed blend"]
     assert results.slices is not None
     assert set(results.slices.tolist()) <= {0, 1, 2, 3}
+
+
+def test_probabilities_of_clicks_are_not_judged_as_if_they_were_of_purchases() -> None:
+    table, told = shop_log(200), list[str]()
+    assert 0 < (table.kinds == PURCHASE).sum() < FEWEST_PURCHASES
+    results = evaluate(
+        table, task("purchase"), Parameters(), structs.replace(QUICK, trees=1), tell=told.append
+    )
+    assert results.summary.calibrated is None
+    why = "fewer than 200 purchases come before the test, so that rankers learn clicks"
+    assert told == [f"probabilities are not judged: {why}"]
 
 
 def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before() -> None:

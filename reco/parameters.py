@@ -8,6 +8,8 @@ SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+LONGEST_WINDOW = 876_600.0
+"""Hours between the earliest event time that there may be and the latest; no window can hold more."""
 
 HalfLife = Annotated[int, Meta(ge=SECOND, le=3650 * DAY, description="ms")]
 Fading = Annotated[float, Meta(gt=0, le=1)]

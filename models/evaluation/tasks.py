@@ -20,7 +20,7 @@ from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
 from reco.labels import SaleLabels
-from reco.parameters import DAY, HOUR, Parameters
+from reco.parameters import DAY, HOUR, LONGEST_WINDOW, Parameters
 from reco.recommenders.protocol import CLICK, PURCHASE
 
 Protocol: TypeAlias = Literal["hourly", "next-click", "purchase"]
@@ -47,7 +47,7 @@ class Task(Struct, frozen=True, kw_only=True):
     share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     test: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     train: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    window: Annotated[float, Meta(gt=0)] = 24.0
+    window: Annotated[float, Meta(gt=0, le=LONGEST_WINDOW)] = 24.0
     seed: Annotated[int, Meta(ge=0)] = 0
 
 

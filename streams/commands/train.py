@@ -8,6 +8,7 @@ from rich.console import Console
 
 from infra.data_folder import try_writing
 from reco.errors import TrainingError
+from reco.parameters import LONGEST_WINDOW
 from streams.clock import now
 from streams.commands.history import LogOrTopics, read_history
 from streams.commands.loading import loading
@@ -35,6 +36,9 @@ Numbers = Annotated[
         "lambda_l2, held_out, seed or threads. Repeatable.",
     ),
 ]
+Window = Annotated[
+    float, typer.Option(min=0.01, max=LONGEST_WINDOW, help="Hours within which a purchase counts.")
+]
 Promote = Annotated[
     bool, typer.Option("--promote", help="Make it live, if it ranks better than the fixed blend.")
 ]
@@ -44,7 +48,7 @@ def train(
     path: LogOrTopics = None,
     *,
     target: Annotated[Target | None, typer.Option(help="Else the first with enough purchases.")] = None,
-    window: Annotated[float, typer.Option(min=0.01, help="Hours within which a purchase counts.")] = 24.0,
+    window: Window = 24.0,
     parameters: ParametersFile = None,
     sets: Numbers = None,
     sales: SalesFile = None,

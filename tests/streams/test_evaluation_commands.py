@@ -317,6 +317,8 @@ def test_the_topics_have_their_own_sales(command: Command, tmp_path: Path) -> No
         (("evaluate", "--protocol", "purchase", "--report", "."), ". is a folder; name a file"),
         (("evaluate", "--protocol", "purchase", "--set", "trees=0"), "Expected `int` >= 1"),
         (("evaluate", "--protocol", "purchase", "--set", "test=2"), "Expected `float` < 1.0"),
+        (("evaluate", "--protocol", "purchase", "--set", "window=inf"), "Expected `float` <= 876600.0"),
+        (("train", "--window", "inf"), "less than or equal to 876600"),
         (("train", "--set", "held_out=0"), "Expected `float` > 0.0"),
         (("evaluate", "--protocol", "purchase", "--set", "last_day=5"), "one of test, train, window, share,"),
         (("tune", "--protocol", "hourly", "-o", "p.json", "--set", "trees=9"), "one of first_day, last_day,"),

@@ -47,6 +47,9 @@ IN_SECONDS = "; if the times are in seconds, add --seconds"
 """What to do about a number that is a time if multiplied by a thousand."""
 A_THOUSANDTH = "; if these are microseconds, write ms; if they are ms, leave out --seconds"
 """What to do about a number whose thousandth is a time."""
+FIRST_LOGS = 315_532_800_000
+"""1980-01-01T00:00:00Z; what is before is no time of an old log, but a number that counts something else."""
+OF_AN_OLD_LOG = "; no event is from before 2000: move all times of an older log by some years"
 IN_THE_FUTURE = "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC"
 A_TYPE = "TYPE (click, cart, purchase or impression)"
 ONE_EVENT = "a list, or an object; write a row for each event, with one item"
@@ -133,6 +136,8 @@ def _time_remedy(reason: str, ts: int | str | None) -> str:
     """What to do about a time that is refused for this reason."""
     if reason == "too-old" and isinstance(ts, int) and EARLIEST_TIME <= ts * 1000 <= LATEST_TIME:
         return IN_SECONDS
+    if reason == "too-old" and isinstance(ts, int) and ts >= FIRST_LOGS:
+        return OF_AN_OLD_LOG
     if reason == "in-the-future" and isinstance(ts, int):
         return A_THOUSANDTH if EARLIEST_TIME <= ts // 1000 <= LATEST_TIME else IN_THE_FUTURE
     return f"; {HOW_TO_WRITE_TIMES}"

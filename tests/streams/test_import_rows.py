@@ -72,6 +72,11 @@ def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(
         (START // 1000, False, "; if the times are in seconds, add --seconds"),
         (START * 1000, False, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
         (START, True, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
+        (
+            874965758,
+            True,
+            "; no event is from before 2000: move all times of an older log by some years",
+        ),
         (20180920, True, f"; {HOW_TO_WRITE_TIMES}"),
         (20180920, False, f"; {HOW_TO_WRITE_TIMES}"),
         (

@@ -78,13 +78,13 @@ NUMBERS: Final[Mapping[Protocol, tuple[str, ...]]] = {
 PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
     "hourly": {
         "V-SkNN (Transformers4Rec, table 2, G1 news)": {"NDCG@20": 0.3511, "HR@20": 0.6601},
-        "VSTAN (same)": {"NDCG@20": 0.3586, "HR@20": 0.6668},
-        "XLNet with features (same, the best)": {"NDCG@20": 0.3675, "HR@20": 0.6721},
+        "VSTAN (Transformers4Rec, table 2, G1 news)": {"NDCG@20": 0.3586, "HR@20": 0.6668},
+        "XLNet with features (Transformers4Rec, table 2, G1 news)": {"NDCG@20": 0.3675, "HR@20": 0.6721},
     },
     "next-click": {
         "NARM (session-rec, Diginetica, official split)": {"HR@20": 0.4979, "MRR@20": 0.1585},
-        "GRU4Rec (same)": {"HR@20": 0.5097, "MRR@20": 0.1750},
-        "V-SkNN (same, the best)": {"HR@20": 0.5203, "MRR@20": 0.1841},
+        "GRU4Rec (session-rec, Diginetica, official split)": {"HR@20": 0.5097, "MRR@20": 0.1750},
+        "V-SkNN (session-rec, Diginetica, official split)": {"HR@20": 0.5203, "MRR@20": 0.1841},
     },
     "purchase": {},
 }

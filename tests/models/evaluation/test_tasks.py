@@ -117,6 +117,11 @@ def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before
     assert not results.ranks[:, bought].any(), "what was bought is not listed again"
 
 
+@pytest.mark.parametrize(("protocol", "log"), [("hourly", "G1 news"), ("next-click", "Diginetica")])
+def test_each_published_figure_says_which_log_it_belongs_to(protocol: Protocol, log: str) -> None:
+    assert all(log in name for name in run(protocol).about.published)
+
+
 def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     table, asked = shop_log(1000), asked_of(shop_log(1000), task("purchase"))
     purchases, clicks = run("purchase"), run("hourly", frozen=True)

@@ -93,9 +93,11 @@ def scorer_bars(summary: Summary) -> str:
 
 
 def over_time(results: Results, summary: Summary) -> str:
-    """The main metric of the main scorers over the time of the questions."""
+    """The main metric of the main scorers over the time of the questions; empty if that is one point."""
     metric = summary.about.metrics[0]
     points, at = _points(results)
+    if len(at) == 1:
+        return ""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(3.6)
         lines = []

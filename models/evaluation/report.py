@@ -180,7 +180,8 @@ def _plots(results: Results) -> Iterable[str]:
     summary = results.summary
     name = summary.about.metrics[0].name
     yield _plot("Scorers compared", plots.scorer_bars(summary), f"{name} with 95 % intervals.")
-    yield _plot("Learning over time", plots.over_time(results, summary), f"{name} of the main scorers.")
+    if over_time := plots.over_time(results, summary):
+        yield _plot("Learning over time", over_time, f"{name} of the main scorers.")
     yield _plot(
         "Shorter and longer lists", plots.hit_curve(results, summary), "Share of targets in the first k."
     )

@@ -110,9 +110,10 @@ def test_lines_are_hit_rates_of_longer_lists_and_means_in_which_windows_count_al
     plots.hit_curve(found, found.summary)
     thirds = [1 / 2, *[(1 + 2 / 3) / 2] * (plots.MAX_HITS - 1)]
     assert lines.pop() == pytest.approx(thirds)
-    monkeypatch.setattr(plots, "MAX_POINTS", 1)
-    plots.over_time(found, found.summary)
-    assert lines.pop() == pytest.approx([found.summary.rows[0].figures[0].mean])
+    monkeypatch.setattr(plots, "MAX_POINTS", 2)
+    longer = by_hand([[1, 2, 2, 0, 1]], ["ranker"], windows=np.array([7, 8, 8, 8, 9]))
+    plots.over_time(longer, longer.summary)
+    assert lines.pop() == pytest.approx([found.summary.rows[0].figures[0].mean, 1])
 
 
 def test_the_axis_of_time_says_whether_it_is_time() -> None:

@@ -187,6 +187,12 @@ def test_it_can_be_written_of_the_least_that_was_measured(tmp_path: Path, kinds:
     assert "scorer 1" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_line_over_time_is_left_out_where_there_would_be_one_point(tmp_path: Path) -> None:
+    for name, questions, lines in (("few", 199, 0), ("more", 200, 1)):
+        write_report(drawn(questions, windows=False), tmp_path / name)
+        assert (tmp_path / name).read_text(encoding="utf-8").count("Learning over time") == lines
+
+
 def test_the_same_results_give_the_same_report(tmp_path: Path, page: str) -> None:
     write_report(drawn(), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page

@@ -81,7 +81,7 @@ def evaluate(
     run = partial(tasks.evaluate, catalogue=catalogue, labels=labels, tell=partial(_tell, console, path))
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = run(table, task, given.recommenders, boosting, progress=told)
-    _show(_told(results, path.name if path else name_of(path), began), report, json, console)
+    _show(_told(results, path.absolute().name if path else name_of(path), began), report, json, console)
 
 
 def _tell(console: Console, path: Path | None, text: str) -> None:

@@ -112,10 +112,10 @@ def test_parameters_are_tuned_and_then_used(
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     command: Command, tmp_path: Path
 ) -> None:
-    log, sales = written(tmp_path / "log.csv", shop_log(800)), published(tmp_path / "sales.csv")
-    report, tables = tmp_path / "report.html", tmp_path / "tables.json"
+    written(tmp_path / "events.csv", shop_log(800))
+    sales, report, tables = (tmp_path / name for name in ("sales.csv", "report.html", "tables.json"))
     done = command(
-        *("evaluate", log, "--protocol", "purchase", "--sales", sales),
+        *("evaluate", ".", "--protocol", "purchase", "--sales", published(sales)),
         *("--report", report, "--json", tables),
         sets=(*QUICK, "share=0.4"),
     )
@@ -132,7 +132,9 @@ def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     assert page.count("<svg") >= 4
     assert "listed sales" in page
     assert "trees=30" in page
-    assert json.loads(tables.read_text())["about"]["parameters"]["share"] == 0.4
+    about = json.loads(tables.read_text())["about"]
+    assert about["parameters"]["share"] == 0.4
+    assert about["data_set"] == tmp_path.name, "a folder has a name also where it is the one that we are in"
 
 
 @pytest.mark.parametrize("file", sorted(PARAMETERS.glob("*.json")), ids=lambda file: file.stem)

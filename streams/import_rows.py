@@ -51,6 +51,7 @@ FIRST_LOGS = 315_532_800_000
 """1980-01-01T00:00:00Z; what is before is no time of an old log, but a number that counts something else."""
 OF_AN_OLD_LOG = "; no event is from before 2000: move all times of an older log by some years"
 IN_THE_FUTURE = "; a number is ms since the epoch (s with --seconds), a time without an offset is UTC"
+POSITIONS = "; the first of a list is 1, the last at most 1000; rows without list_id are lists of their own"
 A_TYPE = "TYPE (click, cart, purchase or impression)"
 ONE_EVENT = "a list, or an object; write a row for each event, with one item"
 """What to do about a log that has a whole session in a row."""
@@ -123,6 +124,8 @@ def _remedy(error: RefusedRecordError, wire: dict[str, Any]) -> str:
         remedy = "; without a column visitor_id, each session counts as a visitor"
     elif error.detail.endswith(f"length <= {MAX_ID_LENGTH}"):
         remedy = "; write a shorter one, such as a hash of it"
+    elif "position" in error.detail:
+        remedy = POSITIONS
     elif field in PAYMENT_COLUMNS:
         remedy = f"; correct it, or leave {field} out with --map THEIRS="
     elif field.startswith("context"):

@@ -9,7 +9,7 @@ from models.event_log import EventLog
 from models.file_values import HOW_TO_WRITE_TIMES
 from models.log_columns import EventReader, Meaning
 from streams.import_progress import with_refusals
-from streams.import_rows import Outcome, Record, Refusal, outcomes, paced_chunks
+from streams.import_rows import POSITIONS, Outcome, Record, Refusal, outcomes, paced_chunks
 from tests.streams.imports import NOW, START
 
 
@@ -112,6 +112,15 @@ def test_a_row_that_is_refused_says_what_to_do(tmp_path: Path, row: str, remedy:
     (refusal,) = read(tmp_path / "log.csv", text)
     assert isinstance(refusal, Refusal)
     assert remedy in refusal.detail
+
+
+@pytest.mark.parametrize("position", ["0", ""])
+def test_a_position_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path, position: str) -> None:
+    text = f"visitor_id,ts,event_type,item_id,list_id,position\nann,{START},impression,rome,l,{position}\n"
+    (refusal,) = read(tmp_path / "log.csv", text)
+    assert isinstance(refusal, Refusal)
+    assert "position" in refusal.detail
+    assert refusal.detail.endswith(POSITIONS)
 
 
 async def test_no_row_is_handed_out_before_it_is_due() -> None:

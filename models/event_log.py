@@ -51,6 +51,7 @@ NO_TEXT: Mapping[bytes, str] = {
     codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
     b"\x1f\x8b": "is compressed; have its name end in .gz",
     b"\x28\xb5\x2f\xfd": "is compressed; have its name end in .zst",
+    b"PAR1": "is Parquet; have its name end in .parquet",
     b"PK\x03\x04": "is a spreadsheet or a ZIP file; save it as CSV, or unpack it",
 }
 """How files begin that are no UTF-8 text, and what to say of them."""
@@ -341,7 +342,8 @@ def _parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
-        raise EventLogError(f"{path}: no readable Parquet: {error}; fetch the file again") from error
+        remedy = "unpack it" if path.suffix.lower() in COMPRESSIONS else "fetch the file again"
+        raise EventLogError(f"{path}: no readable Parquet: {error}; {remedy}") from error
 
 
 def _arrow_texts(column: Any) -> list[str | None]:

@@ -187,9 +187,10 @@ def test_text_in_utf_16_is_refused_with_what_to_save_it_as(
     [
         (gzip.compress(b"user,product,ts\n"), "is compressed; have its name end in .gz"),
         (zstandard.compress(b"user,product,ts\n"), "is compressed; have its name end in .zst"),
+        (b"PAR1", "is Parquet; have its name end in .parquet"),
         (b"PK\x03\x04", "is a spreadsheet or a ZIP file; save it as CSV, or unpack it"),
     ],
-    ids=["gzip", "zstd", "zip"],
+    ids=["gzip", "zstd", "parquet", "zip"],
 )
 @pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
 def test_a_file_that_is_no_text_is_refused_by_what_it_is(

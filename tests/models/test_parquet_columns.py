@@ -1,5 +1,6 @@
 """Columns of event logs in Parquet: each type becomes the text that CSV would hold, or is named."""
 
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def test_values_of_parquet_become_the_texts_that_csv_would_hold(tmp_path: Path) 
         "flag": "true", "list": '["a","b"]'
     }  # fmt: skip
     assert second == dict.fromkeys(table)
+
+
+def test_parquet_that_was_compressed_once_more_is_to_be_unpacked(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"visitor_id": ["v"]}), tmp_path / "log.parquet")
+    packed = tmp_path / "log.parquet.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "log.parquet").read_bytes()))
+    with pytest.raises(EventLogError, match=r"log\.parquet\.gz: no readable Parquet: .*; unpack it$"):
+        EventLog(packed)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.evaluation.protocols import Asked
 from models.evaluation.run import known_features
 from models.evaluation.tuning import CUT, Trial, before_the_test
-from models.progress import Progress
+from models.progress import Progress, between, in_turn
 from models.training import Boosting, grow, newest
 from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import questions
@@ -27,6 +27,8 @@ RATES: Final = (0.04, 0.07, 0.1)
 LEAVES: Final = (15, 31, 63)
 TREES: Final = (50, 100, 150, 200, 250, 300, 400)
 """Values that are tried; of rates and leaves also those given."""
+LEARNING: Final = 0.3
+"""Share of the time until the first forest is grown, more or less."""
 FOREST: Final = ("learning_rate", "num_leaves", "trees")
 """What is found."""
 
@@ -49,19 +51,21 @@ def tune_forest(
     Raises:
         TrainingError: there is too little to learn from, or nothing to judge by.
     """
-    examples = _examples(asked, parameters, content, boosting.seed, progress)
+    examples = _examples(asked, parameters, content, boosting.seed, between(progress, 0, LEARNING))
     split = newest(examples, boosting)
     older, newer = examples.moments(0, split), examples.moments(split)
     if not len(newer.ranks(np.zeros(len(newer.labels)))):
         raise TrainingError("the newest moments before the test have nothing to judge by; take a longer log")
     found: dict[Boosting, NDArray[np.float64]] = {}
+    count = len({boosting.learning_rate, *RATES}) + len({*LEAVES} - {boosting.num_leaves})
+    growing = iter(in_turn(between(progress, LEARNING, 1), count))
     for name, values in (("learning_rate", RATES), ("num_leaves", LEAVES)):
         tried = [
             replace(boosting, **{name: one}) for one in dict.fromkeys((getattr(boosting, name), *values))
         ]
         for one in tried:
             if one not in found:
-                found[one] = by_trees(older, newer, one)
+                found[one] = by_trees(older, newer, one, next(growing))
             tell(Trial(name, getattr(one, name), float(found[one].mean(axis=1).max())))
         boosting = max(tried, key=lambda one: found[one].mean(axis=1).max())
     best = found[boosting]
@@ -83,7 +87,9 @@ def _examples(
     return training.complete()
 
 
-def by_trees(older: Examples, newer: Examples, boosting: Boosting) -> NDArray[np.float64]:
+def by_trees(
+    older: Examples, newer: Examples, boosting: Boosting, progress: Progress = lambda _: None
+) -> NDArray[np.float64]:
     """float64[n_trees, n_moments]: the NDCG of the newer moments with as many trees as `TREES` says.
 
     Of the moments that led to one of their examples; the forest is grown on the older ones.
@@ -93,7 +99,7 @@ def by_trees(older: Examples, newer: Examples, boosting: Boosting) -> NDArray[np
     """
     import lightgbm
 
-    fitted = grow(older, replace(boosting, trees=TREES[-1]))
+    fitted = grow(older, replace(boosting, trees=TREES[-1]), progress=progress)
     booster, scores, found = lightgbm.Booster(model_str=fitted.text), np.zeros(len(newer.labels)), []
     for first, last in pairwise((0, *TREES)):
         scores += booster.predict(

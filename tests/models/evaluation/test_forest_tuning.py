@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.evaluation import forest_tuning
-from models.evaluation.forest_tuning import LEAVES, RATES, TREES, by_trees, fewest, tune_forest
+from models.evaluation.forest_tuning import LEARNING, LEAVES, RATES, TREES, by_trees, fewest, tune_forest
 from models.evaluation.tasks import Task, asked_of
 from models.evaluation.tuning import CUT, Trial
 from models.forest import Forest
@@ -33,7 +33,9 @@ def moments(count: int, seed: int = 0) -> Examples:
     return training.complete()
 
 
-def test_every_value_is_tried_and_the_best_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_value_is_tried_the_best_are_taken_and_progress_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(forest_tuning, "TREES", (5, 10, 20))
     judged: list[NDArray[np.float64]] = []
 
@@ -42,8 +44,13 @@ def test_every_value_is_tried_and_the_best_are_taken(monkeypatch: pytest.MonkeyP
         return fewest(figures)
 
     monkeypatch.setattr(forest_tuning, "fewest", noted)
-    trials: list[Trial] = []
-    found = tune_forest(asked_of(shop_log(400), NEXT), Parameters(), QUICK, tell=trials.append)
+    trials, told = list[Trial](), list[float]()
+    found = tune_forest(
+        asked_of(shop_log(400), NEXT), Parameters(), QUICK, tell=trials.append, progress=told.append
+    )
+    assert told == sorted(told)
+    assert sum(done > LEARNING for done in told) == 20 * (1 + len(RATES) + len(LEAVES))
+    assert told[-1] == pytest.approx(1)
     for name, values in (
         ("learning_rate", (0.2, *RATES)),
         ("num_leaves", (7, *LEAVES)),

@@ -237,6 +237,8 @@ def _facts(evaluation: Evaluation) -> dict[str, str | int | float | bool | None]
     answers, boosting = evaluation.answers, evaluation.boosting
     found = [ranks[0] > 0 for ranks in answers.ranks]
     facts = {name: getattr(boosting, name) for name in boosting.__struct_fields__}
+    if evaluation.asked.lessons is not None:
+        facts["target"] = evaluation.asked.lessons.target
     facts |= {
         "moments learned from": evaluation.learned_from,
         "features": len(evaluation.features),

@@ -91,6 +91,7 @@ def test_probabilities_of_clicks_are_not_judged_as_if_they_were_of_purchases() -
         table, task("purchase"), Parameters(), structs.replace(QUICK, trees=1), tell=told.append
     )
     assert results.summary.calibrated is None
+    assert results.about.training["target"] == "click"
     why = "fewer than 200 purchases come before the test, so that rankers learn clicks"
     assert told == [f"probabilities are not judged: {why}"]
 

@@ -14,6 +14,7 @@ from models.release_promotion import LabellerPromotion, Live, Promotion
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import (
     MAX_ID_LENGTH,
+    Erasure,
     EventFact,
     Sale,
     SaleFact,
@@ -95,7 +96,8 @@ def decode_event(key: bytes | None, value: bytes | None, appended_at: int) -> Ev
     if event.visitor_id in RESERVED:
         reason = RESERVED[event.visitor_id]
         raise RefusedRecordError("bad-id", f"visitor_id: {event.visitor_id!r} {reason}")
-    if event.ts > appended_at + MAX_FUTURE:
+    # An erasure holds for what stands before it, whatever a clock says.
+    if event.ts > appended_at + MAX_FUTURE and not isinstance(event, Erasure):
         ahead = (event.ts - appended_at) // 1000
         raise RefusedRecordError("in-the-future", f"ts: {event.ts} is {ahead} s ahead of the broker's clock")
     return event

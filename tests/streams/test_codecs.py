@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco.errors import RefusedRecordError, UnknownTypeError
-from reco.events import LATEST_TIME, MAX_ID_LENGTH, Click, Event, Impression, Sale, Shown, Withdrawal
+from reco.events import (
+    LATEST_TIME,
+    MAX_ID_LENGTH,
+    Click,
+    Erasure,
+    Event,
+    Impression,
+    Sale,
+    Shown,
+    Withdrawal,
+)
 from reco.labels import SaleLabels, Scored, Unlabelled
 from reco.lists import DEFAULT_VISITOR, TopTen
 from reco.sessions import Session
@@ -215,6 +225,11 @@ def test_an_event_may_be_a_little_ahead_of_the_brokers_clock_and_no_more() -> No
     reason, detail = refused(b"ada", encode(CLICK), SENT_AT - MAX_FUTURE - 1000)
     assert reason == "in-the-future"
     assert detail == f"ts: {SENT_AT} is {MAX_FUTURE // 1000 + 1} s ahead of the broker's clock"
+
+
+def test_who_is_to_be_forgotten_is_forgotten_whatever_the_clock_of_who_asks_says() -> None:
+    erasure = Erasure("e2", "ada", SENT_AT)
+    assert decode_event(b"ada", encode(erasure), SENT_AT - 2 * MAX_FUTURE) == erasure
 
 
 def test_an_event_is_read_up_to_the_largest_size_and_not_beyond() -> None:

@@ -18,6 +18,7 @@ from models.releases import Learned, Training
 from models.sale_content import content_of
 from models.targets import (
     Target,
+    check_events,
     check_target,
     lessons_of,
     next_clicks,
@@ -97,8 +98,7 @@ def train_release(
     Raises:
         TrainingError: the history has too little to learn from.
     """
-    if not len(table):
-        raise TrainingError("there is no event to learn from yet; let some come in, or import a log")
+    check_events(table)
     target = plan.target or target_for(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)

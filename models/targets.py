@@ -72,6 +72,16 @@ def target_for(table: EventTable) -> Target:
     return "purchase" if purchases >= ENOUGH_PURCHASES else "graded"
 
 
+def check_events(table: EventTable) -> None:
+    """Check that there are events.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if not len(table):
+        raise TrainingError("there is no event to learn from yet; let some come in, or import a log")
+
+
 def check_target(table: EventTable, targets: NDArray[np.int32], target: Target) -> None:
     """Check that `targets` (int32[n_rows], of what each row led to) are not none at all.
 

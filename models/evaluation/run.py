@@ -48,13 +48,13 @@ class Answers:
     def calibration(self) -> Calibration | None:
         """The probabilities that the mix gave to the sales it would have listed, and what came of them.
 
-        Of the moments of which it is known; None if that is none, and where the mix foretells clicks.
+        Of the moments of which it is known; None if nothing would have been listed at them, and where the
+        mix foretells clicks.
         """
-        if not self.labels:
+        labels = np.concatenate([np.empty(0, np.bool_), *self.labels])
+        if not len(labels):
             return None
-        probabilities = np.concatenate(self.probabilities)
-        labels = np.concatenate(self.labels)
-        return Calibration(probabilities, labels, np.ones(len(labels), np.float32))
+        return Calibration(np.concatenate(self.probabilities), labels, np.ones(len(labels), np.float32))
 
 
 def known_features(content: Content | None) -> tuple[str, ...]:

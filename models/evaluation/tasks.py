@@ -13,7 +13,7 @@ from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable
 from models.progress import Progress
 from models.sale_content import content_of
-from models.targets import FEWEST_PURCHASES
+from models.targets import FEWEST_PURCHASES, check_events
 from models.training import Boosting
 from models.walk import NOTHING_BOUGHT
 from reco.catalogue import Catalogue
@@ -102,8 +102,9 @@ def asked_of(table: EventTable, task: Task, catalogue: Catalogue | None = None) 
     """The log as the protocol cuts it; with a `catalogue`, candidates are its open sales.
 
     Raises:
-        TrainingError: nothing is left to train on, or to test.
+        TrainingError: there is no event, or nothing is left to train on, or to test.
     """
+    check_events(table)
     task = _usual(task)
     protocols: Mapping[Protocol, Callable[[], Asked]] = {
         "hourly": lambda: hourly(
@@ -172,6 +173,8 @@ def evaluate(
     evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers
+    if not any(answers.n_candidates):
+        raise TrainingError("no sale was open at the moments that test; publish its newer sales as well")
     rows = np.array(answers.rows)
     return Results(
         about=_about(task, evaluation),

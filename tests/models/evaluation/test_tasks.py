@@ -10,7 +10,7 @@ from msgspec import structs, to_builtins
 
 from models.evaluation.protocols import Asked, next_click
 from models.evaluation.results import Metric, Results
-from models.evaluation.run import FORESTS, LISTED, Evaluation
+from models.evaluation.run import FORESTS, LISTED, Answers, Evaluation
 from models.evaluation.scorers import Panel
 from models.evaluation.tasks import Protocol, Task, asked_of, evaluate, not_tested
 from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
@@ -20,8 +20,9 @@ from models.targets import FEWEST_PURCHASES, session_numbers
 from models.training import Boosting
 from models.training_set import Examples
 from models.walk import NOTHING_BOUGHT
+from reco.catalogue import catalogue_of
 from reco.errors import TrainingError
-from reco.events import Purchase
+from reco.events import Purchase, Sale
 from reco.parameters import Parameters
 from reco.recommenders.protocol import CART, PURCHASE
 from tests.models.histories import HOUR, MINUTE, did
@@ -230,6 +231,12 @@ def test_a_log_without_a_test_is_refused() -> None:
         asked_of(shop_log(50, days=1), Task(protocol="hourly"))
 
 
+@pytest.mark.parametrize("protocol", ["hourly", "next-click", "purchase"])
+def test_a_history_without_events_is_refused(protocol: Protocol) -> None:
+    with pytest.raises(TrainingError, match="there is no event to learn from yet"):
+        asked_of(table_of([]), Task(protocol=protocol))
+
+
 @pytest.mark.parametrize("protocol", ["hourly", "next-click"])
 def test_a_log_in_which_every_event_has_another_visitor_is_refused(protocol: Protocol) -> None:
     alone = table_of([did("oslo", hour * HOUR, f"v{hour}") for hour in range(200)])
@@ -247,6 +254,19 @@ def test_purchases_after_nothing_else_are_told_from_none_at_all() -> None:
     seen = [did("rome", hour * HOUR, f"w{hour}") for hour in range(200)]
     with pytest.raises(TrainingError, match="no purchase comes after something else"):
         evaluate(table_of([*alone, *seen]), Task(protocol="purchase"), Parameters(), Boosting())
+
+
+def test_a_history_whose_sales_had_all_closed_before_the_test_is_refused() -> None:
+    table = shop_log(300)
+    begun = int(table.ts[asked_of(table, task("purchase")).tested].min())
+    closed = catalogue_of(Sale(sale, sale, int(table.ts.min()) - 1, begun) for sale in table.sale_ids)
+    with pytest.raises(TrainingError, match="no sale was open at the moments that test"):
+        evaluate(table, task("purchase"), Parameters(), QUICK, catalogue=closed)
+
+
+def test_moments_at_which_no_sale_was_open_say_nothing_about_probabilities() -> None:
+    answers = Answers(probabilities=[np.empty(0, np.float32)], labels=[np.empty(0, np.bool_)])
+    assert answers.calibration() is None
 
 
 def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:

@@ -175,8 +175,12 @@ def _follow(
 
 @compiled(NOTHING(INT32_ROWS, BOOLS))
 def _forget(trails: NDArray[np.int32], dropped: NDArray[np.bool_]) -> None:
+    """Take the dropped sales out of all trails, and let the others move up: a new one pushes out the last."""
     for row in range(trails.shape[0]):
+        kept = 0
         for back in range(trails.shape[1]):
             slot = trails[row, back]
-            if slot >= 0 and dropped[slot]:
-                trails[row, back] = -1
+            trails[row, back] = -1
+            if slot >= 0 and not dropped[slot]:
+                trails[row, kept] = slot
+                kept += 1

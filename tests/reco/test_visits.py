@@ -93,6 +93,16 @@ def test_beyond_the_limit_the_visitor_followed_longest_starts_over() -> None:
     assert followed(visits, [act("s5", visitor_id="bob")])[0].companions == []
 
 
+def test_a_forgotten_sale_makes_room_for_another_one() -> None:
+    visits = RunningVisits()
+    visit = [act(sale, NOON + place, kind=Purchase) for place, sale in enumerate(SALES[: TRAIL + 2])]
+    followed(visits, visit[:TRAIL])
+    visits.forget(np.arange(len(SALES)) == TRAIL - 2)
+    *_, last = followed(visits, visit[TRAIL:])
+    others = [SALES[place] for place in reversed(range(TRAIL + 1)) if place != TRAIL - 2]
+    assert (last.companions, last.owned) == (others, others[:OWNED])
+
+
 def test_a_forgotten_sale_is_in_no_visit_and_among_no_purchases_any_more() -> None:
     for forgotten in SALES[:2]:
         visits = RunningVisits()

@@ -35,7 +35,8 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
         excluded_sales: ids of sales that are never listed.
         caps: at most so many sales of one group in a list. A group is all sales of one country, for the name
             `country`; or all with the same tag, for each tag that begins with a name such as `brand:`. A sale
-            counts in each group that it is in, and one that is in none is never capped.
+            counts in each group that it is in, and one that is in none is never capped. More than
+            that only fill up a list of fewer than ten.
         diversity: how much a sale is marked down for being like one that stands before it; from 0, off,
             to 1, at which all that counts is to be unlike (`reco.diversity`).
         exploration: share of the lists whose last place goes to a sale drawn by lot (`reco.exploration`).

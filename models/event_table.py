@@ -123,7 +123,8 @@ class EventTable:
 def beginning(times: NDArray[np.int64]) -> int:
     """The first of some times, ms, without those of wrong clocks.
 
-    These are the oldest ones, at most one in a hundred, if more than a year is between them and the others.
+    These are the oldest ones, if more than a year is between them and the others: at most one, and one more
+    for each hundred.
     """
     oldest = np.sort(times)[: len(times) // 100 + 2]
     gaps = np.flatnonzero(np.diff(oldest) > YEAR)

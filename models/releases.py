@@ -40,7 +40,7 @@ class Training:
         trained_on: source, period, rows, seed: whatever one may want to know later, as JSON.
         parameters: those of the recommenders whose scores the rankers were trained on.
         metrics: how well it did, by name; finite.
-        arrays: other files by name, such as `text.npz`.
+        arrays: other files by name, such as `text.msgpack`.
     """
 
     created_at: int

@@ -122,7 +122,7 @@ class ActiveVisitors:
     def ended(self, at: int) -> list[str]:
         """The visitors whose newest lists hold no more at `at` (ms), the one with the newest list first.
 
-        None if no list has ended since this was last asked.
+        Nobody, if no list has ended since this was last asked.
         """
         if at < self.next_end:
             return []

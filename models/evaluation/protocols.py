@@ -24,7 +24,7 @@ from reco.recommenders.protocol import CLICK
 from reco.rules import bought
 
 PUBLISHED_LENGTH = 20
-"""Clicks of a session that the hourly protocol keeps, the first ones."""
+"""Rows of a session that the hourly protocol keeps, the first ones."""
 SHORTEST = 2
 """Clicks of the shortest session that can be asked about."""
 

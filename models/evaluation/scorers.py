@@ -79,14 +79,17 @@ class Panel:
         self._rankings.append((ranking, np.array([self._row_of[one] for one in ranking.features])))
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n_scorers, n_sales]; what is not known scores lowest."""
+        """float32[n_scorers, n_sales], in the order of `scorers`; NaN where a recommender does not know."""
         ranked = [ranking.score(np.ascontiguousarray(rows[chosen])) for ranking, chosen in self._rankings]
         return np.concatenate((rows[self._singles], np.stack(ranked)))
 
     def ranks(
         self, scores: NDArray[np.float32], target: int, allowed: NDArray[np.bool_]
     ) -> NDArray[np.int32]:
-        """int32[n_scorers]: the pessimistic rank of the target among `allowed` candidates (bool[n_sales])."""
+        """int32[n_scorers]: the pessimistic rank of the target among `allowed` candidates (bool[n_sales]).
+
+        What is not known ranks last.
+        """
         place = int(allowed[:target].sum())
         return np.array([target_rank(row, place) for row in scores[:, allowed]], np.int32)
 

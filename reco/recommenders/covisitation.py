@@ -55,9 +55,11 @@ class CoVisitation:
     evidence for j is the conditional probability n(i → j) / n(i) of Deshpande and Karypis (Item-Based Top-N
     Recommendation Algorithms, TOIS 2004).
 
-    - `onward`: click to the very next click of the visit, directed; at a short half-life and a long one.
-    - `near`: click and click in one visit, undirected, less for each sale between them; at both half-lives.
-    - `to_purchase`: click to a later purchase in the visit, directed.
+    - `onward`: what was touched last to the next click of the visit, directed; at a short half-life and a
+      long one.
+    - `near`: each click and what was touched before it in the visit, undirected, less for each sale between
+      them; at both half-lives.
+    - `to_purchase`: what was touched to a later purchase in the visit, directed.
     - `together`: purchase and purchase of one visitor, undirected, over visits.
     - `two_hops`: over a third sale, twice along `near` at the long half-life, from the visitor's newest one.
       It reaches what was never seen in one visit with it (as a walk through the graph of co-views does:
@@ -135,7 +137,7 @@ class CoVisitation:
 
 @compiled(NOTHING(PAIRS, PAIRS, ACTIONS, INT64, INT64))
 def _clicked(onward: Pairs, near: Pairs, actions: Actions, action: int, half_life: int) -> None:
-    """Count the pairs of a click with the clicks before it in the visit."""
+    """Count the pairs of a click with what was touched before it in the visit."""
     slot, others = actions.slots[action], actions.companions[action]
     exponent, gain = decay.weight(actions.ts[action], half_life)
     decay.add(near.sources, slot, exponent, gain)
@@ -151,7 +153,7 @@ def _clicked(onward: Pairs, near: Pairs, actions: Actions, action: int, half_lif
 
 @compiled(NOTHING(TABLES, ACTIONS, INT64, INT64))
 def _bought(tables: Tables, actions: Actions, action: int, half_life: int) -> None:
-    """Count the pairs of a purchase with the clicks before it in the visit, and with the purchases before."""
+    """Count the pairs of a purchase with what was touched before it in the visit, and bought before."""
     slot = actions.slots[action]
     exponent, gain = decay.weight(actions.ts[action], half_life)
     for other in actions.companions[action]:

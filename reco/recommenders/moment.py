@@ -19,8 +19,8 @@ class Moment:
     """The context in which a list is asked for; of others, only how long ago they did anything.
 
     - `visit_length`, `earlier_visits`: touches in the newest visit, and visits before it.
-    - `dwell`, `idle`: seconds between the visitor's newest two touches, and since the newest.
-    - `pace`: mean seconds between two touches of the visit.
+    - `dwell`, `idle`: seconds between the newest two touches of the visit, and since the newest; NaN without.
+    - `pace`: mean seconds between two touches of the visit, likewise.
     - `hour`, `weekday`: of UTC, Monday is 0.
     - `n_sales`: how many sales are scored.
     - `repeats`: touches in the newest visit of a sale that was touched in it before.

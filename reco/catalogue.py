@@ -23,7 +23,6 @@ class LiveSales:
         since: the last opening or closing that was known, ms since the epoch, UTC; 0 if there was none.
         valid_until: the next known opening or closing of any sale, None if there is none.
         next_opening: the next known opening of a sale, None if there is none.
-        version: higher for live sales found later by the same catalogue.
         opens_at: int64[n_sales], ms since the epoch, UTC; 0 where it is not known.
         closes_at: int64[n_sales], as the sales say, `OPEN_END` for one that stays open.
     """
@@ -33,7 +32,6 @@ class LiveSales:
     since: int
     valid_until: int | None
     next_opening: int | None
-    version: int
     opens_at: NDArray[np.int64]
     closes_at: NDArray[np.int64]
 
@@ -60,7 +58,6 @@ class Catalogue:
         self._gone = array("q")  # from when on each is withdrawn; `OPEN_END` for one that is not
         self._rows: dict[str, int] = {}
         self._live: LiveSales | None = None
-        self._version = 0
 
     def __len__(self) -> int:
         """How many sales there are, past ones included."""
@@ -147,14 +144,12 @@ class Catalogue:
         rows = np.array([open_rows[sale_id] for sale_id in ids], np.intp)
         changes = np.concatenate((opens, ends[ends < OPEN_END]))
         past, coming, openings = changes[changes <= at], changes[changes > at], opens[opens > at]
-        self._version += 1
         return LiveSales(
             ids=tuple(ids),
             position={sale_id: position for position, sale_id in enumerate(ids)},
             since=int(past.max()) if past.size else 0,
             valid_until=int(coming.min()) if coming.size else None,
             next_opening=int(openings.min()) if openings.size else None,
-            version=self._version,
             opens_at=opens[rows],
             closes_at=closes[rows],
         )

@@ -67,7 +67,8 @@ class Knowledge:
         }
         self._retries = RetryWindow()
         self._waiting = WaitingActions()
-        self._candidates: tuple[int, Candidates] | None = None
+        self._candidates: Candidates | None = None
+        """The newest ones, until a sale gets or loses a slot."""
         self._kept: dict[Key, NDArray[Any]] = {}
         """What was made for many of the present candidates, by features and by what the visitors share."""
 
@@ -90,23 +91,20 @@ class Knowledge:
     def candidates(self, live: LiveSales) -> Candidates:
         """All live sales; valid until knowledge advances."""
         self._learn()
-        known = self._candidates
-        if known is None or known[1].live is not live or known[0] != self._index.version:
-            candidates = candidates_of(live, self._index.slots, self._index.capacity)
-            self._candidates = known = (self._index.version, candidates)
+        if self._candidates is None or self._candidates.live is not live:
+            self._candidates = candidates_of(live, self._index.slots, self._index.capacity)
             self._kept.clear()
-        return known[1]
+        return self._candidates
 
     def everything(self) -> Candidates:
         """All sales that anything was learned about, as if they were live; valid until knowledge advances."""
         self._learn()
         live = self._index.as_if_live()
-        if self._candidates is None or self._candidates[1].live is not live:
+        if self._candidates is None or self._candidates.live is not live:
             slots = np.fromiter(self._index.slots.values(), np.int32, len(live.ids))
-            candidates = candidates_in(live, self._index.slots, slots, self._index.capacity)
-            self._candidates = self._index.version, candidates
+            self._candidates = candidates_in(live, self._index.slots, slots, self._index.capacity)
             self._kept.clear()
-        return self._candidates[1]
+        return self._candidates
 
     def query(self, session: Session | None, candidates: Candidates, at: int) -> Query:
         """What is asked for the visitor of `session` at `at` (ms since the epoch, UTC)."""
@@ -154,7 +152,7 @@ class Knowledge:
 
     def _is_of_now(self, query: Query) -> bool:
         """Whether it is about all present candidates."""
-        return self._candidates is not None and query.candidates is self._candidates[1]
+        return query.candidates is self._candidates
 
     def _kept_for_many(
         self,
@@ -212,6 +210,7 @@ class Knowledge:
             if self._index.is_full:
                 self._make_room()
             slot = self._index.add(event.sale_id)
+            self._candidates = None
         number = self._visits.number(event.visitor_id)
         self._waiting.add(number, slot, event, ts, self._segments.learn(event.context))
 

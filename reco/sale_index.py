@@ -21,8 +21,6 @@ class SaleIndex:
 
     def __init__(self, capacity: int = MAX_SALES) -> None:
         self.capacity = capacity
-        self.version = 0
-        """Grows whenever a sale gets or loses a slot."""
         self.slots: dict[str, int] = {}
         self._live: LiveSales | None = None
         self._never_dropped = True
@@ -42,7 +40,7 @@ class SaleIndex:
         slot = self._free.pop()
         self.slots[sale_id] = slot
         self._last_ts[slot] = 0
-        self.version += 1
+        self._live = None
         return slot
 
     def as_if_live(self) -> LiveSales:
@@ -50,7 +48,7 @@ class SaleIndex:
 
         They stand in the order in which they got their slots, not by id.
         """
-        if self._live is None or self._live.version != self.version:
+        if self._live is None:
             ids = tuple(self.slots)
             self._live = LiveSales(
                 ids=ids,
@@ -60,7 +58,6 @@ class SaleIndex:
                 since=0,
                 valid_until=None,
                 next_opening=None,
-                version=self.version,
                 opens_at=np.zeros(len(ids), np.int64),
                 closes_at=np.full(len(ids), OPEN_END, np.int64),
             )
@@ -92,5 +89,5 @@ class SaleIndex:
         self._counts[dropped] = 0
         self._lately[(self._lately >= 0) & dropped[self._lately]] = -1
         self._free.extend(np.flatnonzero(dropped)[::-1].tolist())
-        self.version += 1
+        self._live = None
         return dropped

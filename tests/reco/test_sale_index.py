@@ -67,11 +67,10 @@ def test_no_two_sales_ever_share_a_slot(touches: list[int]) -> None:
     for number, ts in enumerate(touches):
         if index.is_full:
             index.drop_stalest()
-        slot, version = index.add(str(number)), index.version
+        slot = index.add(str(number))
         index.touch(np.array([slot], np.int32), np.array([ts], np.int64))
         assert len(set(index.slots.values())) == len(index.slots)
         assert all(0 <= taken < 5 for taken in index.slots.values())
-        assert version > 0
 
 
 @given(
@@ -114,4 +113,3 @@ def test_sales_as_if_live_are_all_that_have_a_slot_and_the_same_until_these_chan
     later = index.as_if_live()
     assert later.ids == ("0", "1", "3", "new")
     assert [later.position[sale_id] for sale_id in later.ids] == [0, 1, 2, 3]
-    assert later.version > live.version

@@ -123,7 +123,7 @@ def hourly(
     knowledge is what a stream has, everything before the click; but the last gap of a session, always 30 s in
     that log, is drawn anew from the others, never shorter, so that no last click is known before it was made.
 
-    Days count from 1 at the first session; those before `first_day` train, and `share` of later ones test.
+    Days count from 1: the first only warms up, others before `first_day` train, `share` of later ones test.
     """
     random = np.random.default_rng(seed)
     order, starts, lengths = sessions_of(table)

@@ -32,7 +32,7 @@ class Task(Struct, frozen=True, kw_only=True):
     Attributes:
         protocol: see `models.evaluation.protocols`.
         frozen: knowledge as published protocols have it; else as a stream has it.
-        first_day, last_day: days that test, by `hourly`; those before train.
+        first_day, last_day: days that test, by `hourly`; those before train, but for the first of all.
         share: share of the sessions of the part that tests that are asked, drawn.
         test: share of the log that tests, the newest; of sessions by `next-click`, of time by `purchase`.
         train: share before it that trains the rankers.

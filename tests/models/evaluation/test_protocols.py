@@ -346,19 +346,19 @@ def test_of_many_moments_half_lead_to_a_purchase_and_the_others_weigh_as_many_as
     log += [did("a", number * HOUR - 1, f"v{number}") for number in range(1, 30)]
     asked = purchase(table_of(log), 0.1, 0.9, MINUTE)
     some = np.ones(len(asked.walk.table), np.bool_)
-    for count, led, weight in (
-        (130, 29, 1),
-        (129, 29, 1),
-        (80, 29, 100 / 51),
-        (40, 20, 100 / 29),
-        (20, 10, 100 / 29),
-    ):
+    cases = (130, 29, 1), (129, 29, 1), (80, 29, 100 / 51), (40, 20, 100 / 29), (20, 10, 100 / 29)
+    for count, led, weight in cases:
         drawn, others_weigh = asked.drawn(some, count, np.random.default_rng(0))
         assert drawn.sum() == min(count, len(some))
         assert (asked.walk.targets[drawn] >= 0).sum() == led
         assert others_weigh == pytest.approx(weight)
         hours = (asked.walk.table.ts[drawn] - START) / HOUR
         assert hours.mean() == pytest.approx(50, abs=20), "of all times alike"
+    led_or_few = asked.walk.targets >= 0
+    led_or_few[np.flatnonzero(~led_or_few)[:5]] = True
+    drawn, others_weigh = asked.drawn(led_or_few, 20, np.random.default_rng(0))
+    assert (drawn.sum(), (asked.walk.targets[drawn] >= 0).sum()) == (20, 15)
+    assert others_weigh == pytest.approx(15 / 29)
 
 
 @pytest.mark.parametrize("clocks", [0, 1])

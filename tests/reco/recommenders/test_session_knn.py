@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -286,12 +286,25 @@ def test_a_visit_that_goes_round_counts_once_for_each_sale(rounds: int) -> None:
     assert often[ids[-2]] > 0
 
 
-@given(histories, own_actions, st.integers(1, 6), st.integers(1, 20))
+TWO_GONE: Final = [
+    act(sale, NOON + place, visitor_id)
+    for place, (visitor_id, sale) in enumerate(
+        [(f"v{number}", "s9") for number in (1, 2)]
+        + [("v3", "s0"), ("v3", "s1"), ("v1", "s0"), ("v2", "s0")]
+        + [(f"v{number}", "s4") for number in (4, 5, 6)]
+    )
+]
+"""After these, of 4 visits that are kept only the third looked at s0, and two after it that are gone."""
+
+
+@example(TWO_GONE, [act("s0")], 4, 2, 20)
+@given(histories, own_actions, st.integers(1, 6), st.integers(1, 4), st.integers(1, 20))
 def test_on_a_ring_of_few_visits_the_newest_ones_are_kept(
-    log: list[Action], own: list[Action], max_visits: int, batch: int
+    log: list[Action], own: list[Action], max_visits: int, newest: int, batch: int
 ) -> None:
-    fast = SessionKnn(FEW, capacity=len(SALES), max_visits=max_visits)
-    plain = PlainSessionKnn(FEW, max_visits)
+    some = replace(FEW, newest=newest)
+    fast = SessionKnn(some, capacity=len(SALES), max_visits=max_visits)
+    plain = PlainSessionKnn(some, max_visits)
     running, segments = RunningVisits(capacity=16), SegmentIndex(Parameters().segments)
     for start in range(0, len(log), batch):
         fast.learn(as_actions(log[start : start + batch], SALES, running, segments))

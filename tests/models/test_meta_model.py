@@ -51,6 +51,13 @@ def test_a_higher_raw_score_has_higher_log_odds(calibration: Calibration, at: in
     assert low < high
 
 
+def test_rounding_puts_no_score_that_is_just_below_a_centre_above_it() -> None:
+    raw = np.array([np.nextafter(0.0, -1.0), 0.0])
+    for per_cent in range(2, 100):
+        below, centre = Isotonic((-1.0, 0.0), (0.01, per_cent / 100)).log_odds(raw)
+        assert below <= centre
+
+
 @given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=30).map(np.array))
 def test_probabilities_are_those_of_the_logistic_function(log_odds: NDArray[np.float64]) -> None:
     expected = 1 / (1 + np.exp(-np.maximum(log_odds, -700)))

@@ -111,7 +111,10 @@ def test_it_names_the_touched_sale_by_which_most_votes_come(
     led: dict[tuple[str, str], float] = {}
     plain.score(session, ids, NOON, led)
     knowledge = learned(log, knowledge=small_knowledge(parameters=Parameters(session_knn=some)))
-    query, features = asked(knowledge, session, open_sales(ids), NOON), features_of("session_knn")
+    features = features_of("session_knn")
+    another = session_of([act(sale, visitor_id="another") for sale in ids])
+    query, of_another = (asked(knowledge, one, open_sales(ids), NOON) for one in (session, another))
+    knowledge.describe(of_another, features)
     knowledge.describe(query, before)
     found = knowledge.sources(query, np.arange(len(ids), dtype=np.int32), features)["session_knn"]
     for sale, source in zip(ids, found, strict=True):

@@ -185,6 +185,8 @@ def test_where_live_sales_stand_is_found_once_until_something_changes() -> None:
     assert content.live(live) is first
     content.put(sale("c", 0.0))
     assert content.live(live).price_ranks.tolist() == pytest.approx([1 / 3, 2 / 3, 0])
+    content.put(sale("c", 3.0))
+    assert content.live(live).price_ranks.tolist() == pytest.approx([0, 1 / 3, 2 / 3])
     content.remove("a")
     assert content.live(live).rows.tolist() == [NOWHERE, *content.rows_of(["b", "c"])]
     content.put_vector("text", "a", VECTOR)

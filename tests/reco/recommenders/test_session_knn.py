@@ -342,10 +342,21 @@ def scored(
     segments: NDArray[np.int32] = NO_SEGMENTS,
 ) -> NDArray[np.float32]:
     """float32[n_features, n_ids] of a recommender on its own."""
-    candidates = candidates_of(open_sales(list(ids)), slots, len(SALES))
+    candidates = candidates_of(open_sales(list(ids)), slots, max(slots.values(), default=0) + 1)
     rows = np.full((len(SessionKnn.features), len(ids)), np.nan, np.float32)
     knn.score(query_of(session, candidates, segments, NOON), rows)
     return rows
+
+
+def test_a_visit_that_goes_round_is_found_although_what_it_did_first_was_taken_over() -> None:
+    ids = [f"sale-{number}" for number in range(LENGTH + 5)]
+    knn, running = SessionKnn(FEW, len(ids), max_blocks=8), RunningVisits()
+    circle = [act(sale, NOON - 5000 + place, "robot") for place, sale in enumerate([*ids, *ids[:5]])]
+    knn.learn(as_actions(circle, ids, running))
+    session = session_of([act(ids[4])])
+    assert session is not None
+    rows = scored(knn, session, {sale: place for place, sale in enumerate(ids)}, ids)
+    assert np.count_nonzero(rows[0]) == LENGTH - 1
 
 
 def test_when_blocks_are_taken_over_the_newest_visits_to_a_rare_sale_are_still_found() -> None:

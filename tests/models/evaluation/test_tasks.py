@@ -275,13 +275,29 @@ def test_there_is_no_tuning_on_a_log_in_which_nothing_is_to_be_found() -> None:
         tune(asked, Parameters())
 
 
-def test_nothing_is_tuned_on_that_is_asked_once_the_test_has_begun() -> None:
+def side_by_side() -> Asked:
+    """Four sessions side by side, of which the last one to begin tests and the others train."""
     log = [
         did(sale, start * MINUTE + place * HOUR, f"v{start}", f"s{start}")
         for start in range(4)
         for place, sale in enumerate("abc")
     ]
-    asked = next_click(table_of(log), 0.25, 0.75, frozen=False)
+    return next_click(table_of(log), 0.25, 0.75, frozen=False)
+
+
+def test_only_what_tests_is_answered_although_sessions_that_train_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.evaluation.run.trained", lambda *_: ())
+    asked = side_by_side()
+    evaluation = Evaluation(asked, Parameters(), QUICK)
+    evaluation.run()
+    assert evaluation.learned_from == 3
+    assert evaluation.answers.rows == np.flatnonzero(asked.tested).tolist()
+
+
+def test_nothing_is_tuned_on_that_is_asked_once_the_test_has_begun() -> None:
+    asked = side_by_side()
     assert asked.trained.sum() == 6
     begun = asked.walk.asked_at[asked.tested].min()
     walk = before_the_test(asked, asked.trained, 100, seed=0).walk

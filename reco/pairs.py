@@ -90,7 +90,7 @@ def _strengthen(neighbours: NDArray[np.int32], weights: NDArray[np.float32], oth
             return
         if weights[place] < weights[weakest]:
             weakest = place
-        if neighbours[place] == 0 and weights[place] == 0.0:
+        if neighbours[place] == 0:
             weakest = place
             break
     weights[weakest] += gain

@@ -185,14 +185,17 @@ async def create_topics(kafka: Kafka, topics: Iterable[Topic]) -> list[str]:
             that those to be created would not fit.
     """
     wanted = list(topics)
+    names = [topic.name for topic in wanted]
     async with admin(kafka) as client:
-        existing = set(await client.list_topics())
-        missing = [topic for topic in wanted if topic.name not in existing]
+        there = {name: len(copies) for name, copies in (await partition_copies(client, names)).items()}
+        missing = [topic for topic in wanted if not there[topic.name]]
         if not missing:
             return []
-        found = await partition_copies(client, existing.intersection(topic.name for topic in wanted))
-        sizes = [(topic, len(found.get(topic.name, ()))) for topic in wanted]
-        wrong = [topic.otherwise(there) for topic, there in sizes if there not in (0, topic.partitions)]
+        wrong = [
+            topic.otherwise(there[topic.name])
+            for topic in wanted
+            if there[topic.name] not in (0, topic.partitions)
+        ]
         if wrong:
             raise BrokerError("\n".join([*wrong, "No topic is created beside it, so that all will fit."]))
         response = await client.create_topics(

@@ -103,4 +103,6 @@ class PicturesError(LabellingError):
     def __init__(self, refusals: Mapping[str, str]) -> None:
         self.refusals = refusals
         named = "".join(f"\n  - {file}: {why}" for file, why in islice(refusals.items(), NAMED_PICTURES))
+        if (more := len(refusals) - NAMED_PICTURES) > 0:
+            named += f"\n  - and {more:,} more"
         super().__init__(f"{len(refusals)} pictures cannot be used; repair or remove them:{named}")

@@ -13,7 +13,7 @@ from models.labelling.backbones import BATCH, Backbone, small_network
 from models.labelling.feature_cache import Looks, features_of
 from models.labelling.pictures import Sight, decode, decode_views
 from models.labelling.scenes import Scenes
-from reco.errors import LabellingError
+from reco.errors import LabellingError, PicturesError
 from tests.full_disk import room_for
 
 COUNT = 2 * BATCH + 12
@@ -207,6 +207,13 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_kept(
     backbone.shown = 0
     features_of(scenes_of(paths[:9]), backbone, tmp_path / "cache", Looks(copies=1))
     assert backbone.shown == 2
+
+
+def test_of_many_pictures_that_are_none_some_are_named_and_the_others_counted() -> None:
+    said = str(PicturesError({f"{number}.png": "not-an-image" for number in range(12)}))
+    assert said.startswith("12 pictures cannot be used")
+    assert said.endswith("- 9.png: not-an-image\n  - and 2 more")
+    assert "more" not in str(PicturesError({f"{number}.png": "not-an-image" for number in range(10)}))
 
 
 def test_a_picture_that_has_gone_is_named(backbone: Counting, tmp_path: Path) -> None:

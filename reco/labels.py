@@ -11,7 +11,9 @@ from reco.events import Id, ImageUrl, Millis
 MAX_DIMENSIONS = 8192
 """Most dimensions of an embedding; backbones have 512 to 4,096."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
+LONGEST_NAME = 256
+"""Characters of the name of a label, a topic or a labeller, at most."""
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 

@@ -12,6 +12,8 @@ from reco.labels import MAX_DIMENSIONS, Name
 
 HEAD = "head.npz"
 TOPICS = "topics.msgpack"
+MAX_CLASSES = 10_000
+"""Most classes of a labeller."""
 
 
 class StoredBackbone(Struct, frozen=True):
@@ -33,7 +35,7 @@ class Manifest(SealedManifest, frozen=True, kw_only=True):
     """
 
     backbones: Annotated[tuple[StoredBackbone, ...], Meta(min_length=1, max_length=8)]
-    classes: Annotated[tuple[Name, ...], Meta(min_length=2, max_length=10_000)]
+    classes: Annotated[tuple[Name, ...], Meta(min_length=2, max_length=MAX_CLASSES)]
     temperature: Annotated[float, Meta(gt=0)]
     views: Annotated[int, Meta(ge=1, le=MAX_VIEWS)] = 1
 

@@ -4,7 +4,6 @@ Folders may lie in folders, as in SUN397 and Places: `c/cathedral/indoor` is the
 a folder that only sorts by the first letter is no part of the name.
 """
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,15 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.errors import LabellingError
+from models.csv_rows import CsvRow, csv_header, csv_rows
+from models.labelling.labeller_files import MAX_CLASSES
+from reco.errors import EventLogError, LabellingError
+from reco.labels import LONGEST_NAME
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif")
 """Files in a class's folder that count as its pictures."""
 SPLITS = ("train", "val", "test")
 """Folders that hold a split, each with a folder per class; also in capitals, as in a CSV file."""
 FEWEST = 2
 """Pictures that a class needs to be learned: one to train on, one to validate with."""
-PATHS, CLASSES, SPLIT = ("path", "file"), ("label", "class"), ("split",)
+_COLUMNS = ("path", "file"), ("label", "class"), ("split",)
 """Names of the columns of a CSV file; the split may be missing."""
 
 
@@ -68,10 +70,13 @@ def read_scenes(path: Path, split: str | None = None, *, to_learn: bool = True) 
         rows = list(_rows_of_csv(path))
     else:
         raise LabellingError(f"{path}: is neither a folder of scenes nor a CSV file that lists them")
+    if not rows:
+        todo = "put pictures into a folder for each class, or list them in a CSV file: path,label"
+        raise LabellingError(f"{path}: shows no picture of a class; {todo}")
     classes = tuple(sorted({row.label for row in rows}))
     _check_names(path, classes)
-    if to_learn and len(classes) < 2:  # noqa: PLR2004 -- a choice needs two
-        raise LabellingError(f"{path}: {len(classes)} classes; two or more are needed to tell scenes apart")
+    if to_learn:
+        _check_number(path, len(classes))
     kept = _of_split(path, rows, split)
     if to_learn and split in {None, "train"}:
         _check_enough(path, kept, classes)
@@ -86,6 +91,16 @@ def _check_names(path: Path, classes: Sequence[str]) -> None:
             name.encode()
         except UnicodeEncodeError:
             raise LabellingError(f"{path}: class {name!a} has a name that is not UTF-8; rename it") from None
+        if len(name) > LONGEST_NAME:
+            has = f"{path}: class {name} has a name of {len(name):,} characters"
+            raise LabellingError(f"{has}, {LONGEST_NAME} at most can be used; rename it")
+
+
+def _check_number(path: Path, classes: int) -> None:
+    if classes < 2:  # noqa: PLR2004 -- a choice needs two
+        raise LabellingError(f"{path}: {classes} classes; two or more are needed to tell scenes apart")
+    if classes > MAX_CLASSES:
+        raise LabellingError(f"{path}: {classes:,} classes, a labeller has {MAX_CLASSES:,} at most")
 
 
 def _of_split(path: Path, rows: Sequence[_Row], split: str | None) -> Sequence[_Row]:
@@ -109,27 +124,56 @@ def _check_enough(path: Path, rows: Sequence[_Row], classes: Sequence[str]) -> N
             raise LabellingError(f"{has}, {FEWEST} or more are needed; add some, or leave the class out")
 
 
+def passed_over(path: Path) -> list[str]:
+    """What is not read of a folder of scenes, in words, though it may be meant; of a CSV file, all is read.
+
+    Raises:
+        LabellingError: the folder cannot be read.
+    """
+    if not path.is_dir():
+        return []
+    roots = [folder for folder, _ in _roots(path)]
+    loose = [file for folder in {path: None} | dict.fromkeys(roots) for file in _pictures(folder)]
+    others = Counter(
+        file.suffix.lower() or "without a suffix"
+        for root in roots
+        for folder in _below(root)
+        for file in _files(folder)
+        if not _is_picture(file)
+    )
+    remarks = []
+    if loose:
+        some = f"{len(loose):,} pictures, of which {loose[0]} is one"
+        remarks.append(f"passed over, as they lie in no folder of a class: {some}")
+    if others:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
+        remarks.append(f"passed over, as their names do not end in {', '.join(SUFFIXES)}: {kinds}")
+    return remarks
+
+
 def _rows_of_folder(path: Path) -> Iterator[_Row]:
+    for folder, split in _roots(path):
+        yield from _rows_of_classes(folder, split)
+
+
+def _roots(path: Path) -> list[tuple[Path, str | None]]:
+    """The folders that hold those of the classes, and the split that each of them is."""
     folders = _folders(path)
     splits = [folder for folder in folders if folder.name.lower() in SPLITS]
     others = [folder.name for folder in folders if folder.name.lower() not in SPLITS]
-    if not others:
-        for folder in splits:
-            yield from _rows_of_classes(folder, folder.name.lower())
-    elif within := [folder.name for folder in splits if _folders(folder)]:
+    if splits and not others:
+        return [(folder, folder.name.lower()) for folder in splits]
+    if within := [folder.name for folder in splits if _folders(folder)]:
         has = f"{path}: beside the split {within[0]} is {', '.join(others)}"
         raise LabellingError(f"{has}; name splits {', '.join(SPLITS)}, and put nothing else beside them")
-    else:
-        yield from _rows_of_classes(path, None)
+    return [(path, None)]
 
 
 def _rows_of_classes(path: Path, split: str | None, above: tuple[str, ...] = ()) -> Iterator[_Row]:
     """The pictures in the folders of `path`, which lies in the folders `above`, and below these."""
     for folder in _folders(path):
         names = (*above, folder.name)
-        files = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        # Beside each picture that a Mac copies may lie `._` and its name, which is hidden, and none.
-        rows = [_Row(file, _class_of(names), split) for file in sorted(files) if file.name[0] != "."]
+        rows = [_Row(file, _class_of(names), split) for file in _pictures(folder)]
         rows += _rows_of_classes(folder, split, names)
         if not rows:
             raise LabellingError(f"{folder}: holds no picture ({', '.join(SUFFIXES)}); add some or remove it")
@@ -141,12 +185,36 @@ def _class_of(names: tuple[str, ...]) -> str:
     return "/".join(names[by_letter:])
 
 
+def _below(path: Path) -> Iterator[Path]:
+    """The folders in a folder, and those in them."""
+    for folder in _folders(path):
+        yield folder
+        yield from _below(folder)
+
+
 def _folders(path: Path) -> list[Path]:
     """The folders in a folder; not those that are hidden, nor links to where they lie themselves."""
     here = path.resolve()
+    return [one for one in _seen(path, folders=True) if not here.is_relative_to(one.resolve())]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [file for file in _files(folder) if _is_picture(file)]
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
+
+
+def _files(folder: Path) -> list[Path]:
+    """Whatever in a folder is none itself; not what is hidden, as is what a Mac puts beside each picture."""
+    return _seen(folder, folders=False)
+
+
+def _seen(path: Path, *, folders: bool) -> list[Path]:
     with os.scandir(path) as entries:  # which knows folders without looking at each of many files
-        found = [Path(one) for one in entries if _is_folder(one) and not one.name.startswith(".")]
-    return sorted(one for one in found if not here.is_relative_to(one.resolve()))
+        found = [Path(one) for one in entries if not one.name.startswith(".") and _is_folder(one) == folders]
+    return sorted(found)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -159,39 +227,51 @@ def _rows_of_csv(path: Path) -> Iterator[_Row]:
     seen: dict[Path, int] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text)
-            columns = _columns(path, reader.fieldnames or ())
-            for values in reader:
-                where = f"{path}:{reader.line_num}"
-                row = _row(where, path.parent, values, columns)
+            rows = csv_rows(text, ",")
+            columns = _columns(path, csv_header(rows, path, ","))
+            for one in rows:
+                if not one.values and not one.fault:
+                    continue
+                where = f"{path}:{one.first}"
+                row = _row(where, path.parent, one, columns)
                 if row.path in seen:
                     raise LabellingError(f"{where}: {row.path} stands in line {seen[row.path]} already")
-                seen[row.path] = reader.line_num
+                seen[row.path] = one.first
                 yield row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except EventLogError as error:
+        raise LabellingError(str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
         raise LabellingError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
 
-def _columns(path: Path, names: Sequence[str]) -> tuple[str, str, str | None]:
-    """The names of the columns with the path, the label and, if there is one, the split."""
-    path_column, label_column, split_column = (
-        next((name for name in wanted if name in names), None) for wanted in (PATHS, CLASSES, SPLIT)
-    )
-    if path_column is None or label_column is None:
-        missing = PATHS if path_column is None else CLASSES
-        has = ", ".join(names) or "nothing"
-        raise LabellingError(f"{path}:1: no column {' or '.join(missing)}; the header has {has}")
-    return path_column, label_column, split_column
+class _Columns(NamedTuple):
+    """The places of the path, the label and, if there is one, the split in a row."""
+
+    path: int
+    label: int
+    split: int | None
 
 
-def _row(
-    where: str, folder: Path, values: dict[str, str | None], columns: tuple[str, str, str | None]
-) -> _Row:
-    path_column, label_column, split_column = columns
-    file, label = values[path_column], values[label_column]
-    if not file or not label:
-        raise LabellingError(f"{where}: {label_column if file else path_column} is empty")
+def _columns(path: Path, header: Sequence[str]) -> _Columns:
+    names = [name.strip().lower() for name in header]
+    places = [next((names.index(name) for name in wanted if name in names), None) for wanted in _COLUMNS]
+    if missing := [wanted for wanted, place in zip(_COLUMNS[:2], places, strict=False) if place is None]:
+        has = f"no column {' or '.join(missing[0])}; the header has {', '.join(header) or 'nothing'}"
+        raise LabellingError(f"{path}:1: {has}; begin with a line such as path,label")
+    return _Columns(*places)  # type: ignore[arg-type]
+
+
+def _row(where: str, folder: Path, row: CsvRow, columns: _Columns) -> _Row:
+    if row.fault:
+        raise LabellingError(f"{where}: {row.fault}; close each quote in its row")
+    file, label, split = (_value(row, place) for place in columns)
+    if not file or not label.strip():
+        raise LabellingError(f"{where}: {'label' if file else 'path'} is empty")
     if not (folder / file).is_file():
         raise LabellingError(f"{where}: there is no file {folder / file}")
-    split = (values[split_column] or "").lower() if split_column else None
-    return _Row(folder / file, label, split)
+    return _Row(folder / file, label.strip(), split.strip().lower() or None)
+
+
+def _value(row: CsvRow, place: int | None) -> str:
+    """A value of a row; empty if the row is too short."""
+    return row.values[place] if place is not None and place < len(row.values) else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.labelling.scenes import Scenes, read_scenes
+from models.labelling.scenes import Scenes, passed_over, read_scenes
 from reco.errors import LabellingError
 
 SUN25 = Path(__file__).parents[4] / "shared" / "images" / "sun25" / "split.csv"
@@ -105,6 +105,35 @@ def test_a_folder_that_only_holds_empty_folders_is_named(tmp_path: Path) -> None
     assert mistake(tmp_path).startswith(f"{tmp_path / 'deep' / 'empty'}: holds no picture")
 
 
+def test_pictures_without_a_class_are_none_to_learn_from(tmp_path: Path) -> None:
+    said = "shows no picture of a class; put pictures into a folder for each class, or list them in a CSV"
+    assert said in mistake(tmp_path)
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "0.jpg").touch()
+    assert said in mistake(tmp_path)
+    assert said in mistake(listed(tmp_path, "path,label\n"))
+
+
+def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
+    folders(tmp_path, {"train/bar": 2, "train/c/coast": 2, "test/coast": 1})
+    assert passed_over(tmp_path) == []
+    (tmp_path / "train" / "._0.jpg").touch()
+    (tmp_path / "train" / "notes.txt").touch()
+    (tmp_path / "train" / "coast.gif").mkdir()
+    assert passed_over(tmp_path) == []
+    for name in ("0.jpg", "train/1.PNG", "train/bar/2.bmp", "test/coast/3.BMP", "train/c/coast/4"):
+        (tmp_path / name).touch()
+    loose, others = passed_over(tmp_path)
+    assert loose == (
+        f"passed over, as they lie in no folder of a class: 2 pictures, of which {tmp_path / '0.jpg'} is one"
+    )
+    assert others == (
+        "passed over, as their names do not end in .jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif: "
+        "2 .bmp, 1 without a suffix"
+    )
+    assert passed_over(listed(tmp_path, "path,label\n")) == []
+
+
 def test_labels_mean_the_same_in_every_split(tmp_path: Path) -> None:
     folders(tmp_path / "train", {"bar": 2, "coast": 2})
     folders(tmp_path / "test", {"coast": 1})
@@ -142,6 +171,13 @@ def test_a_csv_may_have_no_split(tmp_path: Path) -> None:
     assert "has no split val; its splits: none" in mistake(path, "val")
 
 
+def test_spaces_around_what_a_csv_says_and_capitals_of_its_header_mean_nothing(tmp_path: Path) -> None:
+    folders(tmp_path, {"a": 2, "b": 2})
+    rows = "a/0.jpg, a, Train\na/1.jpg,a ,train\nb/0.jpg,b,train \nb/1.jpg, b,train\n"
+    scenes = read_scenes(listed(tmp_path, f"Path, Label, Split\n{rows}"), "train")
+    assert (scenes.classes, scenes.labels.tolist()) == (("a", "b"), [0, 0, 1, 1])
+
+
 def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: Path) -> None:
     folders(tmp_path, {"a": 2, "b": 2})
     rows = "a/0.jpg,a,Train\na/1.jpg,a,testing\nb/0.jpg,b,Train\nb/1.jpg,b,\n"
@@ -164,6 +200,16 @@ def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: P
         ("path,label\na/0.jpg\n", "scenes.csv:2: label is empty"),
         ("path,label\na/0.jpg,a\na/1.jpg,a\na/0.jpg,b\n", "scenes.csv:4"),
         ("path,label\na/0.jpg,a\na/0.jpg,b\n", "a/0.jpg stands in line 2 already"),
+        ("path;label\na/0.jpg;a\n", "scenes.csv: values are separated by ';'; save it with commas"),
+        ("a/0.jpg 12\n", "the header has a/0.jpg 12; begin with a line such as path,label"),
+        (
+            'path,label,place\na/0.jpg,a,"Rome\na/1.jpg,a,Oslo\nb/0.jpg,b,"Bern"\n',
+            "scenes.csv:2: a value in quotes goes on in other rows",
+        ),
+        (
+            f"path,label\na/0.jpg,{257 * 'a'}\n",
+            "has a name of 257 characters, 256 at most can be used; rename it",
+        ),
         ("path,label\na/0.jpg,a\na/1.jpg,a\n", "1 classes; two or more are needed"),
         ("path,label\na/0.jpg,a\na/1.jpg,a\nb/0.jpg,b\n", "class b has 1 pictures, 2 or more are needed"),
     ],
@@ -184,6 +230,15 @@ def test_a_class_without_enough_pictures_is_named(tmp_path: Path) -> None:
     assert "class coast has 1 pictures" in mistake(tmp_path)
     (tmp_path / "harbor").mkdir()
     assert f"{tmp_path / 'harbor'}: holds no picture" in mistake(tmp_path)
+
+
+def test_more_classes_than_a_labeller_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.labelling.scenes.MAX_CLASSES", 2)
+    folders(tmp_path, {"bar": 2, "coast": 2, "harbor": 2})
+    assert "3 classes, a labeller has 2 at most" in mistake(tmp_path)
+    assert len(read_scenes(tmp_path, to_learn=False).paths) == 6
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

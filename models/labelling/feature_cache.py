@@ -113,12 +113,17 @@ def features_of(
 
 def _keys(threads: ThreadPoolExecutor, paths: Sequence[Path], copies: int, seed: int) -> list[bytes]:
     """The key of each row: SHA-256 of the picture's file; of a copy, with what it is drawn from."""
-    pictures = list(threads.map(_sha_of_file, paths))
+    pictures = list(threads.map(sha_of_file, paths))
     drawn = [f"/{copy}/{seed}".encode() for copy in range(1, 1 + copies)]
     return pictures + [_sha(picture + copy) for copy in drawn for picture in pictures]
 
 
-def _sha_of_file(path: Path) -> bytes:
+def sha_of_file(path: Path) -> bytes:
+    """SHA-256 of a picture's file.
+
+    Raises:
+        LabellingError: it cannot be read.
+    """
     return _sha(_bytes(path))
 
 

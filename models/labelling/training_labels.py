@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.labelling.backbones import Backbone
-from models.labelling.feature_cache import Looks, features_of
+from models.labelling.feature_cache import Looks, features_of, sha_of_file
 from models.labelling.head import HeadOptions, folds_of, train_head
 from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, check_backbones
@@ -64,6 +64,16 @@ def train_and_test(path: Path, seed: int = 0, held_out: int = HELD_OUT) -> Split
     return Split(_only(scenes, ~tested_on), _only(scenes, tested_on))
 
 
+def repeated(split: Split) -> int:
+    """How many pictures to test with are among those to train on, byte for byte: they make figures too good.
+
+    Raises:
+        LabellingError: a file cannot be read.
+    """
+    taught = {sha_of_file(path) for path in split.train.paths}
+    return sum(sha_of_file(path) in taught for path in split.test.paths)
+
+
 def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:
     """The split `test`, or else `val`, of labelled scenes, or all of them; labels are indices into `classes`.
 
@@ -73,9 +83,9 @@ def scenes_to_judge(path: Path, classes: Sequence[str]) -> Scenes:
     scenes = _tested(path) or read_scenes(path, to_learn=False)
     shown = [scenes.classes[label] for label in np.unique(scenes.labels)]
     if unknown := [name for name in shown if name not in classes]:
-        raise LabellingError(
-            f"{path}: {unknown[0]} is no class of the labeller, which knows {', '.join(classes)}"
-        )
+        are = "is no class" if len(unknown) == 1 else "are no classes"
+        said = f"{path}: {', '.join(unknown)} {are} of the labeller"
+        raise LabellingError(f"{said}, which knows {', '.join(classes)}")
     index = {name: number for number, name in enumerate(classes)}
     labels = np.array([index[scenes.classes[label]] for label in scenes.labels], np.int32)
     return Scenes(scenes.paths, labels, tuple(classes))

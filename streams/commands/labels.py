@@ -18,12 +18,13 @@ from streams.clock import now
 from streams.commands.logs import progress
 from streams.commands.options import BACKBONE, HTML_REPORT, WEIGHTS
 from streams.settings import load
-from streams.terminal import say
+from streams.terminal import plain, say
 
 if TYPE_CHECKING:
     from models.labelling.backbones import Backbone
     from models.labelling.judging import Judgement
     from models.labelling.labeller import Labeller
+    from models.labelling.training_labels import Split
 
 app = typer.Typer(no_args_is_help=True, help="Labels of images: train what recognises them, and judge it.")
 
@@ -85,9 +86,9 @@ def train_command(
     with console.status("Loading TensorFlow"):
         from models.labelling.head import HeadOptions
         from models.labelling.labeller import Provenance, load_labeller, write_labeller
-        from models.labelling.training_labels import train_and_test, train_labels
+        from models.labelling.training_labels import train_labels
 
-        split, loaded = train_and_test(images, seed), _loaded(backbones, weights or ())
+        split, loaded = _train_and_test(images, seed, console), _loaded(backbones, weights or ())
     many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
         kept = cache or _features()
@@ -119,6 +120,7 @@ def evaluate_command(
 
         loaded = load_labeller(labeller)
     scenes = scenes_to_judge(images, loaded.classes)
+    _tell_passed_over(images, console)
     with progress(console, f"{len(scenes.paths):,} pictures") as told:
         judgement = judge_labeller(loaded, scenes, cache or _features(), told)
     _show(judgement, loaded, scenes.paths, report, console)
@@ -133,6 +135,28 @@ def _loaded(backbones: Sequence[str], weights: Sequence[str]) -> "list[Backbone]
     from models.labelling.networks import load_network, networks
 
     return [load_network(one) for one in networks(backbones, weights)]
+
+
+def _train_and_test(images: Path, seed: int, console: Console) -> "Split":
+    """The labelled scenes, once it is told what is wrong with them.
+
+    Raises:
+        LabellingError: they cannot be used.
+    """
+    from models.labelling.training_labels import repeated, train_and_test
+
+    split = train_and_test(images, seed)
+    _tell_passed_over(images, console)
+    if again := repeated(split):
+        say(console, f"{again:,} of the pictures to test with are also among those to train on", "yellow")
+    return split
+
+
+def _tell_passed_over(images: Path, console: Console) -> None:
+    from models.labelling.scenes import passed_over
+
+    for remark in passed_over(images):
+        say(console, plain(remark), "yellow")
 
 
 def _utf_8(path: Path) -> str:

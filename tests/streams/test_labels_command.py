@@ -145,6 +145,21 @@ def test_classes_may_be_missing_where_a_labeller_is_judged_but_not_be_unknown(
         labels("evaluate", folder, fewer)
 
 
+def test_what_is_passed_over_and_what_is_tested_though_it_taught_is_told(
+    labels: Command, backbone: Path, tmp_path: Path
+) -> None:
+    scenes = draw(tmp_path / "scenes")
+    for split in ("train", "test"):
+        shutil.copytree(scenes, tmp_path / "both" / split)
+    (tmp_path / "both/test/lake/0.png").rename(tmp_path / "both/test/lake/0.bmp")
+    trained = labels("train", tmp_path / "both", "--backbone", backbone, "--epochs", 1)
+    assert "35 of the pictures to test with are also among those to train on" in trained.output
+    assert ".gif: 1 .bmp" in trained.output
+    folder = tmp_path / ".tenfold/labellers" / written(trained).version
+    assert ".gif: 1 .bmp" in labels("evaluate", folder, tmp_path / "both").output
+    assert "passed over" not in labels("evaluate", folder, scenes).output
+
+
 def test_weights_belong_to_the_networks_that_are_named(
     labels: Command, backbone: Path, tmp_path: Path
 ) -> None:

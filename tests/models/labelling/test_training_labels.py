@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.labelling.scenes import FEWEST
-from models.labelling.training_labels import scenes_to_judge, train_and_test
+from models.labelling.scenes import FEWEST, read_scenes
+from models.labelling.training_labels import Split, repeated, scenes_to_judge, train_and_test
 from reco.errors import LabellingError
 from tests.models.labelling.test_scenes import folders
 
@@ -31,6 +31,21 @@ def test_scenes_with_splits_are_tested_with_what_nothing_learns_from(
     assert {path.parents[1].name for path in split.train.paths} == {"train"}
     assert {path.parents[1].name for path in split.test.paths} == {tested}
     assert scenes_to_judge(tmp_path, ("bar", "coast")).paths == split.test.paths
+
+
+def test_pictures_to_test_with_that_also_teach_are_counted(tmp_path: Path) -> None:
+    for name in ("train/bar/a", "train/coast/b", "test/bar/b", "test/coast/a", "test/coast/c"):
+        file = tmp_path / f"{name}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(file.stem)
+    split = Split(read_scenes(tmp_path, "train", to_learn=False), read_scenes(tmp_path, "test"))
+    assert repeated(split) == 2
+
+
+def test_all_classes_that_a_labeller_does_not_know_are_named(tmp_path: Path) -> None:
+    folders(tmp_path, {"bar": 1, "coast": 1, "harbor": 1})
+    with pytest.raises(LabellingError, match="coast, harbor are no classes of the labeller, which knows bar"):
+        scenes_to_judge(tmp_path, ("bar",))
 
 
 def test_scenes_of_which_nothing_can_be_kept_apart_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,10 @@ from reco.events import Millis
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{,99}")
 """A name in the folder itself: no separator of folders, no dot in front."""
 MEBIBYTE = 1024 * 1024
+UNFINISHED = ".unfinished-"
+"""Begins the name of a folder in which one is being written; who is killed leaves it behind."""
+LONGEST_WRITE = 24 * 3600
+"""Seconds after which nobody is writing any more."""
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # A link could lead anywhere, a pipe would never end, neither is a file of the folder.
@@ -119,7 +124,8 @@ class Seal(Generic[M]):
 
     def _place(self, parent: Path, fill: Callable[[Path], M], load: Callable[[Path], object]) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+        beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+        _remove_left(parent, beside.stat().st_mtime - LONGEST_WRITE)
         try:
             unnamed = beside / self.kind
             unnamed.mkdir()
@@ -210,6 +216,14 @@ class Seal(Generic[M]):
             raise self.error(f"{path}: id {manifest.id} is not that of its content; {self._again}")
         if path.parent.resolve().name != manifest.id:
             raise self.error(f"{path.parent}: holds the {self.kind} {manifest.id}; name the folder like it")
+
+
+def _remove_left(parent: Path, before: float) -> None:
+    """Remove what those left unfinished in `parent` who were killed before then, s since the epoch."""
+    for left in parent.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):  # another one may be removing it, too
+            if left.stat().st_mtime < before:
+                shutil.rmtree(left)
 
 
 def checksum_of(content: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +166,18 @@ def test_a_labeller_with_more_views_than_are_known_is_refused(
 
 def test_nothing_is_left_beside_a_labeller(written: Path) -> None:
     assert [path.name for path in written.parent.iterdir()] == [written.name]
+
+
+def test_what_one_who_was_killed_left_unfinished_goes_after_a_day(
+    recognition: Recognition, tmp_path: Path
+) -> None:
+    for name, hours in ((".unfinished-left", 25), (".unfinished-at-work", 23), ("2026-11-24-1a2b3c4d", 99)):
+        (tmp_path / name / "labeller").mkdir(parents=True)
+        at = time.time() - hours * 3600
+        os.utime(tmp_path / name, (at, at))
+    written = write_labeller(tmp_path, recognition, Provenance(TRAINED_AT, {}))
+    kept = {".unfinished-at-work", "2026-11-24-1a2b3c4d", written.name}
+    assert {one.name for one in tmp_path.iterdir()} == kept
 
 
 def test_what_cannot_be_loaded_again_is_not_written(recognition: Recognition, tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ SIDES = {
 }
 """Height and width that networks were trained at, from Keras's documentation of each; the others at 224."""
 
+DEVIATIONS = (0.229, 0.224, 0.225)
+"""Of the colours of ImageNet, from 0 to 1."""
+
 SMALL_CHANNELS = (24, 48, 96, 128)
 SMALL_EPOCHS = 6
 SMALL_BATCH = 32
@@ -140,10 +143,27 @@ def _weighted(make: Any, name: str, shape: tuple[int, ...], weights: str | Path 
         network = make(include_top=False, weights=None if file else weights, input_shape=shape)
         if file is not None:
             network.load_weights(file)
+            _mend_deviations(network)
     except Exception as error:  # Keras raises bare ones for a failed download, and HDF5 anything
         what = f"{weights}: are no weights for {name} that can be used"
         raise LabellingError(f"{what}: {error}; those of a network without its top are needed") from error
     return network
+
+
+def _mend_deviations(network: Any) -> None:
+    """Divide by ImageNet's deviations, as Keras does in networks that it fetches the weights of itself.
+
+    Its weights of EfficientNet have deviations where the layer takes variances; `weights="imagenet"` builds
+    another layer that makes up for it, a file of the same weights does not.
+    """
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            mean, variance, *others = layer.get_weights()
+            if np.allclose(variance, DEVIATIONS):
+                layer.set_weights([mean, variance**2, *others])
+                layer.finalize_state()
 
 
 def _last_map(network: Any) -> Any:

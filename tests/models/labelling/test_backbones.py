@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.labelling.backbones import (
     BATCH,
+    DEVIATIONS,
     Backbone,
     _preprocessing,
     load_backbone,
@@ -77,6 +78,28 @@ def test_a_network_by_name_with_a_file_of_weights_averages_its_last_map(tmp_path
     images = noise(3, 224)
     wanted = network(keras.applications.mobilenet.preprocess_input(images.astype(np.float32)), training=False)
     np.testing.assert_allclose(backbone.features(images), wanted.numpy().mean((1, 2)), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stored", "divisor"), [(DEVIATIONS, DEVIATIONS), ((0.25, 0.04, 1), (0.5, 0.2, 1))])
+def test_weights_of_imagenet_from_a_file_divide_by_deviations_as_those_that_keras_fetches(
+    stored: tuple[float, ...], divisor: tuple[float, ...], tmp_path: Path
+) -> None:
+    network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(224, 224, 3))
+    _, _, normalization, behind, *_ = network.layers
+    mean, images = np.array([0.485, 0.456, 0.406]), noise(2, 224)
+    normalization.set_weights([mean, np.array(stored), np.array(1)])
+    network.save_weights(tmp_path / "efficient.weights.h5")
+    found = load_backbone("EfficientNetB0", tmp_path / "efficient.weights.h5").features(images)
+    wanted = keras.Model(behind.input, network.output)((images / 255 - mean) / divisor, training=False)
+    np.testing.assert_allclose(found, wanted.numpy().mean((1, 2)), rtol=1e-3, atol=1e-5)
+
+
+def test_a_network_whose_normalization_is_fixed_takes_weights_from_a_file(tmp_path: Path) -> None:
+    network = keras.applications.EfficientNetV2B0(include_top=False, weights=None, input_shape=(224, 224, 3))
+    network.save_weights(tmp_path / "fixed.weights.h5")
+    wanted = network(noise(2, 224).astype(np.float32), training=False).numpy().mean((1, 2))
+    found = load_backbone("EfficientNetV2B0", tmp_path / "fixed.weights.h5").features(noise(2, 224))
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
 def test_the_pooling_behind_the_last_convolution_is_left_out() -> None:

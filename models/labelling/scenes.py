@@ -160,12 +160,14 @@ def _roots(path: Path) -> list[tuple[Path, str | None]]:
     """The folders that hold those of the classes, and the split that each of them is."""
     folders = _folders(path)
     splits = [folder for folder in folders if folder.name.lower() in SPLITS]
-    others = [folder.name for folder in folders if folder.name.lower() not in SPLITS]
+    others = [folder.name for folder in folders if folder not in splits]
     if splits and not others:
         return [(folder, folder.name.lower()) for folder in splits]
     if within := [folder.name for folder in splits if _folders(folder)]:
         has = f"{path}: beside the split {within[0]} is {', '.join(others)}"
         raise LabellingError(f"{has}; name splits {', '.join(SPLITS)}, and put nothing else beside them")
+    if others and all(one.name.lower().startswith(SPLITS) and _folders(one) for one in folders):
+        raise LabellingError(f"{path}: {', '.join(others)} seem to be splits; name them {', '.join(SPLITS)}")
     return [(path, None)]
 
 

@@ -72,6 +72,14 @@ def test_a_folder_beside_splits_that_is_none_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_splits_with_other_names_are_not_taken_for_classes(tmp_path: Path) -> None:
+    folders(tmp_path, {"training/bar": 2, "training/coast": 2, "validation/bar": 2, "validation/coast": 2})
+    said = f"{tmp_path}: training, validation seem to be splits; name them train, val, test"
+    assert mistake(tmp_path) == said
+    folders(tmp_path, {"airport": 2})
+    assert read_scenes(tmp_path).classes[:2] == ("airport", "training/bar")
+
+
 def test_a_class_whose_name_is_not_utf_8_is_named_in_letters_that_are(tmp_path: Path) -> None:
     folders(tmp_path, {"bar": 2, os.fsdecode(b"caf\xe9"): 2})
     assert mistake(tmp_path) == f"{tmp_path}: class 'caf\\udce9' has a name that is not UTF-8; rename it"

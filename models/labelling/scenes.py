@@ -227,10 +227,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _rows_of_csv(path: Path) -> Iterator[_Row]:
     """The rows of a CSV file, each with a path of its own that is there."""
     seen: dict[Path, int] = {}
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
-            rows = csv_rows(text, ",")
-            columns = _columns(path, csv_header(rows, path, ","))
+            rows = csv_rows(text, separator)
+            columns = _columns(path, csv_header(rows, path, separator))
             for one in rows:
                 if not one.values and not one.fault:
                     continue

@@ -186,6 +186,14 @@ def test_spaces_around_what_a_csv_says_and_capitals_of_its_header_mean_nothing(t
     assert (scenes.classes, scenes.labels.tolist()) == (("a", "b"), [0, 0, 1, 1])
 
 
+def test_where_the_name_ends_in_tsv_tabs_separate(tmp_path: Path) -> None:
+    folders(tmp_path, {"a": 2, "b": 2})
+    path = listed(tmp_path, "path\tlabel\na/0.jpg\tSea, calm\nb/0.jpg\tb\n")
+    assert "values are separated by tabs; save it with commas, or have its name end in .tsv" in mistake(path)
+    path = path.rename(tmp_path / "scenes.tsv")
+    assert read_scenes(path, to_learn=False).classes == ("Sea, calm", "b")
+
+
 def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: Path) -> None:
     folders(tmp_path, {"a": 2, "b": 2})
     rows = "a/0.jpg,a,Train\na/1.jpg,a,testing\nb/0.jpg,b,Train\nb/1.jpg,b,\n"

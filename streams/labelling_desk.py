@@ -14,6 +14,7 @@ from models.labelling.pictures import Sight, decode_views
 from reco.errors import ImageRefusedError
 from reco.events import Sale
 from reco.labels import SaleLabels, Scored
+from streams.images.folder import shown_place
 
 KEPT_LABELS = 32
 """Scene labels that are kept of a sale, the most probable; topics of a catalogue are found in them."""
@@ -23,8 +24,6 @@ LONGEST_WORK = 120
 """Seconds of one thing in a thread that count as progress: a large network takes 30 for a step on a CPU.
 
 A picture that is not decoded by then is refused for good: its thread goes on, so no other is started."""
-
-_UNSEEN = ImageRefusedError("not-finite", "what the network finds in it is not finite; train with another")
 
 Result = TypeVar("Result")
 Fetched: TypeAlias = Callable[[str], AbstractAsyncContextManager[bytes]]
@@ -90,7 +89,8 @@ class LabellingDesk:
         async with self._network:
             labelled = await self._look_at(list(pictures.values()), labeller) if pictures else None
         row_of = {url: row for row, url in enumerate(pictures) if _is_seen(labelled, row)}
-        refused |= {url: _UNSEEN for url in pictures if url not in row_of}
+        unseen = "what the network finds in it is not finite; train with another"
+        refused |= {url: _refusal(url, "not-finite", unseen) for url in pictures if url not in row_of}
         found = []
         for sale in sales:
             own = dict.fromkeys(sale.image_urls)
@@ -106,17 +106,17 @@ class LabellingDesk:
     ) -> tuple[dict[str, Picture], dict[str, ImageRefusedError]]:
         """The views of the picture at each URL, or why there is none."""
         pictures: dict[str, Picture] = {}
-        refused = {url: ImageRefusedError("too-slow", "it was not there in time") for url in urls}
+        refused = {url: _refusal(url, "too-slow", "it was not there in time") for url in urls}
 
         async def get(url: str) -> None:
             try:
                 async with self._fetched(url) as data, asyncio.timeout(LONGEST_WORK):
-                    pictures[url] = await self._in_thread(decode_views, data, sight, self._max_pixels)
+                    pictures[url] = await self._decoded(url, data, sight)
                 del refused[url]
             except ImageRefusedError as refusal:
                 refused[url] = refusal
             except TimeoutError:
-                refused[url] = ImageRefusedError("too-costly", f"it takes over {LONGEST_WORK} s to decode")
+                refused[url] = _refusal(url, "too-costly", f"it takes over {LONGEST_WORK} s to decode")
             self.steps += 1
 
         try:
@@ -126,6 +126,13 @@ class LabellingDesk:
         except TimeoutError:
             pass  # what is not there by now stays refused
         return pictures, refused
+
+    async def _decoded(self, url: str, data: bytes, sight: Sight) -> Picture:
+        """The views of a picture; a refusal names the image, as those of fetching do."""
+        try:
+            return await self._in_thread(decode_views, data, sight, self._max_pixels)
+        except ImageRefusedError as error:
+            raise _refusal(url, error.reason, error.detail) from error
 
     async def _look_at(self, pictures: Sequence[Picture], labeller: Labeller) -> Labelled:
         """What the labeller recognises on each picture."""
@@ -161,6 +168,10 @@ class LabellingDesk:
             embedding=b"",
             labelled_at=self._clock(),
         )
+
+
+def _refusal(url: str, reason: str, why: str) -> ImageRefusedError:
+    return ImageRefusedError(reason, f"{shown_place(url)}: {why}")
 
 
 def _is_seen(labelled: Labelled | None, row: int) -> bool:

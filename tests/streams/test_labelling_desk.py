@@ -188,6 +188,7 @@ async def test_images_that_cannot_be_had_are_left_out_with_their_reason(
 
     reasons = {url: refusal.reason for url, refusal in some.refused.items()}
     assert reasons == {site.broken(): "not-an-image", site.missing(): "http-404"}
+    assert all(url in refusal.detail for url, refusal in some.refused.items())
     alone = labeller.label(pictures(labeller, (SLOPE, 903))).embeddings[0]
     np.testing.assert_allclose(vector(some), alone, atol=1e-5)
     assert some.labels.images == 1
@@ -219,6 +220,7 @@ async def test_an_image_that_is_never_decoded_is_refused_for_good(
 
     (refusal,) = found.refused.values()
     assert refusal.reason == "too-costly"
+    assert site.postcard(CITY, 906) in refusal.detail
     assert not may_pass(refusal)
 
 
@@ -239,6 +241,7 @@ async def test_an_image_of_which_the_network_makes_no_finite_numbers_is_refused_
 
     assert {url: refusal.reason for url, refusal in found.refused.items()} == {"255.png": "not-finite"}
     assert not may_pass(found.refused["255.png"])
+    assert "255.png" in found.refused["255.png"].detail
     assert found.labels.images == 1
     assert decode_labels(b"shades", encode(found.labels)) == found.labels
 

@@ -161,6 +161,11 @@ def side_by_side(
     return np.hstack(parts)
 
 
+def has_test(path: Path) -> bool:
+    """Whether labelled scenes have a split to test with, so that none of it was trained on."""
+    return _tested(path) is not None
+
+
 def _tested(path: Path) -> Scenes | None:
     """The split `test`, or else `val`; None without, or if nothing can be read, as reading all explains."""
     for split in ("test", "val"):

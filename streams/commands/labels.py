@@ -116,11 +116,13 @@ def evaluate_command(
     console = Console()
     with console.status("Loading TensorFlow"):
         from models.labelling.labeller import load_labeller
-        from models.labelling.training_labels import judge_labeller, scenes_to_judge
+        from models.labelling.training_labels import has_test, judge_labeller, scenes_to_judge
 
         loaded = load_labeller(labeller)
     scenes = scenes_to_judge(images, loaded.classes)
     _tell_passed_over(images, console)
+    if loaded.manifest.trained_on.get("images") == _utf_8(images) and not has_test(images):
+        say(console, "it was trained on most of these pictures, which makes its figures too good", "yellow")
     with progress(console, f"{len(scenes.paths):,} pictures") as told:
         judgement = judge_labeller(loaded, scenes, cache or _features(), told)
     _show(judgement, loaded, scenes.paths, report, console)

@@ -160,6 +160,21 @@ def test_what_is_passed_over_and_what_is_tested_though_it_taught_is_told(
     assert "passed over" not in labels("evaluate", folder, scenes).output
 
 
+def test_figures_of_the_pictures_that_taught_are_told_to_be_too_good(
+    labels: Command, backbone: Path, tmp_path: Path
+) -> None:
+    scenes = draw(tmp_path / "scenes")
+    labeller = written(labels("train", scenes, "--backbone", backbone, "--epochs", 1))
+    folder, said = tmp_path / ".tenfold/labellers" / labeller.version, "it was trained on most of these"
+    assert said in labels("evaluate", folder, scenes).output
+    assert said not in labels("evaluate", folder, draw(tmp_path / "others", seed=1)).output
+    for split in ("train", "test"):
+        shutil.copytree(scenes, tmp_path / "parts" / split)
+    shutil.rmtree(scenes)
+    (tmp_path / "parts").rename(scenes)
+    assert said not in labels("evaluate", folder, scenes).output
+
+
 def test_weights_belong_to_the_networks_that_are_named(
     labels: Command, backbone: Path, tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ SPLITS = ("train", "val", "test")
 """Folders that hold a split, each with a folder per class; also in capitals, as in a CSV file."""
 FEWEST = 2
 """Pictures that a class needs to be learned: one to train on, one to validate with."""
+NAMED_KINDS = 5
+"""Kinds of files that are passed over and named, the most frequent ones."""
 _COLUMNS = ("path", "file"), ("label", "class"), ("split",)
 """Names of the columns of a CSV file; the split may be missing."""
 
@@ -146,7 +148,9 @@ def passed_over(path: Path) -> list[str]:
         some = f"{len(loose):,} pictures, of which {loose[0]} is one"
         remarks.append(f"passed over, as they lie in no folder of a class: {some}")
     if others:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common())
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common(NAMED_KINDS))
+        if more := others.total() - sum(count for _, count in others.most_common(NAMED_KINDS)):
+            kinds += f", {more:,} others"
         remarks.append(f"passed over, as their names do not end in {', '.join(SUFFIXES)}: {kinds}")
     return remarks
 

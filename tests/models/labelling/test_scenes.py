@@ -139,6 +139,9 @@ def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
         "passed over, as their names do not end in .jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif: "
         "2 .bmp, 1 without a suffix"
     )
+    for number in range(6):
+        (tmp_path / "test" / "coast" / f"5.{number}").touch()
+    assert passed_over(tmp_path)[1].endswith(": 2 .bmp, 1 .0, 1 .1, 1 .2, 1 .3, 3 others")
     assert passed_over(listed(tmp_path, "path,label\n")) == []
 
 

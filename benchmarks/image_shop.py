@@ -5,7 +5,6 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from itertools import islice, product
 from pathlib import Path
 from typing import Self
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks import networks
 from benchmarks.machine import run_main
-from demo.postcards import KINDS, draw
-from demo.postcards.album import QUALITY
+from demo.postcards import KINDS, jpeg
 from models.labelling.backbones import Backbone
 from models.labelling.head import HeadOptions, train_head
 from models.labelling.labeller import Provenance, Recognition, write_labeller
@@ -40,14 +38,8 @@ EPOCHS = 5
 def jpegs(count: int, start: int = 0, side: int = SIDE) -> list[bytes]:
     """So many postcards as files, of all kinds in turn; others from another `start`."""
     return [
-        _jpeg(kind, seed, side) for seed, kind in islice(product(range(start, start + count), KINDS), count)
+        jpeg(kind, seed, side) for seed, kind in islice(product(range(start, start + count), KINDS), count)
     ]
-
-
-def _jpeg(kind: str, seed: int, side: int) -> bytes:
-    file = BytesIO()
-    draw(kind, seed, side).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
 
 
 def decoded(files: Sequence[bytes], sight: Sight) -> NDArray[np.uint8]:

@@ -5,7 +5,6 @@ import mimetypes
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,8 +13,7 @@ from urllib.parse import quote
 from aiohttp import ETag, web
 
 from demo.photographs import Photographs
-from demo.postcards import KINDS, draw
-from demo.postcards.album import QUALITY
+from demo.postcards import KINDS, jpeg
 from reco.errors import ImageRefusedError
 from streams.images.folder import read_below
 from streams.images.settings import Images
@@ -23,8 +21,8 @@ from streams.images.settings import Images
 HOST: Final = "127.0.0.1"
 FRESH: Final = 24 * 60 * 60
 """How long, in s, whoever has an image need not ask for it again."""
-_KEPT: Final = 512
-"""So many postcards are kept, of about 20 KB each; the demo has about 200 sales."""
+_drawn = lru_cache(maxsize=512)(jpeg)
+"""Postcards of about 20 KB each, kept: the demo has about 200 sales."""
 
 
 class ImageServer:
@@ -89,7 +87,7 @@ async def _postcard(request: web.Request) -> web.Response:
     if kind not in KINDS:
         raise web.HTTPNotFound(text=f"no kind {kind!r}; take one of {', '.join(KINDS)}")
     # Drawing takes some milliseconds, in which the event loop has others to serve.
-    return _answer(request, await asyncio.to_thread(_jpeg, kind, seed), "image/jpeg")
+    return _answer(request, await asyncio.to_thread(_drawn, kind, seed), "image/jpeg")
 
 
 def _answer(request: web.Request, picture: bytes, content_type: str) -> web.Response:
@@ -102,10 +100,3 @@ def _answer(request: web.Request, picture: bytes, content_type: str) -> web.Resp
         response = web.Response(body=picture, content_type=content_type, headers=headers)
     response.etag = ETag(tag)
     return response
-
-
-@lru_cache(_KEPT)
-def _jpeg(kind: str, seed: int) -> bytes:
-    file = BytesIO()
-    draw(kind, seed).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()

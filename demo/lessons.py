@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -15,8 +14,7 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from demo.photographs import Photographs
-from demo.postcards import KINDS, draw
-from demo.postcards.album import QUALITY
+from demo.postcards import KINDS, jpeg
 from models.labelling.backbones import Backbone, train_small
 from models.labelling.head import HeadOptions, train_head
 from models.labelling.judging import Judgement, judge
@@ -183,6 +181,4 @@ def _pictures(per_kind: int, seed: str, size: tuple[int, int]) -> Iterator[NDArr
     random = Random(f"labeller {seed}")  # noqa: S311 - repeatable pictures, not a secret
     for kind in KINDS:
         for _ in range(per_kind):
-            file = BytesIO()
-            draw(kind, random.getrandbits(48)).save(file, "JPEG", quality=QUALITY)
-            yield decode(file.getvalue(), size)
+            yield decode(jpeg(kind, random.getrandbits(48)), size)

@@ -1,6 +1,7 @@
 """Draws a postcard of a kind of place; the seed settles everything that may vary in it."""
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from random import Random
 from typing import Final
 
@@ -24,6 +25,10 @@ from demo.postcards.scenes.vineyard import vineyard
 
 KINDS: Final = tuple(place.name for place in _PLACES)
 """The kinds of places, named as the demo's sales and tastes name them."""
+QUALITY: Final = 88
+"""Of JPEG files, as Pillow counts it."""
+SIZE: Final = 224
+"""Height and width of a postcard, pixels, unless another is asked for."""
 
 _SCENES: Final[Mapping[str, Callable[[Canvas], None]]] = {
     "beach": beach,
@@ -50,7 +55,7 @@ _HOURS: Final[Mapping[str, Mapping[str, float]]] = {
 """Kinds that are often photographed at other times than usual."""
 
 
-def draw(kind: str, seed: int, size: int = 224) -> Image.Image:
+def draw(kind: str, seed: int, size: int = SIZE) -> Image.Image:
     """A postcard of a `kind` of place, `size` times `size` pixels, RGB.
 
     The same for the same `kind`, `seed` and `size` with one version of Pillow and NumPy.
@@ -63,3 +68,10 @@ def draw(kind: str, seed: int, size: int = 224) -> Image.Image:
     canvas = Canvas.blank(size, light, random)
     _SCENES[kind](canvas)
     return canvas.finished(mirrored=canvas.chance(0.5))
+
+
+def jpeg(kind: str, seed: int, size: int = SIZE) -> bytes:
+    """The postcard that `draw` draws, as a JPEG file."""
+    file = BytesIO()
+    draw(kind, seed, size).save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()

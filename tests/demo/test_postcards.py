@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
+from io import BytesIO
 from random import Random
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from demo.catalogue import travel_catalogue
-from demo.postcards import KINDS, contact_sheet, draw, write_album
+from demo.postcards import KINDS, draw, jpeg
 from demo.postcards.canvas import Canvas
 from demo.postcards.light import Light, draw_light, mixed, rgb
 from demo.postcards.lines import Ground, height_at
@@ -100,28 +100,11 @@ def test_a_simple_classifier_tells_the_kinds_apart_but_not_without_mistakes(
     assert 0.5 < right.mean() < 1
 
 
-def test_an_album_has_a_folder_of_pictures_for_each_kind_and_another_seed_has_others(tmp_path: Path) -> None:
-    write_album(tmp_path / "one", 2, seed=1)
-    write_album(tmp_path / "again", 2, seed=1)
-    write_album(tmp_path / "other", 2, seed=2)
-    one, again, other = (contents(tmp_path / name) for name in ("one", "again", "other"))
-    assert set(one) == {f"{kind}/{number}.jpg" for kind in KINDS for number in ("00000", "00001")}
-    assert one == again
-    assert set(one.values()).isdisjoint(other.values())
-    with Image.open(tmp_path / "one" / "beach" / "00000.jpg") as picture:
-        assert (picture.format, picture.size) == ("JPEG", (224, 224))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.jpg")}
-
-
-def test_a_contact_sheet_has_a_row_for_each_kind() -> None:
-    sheet = contact_sheet(("beach", "desert"), per_kind=3, side=40)
-    assert sheet.size == (3 * 46 + 6, 2 * 46 + 6)
-    assert np.asarray(sheet)[:6].min() == 255
-    upper, lower = np.asarray(sheet)[6:46, 6:46], np.asarray(sheet)[52:92, 6:46]
-    assert not np.array_equal(upper, lower)
+def test_the_file_of_a_postcard_is_a_jpeg_of_its_size() -> None:
+    with Image.open(BytesIO(jpeg("beach", 7, SIZE))) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (SIZE, SIZE))
+        away = np.asarray(picture, float) - np.asarray(draw("beach", 7, SIZE), float)
+    assert np.abs(away).mean() < 6
 
 
 @pytest.mark.parametrize("hour", ["morning", "noon", "afternoon", "sunset", "dusk", "night"])

@@ -7,7 +7,6 @@ from reco.catalogue import OPEN_END, LiveSales
 
 MAX_SALES = 65_536
 """Sales that knowledge holds something about; a site has hundreds open, an imported log 30,000 or more."""
-
 LATELY = 20_000
 """Newest touches whose sales may be hot: hours of a busy site."""
 
@@ -19,7 +18,7 @@ class SaleIndex:
     ones is a function of what was learned so far, so every worker drops the same.
     """
 
-    def __init__(self, capacity: int = MAX_SALES) -> None:
+    def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.slots: dict[str, int] = {}
         self._live: LiveSales | None = None

@@ -22,7 +22,6 @@ from reco.kernels import (
 from reco.pairs import PAIRS, Pairs, follow, follow_twice, forget, link, no_pairs
 from reco.parameters import CoVisitationParameters
 from reco.recommenders.protocol import ACTIONS, CLICK, PURCHASE, Actions
-from reco.sale_index import MAX_SALES
 
 NEIGHBOURS = 96
 """Sales kept that a click leads to; the weakest gives way to a new one."""
@@ -87,7 +86,7 @@ class CoVisitation:
     )
     compared = frozenset(features)
 
-    def __init__(self, parameters: CoVisitationParameters, capacity: int = MAX_SALES) -> None:
+    def __init__(self, parameters: CoVisitationParameters, capacity: int) -> None:
         self._parameters = parameters
         self._tables = Tables(
             onward_now=no_pairs(capacity, NEIGHBOURS),

@@ -23,7 +23,6 @@ from reco.kernels import (
 )
 from reco.parameters import HOUR, PopularityParameters
 from reco.recommenders.protocol import ACTIONS, CART, CLICK, PURCHASE, Actions
-from reco.sale_index import MAX_SALES
 
 COUNTED = (
     "clicks_now",
@@ -95,7 +94,7 @@ class Popularity:
     features = (*COUNTED, *RATES, *TRENDS, *TIMES)
     compared = frozenset((*COUNTED, *RATES))
 
-    def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
+    def __init__(self, parameters: PopularityParameters, capacity: int) -> None:
         half_lives = [getattr(parameters, name.partition("_")[2]) for name in COUNTED]
         self._half_lives = np.array(half_lives, np.int64)
         self._counts = Counts(

@@ -24,7 +24,6 @@ from reco.kernels import (
 from reco.parameters import PopularityParameters
 from reco.recommenders.popularity import LEAST_CLICKS, rate
 from reco.recommenders.protocol import ACTIONS, CLICK, PURCHASE, Actions
-from reco.sale_index import MAX_SALES
 from reco.segments import MAX_VALUES, N_SEGMENTS
 
 COUNTED = ("clicks_segments", "clicks_today", "clicks_lasting", "purchases_today", "purchases_lasting")
@@ -87,7 +86,7 @@ class SegmentPopularity:
     features = tuple(f"{place}_{said}" for place in ("first", "second", "third") for said in SAID)
     compared = frozenset(name for name in features if not name.endswith("_lift"))
 
-    def __init__(self, parameters: PopularityParameters, capacity: int = MAX_SALES) -> None:
+    def __init__(self, parameters: PopularityParameters, capacity: int) -> None:
         half_lives = [getattr(parameters, name.partition("_")[2]) for name in COUNTED]
         self._half_lives = np.array(half_lives, np.int64)
         n_rows = EVERYONE + 1

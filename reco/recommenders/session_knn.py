@@ -22,7 +22,6 @@ from reco.past_visits import (
     Visits,
 )
 from reco.recommenders.protocol import Actions
-from reco.sale_index import MAX_SALES
 from reco.segments import OTHERS
 
 STAN, VSKNN, OF_BOUGHT, OF_SEGMENT = range(4)
@@ -57,7 +56,7 @@ class SessionKnn:
     def __init__(
         self,
         parameters: SessionKnnParameters,
-        capacity: int = MAX_SALES,
+        capacity: int,
         max_visits: int = MAX_VISITS,
         max_blocks: int = MAX_BLOCKS,
     ) -> None:

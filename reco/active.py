@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from reco.catalogue import OPEN_END
-from reco.lists import TopTen
+from reco.lists import Provenance, TopTen
 from reco.sessions import Session
 
 MAX_ACTIVE = 30_000
@@ -17,20 +17,14 @@ class Active(NamedTuple):
     Attributes:
         held: the sales of the list.
         holds_until: the moment until which it holds, ms since the epoch, UTC; None for ever.
-        sales_offsets: the state of the catalogue that it was computed from.
-        release: the ranker that it was computed with.
-        rules: the rules of the shop that it was cut by.
-        labels_offsets: the state of the labels that it was computed from.
+        made_from: what it was computed from.
     """
 
     partition: int
     session: Session
     held: tuple[str, ...]
     holds_until: int | None
-    sales_offsets: tuple[int, ...]
-    release: str
-    rules: str
-    labels_offsets: tuple[int, ...]
+    made_from: Provenance
 
 
 class ActiveVisitors:
@@ -39,7 +33,7 @@ class ActiveVisitors:
     Who holds a sale is looked up among all of them: sales close some hundred times a day, and an index by
     sale would take more memory than the visitors.
 
-    >>> from reco.lists import Provenance, Recommendation
+    >>> from reco.lists import Recommendation
     >>> active = ActiveVisitors()
     >>> made_from = Provenance(0, 7, 0, (5,), "blend-1")
     >>> sales = Recommendation("rome", 0.5), Recommendation("oslo", 0.2)
@@ -69,17 +63,7 @@ class ActiveVisitors:
         """The list `top` was emitted for the visitor of `session`."""
         self.forget(session.visitor_id)
         held = tuple(one.sale_id for one in top.sales)
-        made_from = top.made_from
-        self._visitors[session.visitor_id] = Active(
-            partition,
-            session,
-            held,
-            top.holds_until,
-            made_from.sales_offsets,
-            made_from.release,
-            made_from.rules,
-            made_from.labels_offsets,
-        )
+        self._visitors[session.visitor_id] = Active(partition, session, held, top.holds_until, top.made_from)
         if top.holds_until is not None:
             self.next_end = min(self.next_end, top.holds_until)
         if len(self._visitors) > self._limit:
@@ -149,5 +133,5 @@ class ActiveVisitors:
 
 def _is_overtaken(active: Active, at: int, now: tuple[tuple[int, ...], str, str, tuple[int, ...]]) -> bool:
     holds_no_more = active.holds_until is not None and active.holds_until <= at
-    made_from = active.sales_offsets, active.release, active.rules, active.labels_offsets
-    return holds_no_more or made_from != now
+    then = active.made_from
+    return holds_no_more or (then.sales_offsets, then.release, then.rules, then.labels_offsets) != now

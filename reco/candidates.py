@@ -38,9 +38,7 @@ class Candidates:
     def only(self, chosen: NDArray[np.int32]) -> "Candidates":
         """The candidates at the positions `chosen` (int32[n], rising)."""
         slots = self.slots[chosen]
-        positions = np.full(len(self.positions), NOWHERE, np.int32)
-        known = np.flatnonzero(slots != NOWHERE)
-        positions[slots[known]] = known
+        positions = _positions(slots, len(self.positions))
         return Candidates(self.live, self.places[chosen], self.slot_of_sale, slots, positions)
 
 
@@ -99,10 +97,16 @@ def candidates_in(
     live: LiveSales, slot_of_sale: Mapping[str, int], slots: NDArray[np.int32], capacity: int
 ) -> Candidates:
     """All of `live`, which stand in these slots (int32[n_sales])."""
+    places = np.arange(len(slots), dtype=np.int32)
+    return Candidates(live, places, slot_of_sale, slots, _positions(slots, capacity))
+
+
+def _positions(slots: NDArray[np.int32], capacity: int) -> NDArray[np.int32]:
+    """`Candidates.positions` of candidates in these slots (int32[n_sales])."""
     positions = np.full(capacity, NOWHERE, np.int32)
     known = np.flatnonzero(slots != NOWHERE)
     positions[slots[known]] = known
-    return Candidates(live, np.arange(len(slots), dtype=np.int32), slot_of_sale, slots, positions)
+    return positions
 
 
 def touched_by(session: Session | None) -> tuple[str, ...]:

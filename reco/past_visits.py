@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from reco.kernels import (
     BOOL,
-    INT8S,
+    BOOLS,
+    INT32,
     INT32_ROWS,
     INT64,
     INT64_ROWS,
@@ -74,11 +75,12 @@ def no_visits(capacity: int, max_visits: int, max_blocks: int) -> Visits:
 def forget(visits: Visits, dropped: NDArray[np.bool_]) -> None:
     """Take the sales in the slots where `dropped` (bool[capacity]) is true out of all visits."""
     visits.heads[dropped] = 0
-    _forget(visits.sales, np.concatenate((np.zeros(1, np.bool_), dropped)).astype(np.int8))
+    _forget(visits.sales, np.concatenate((np.zeros(1, np.bool_), dropped)))
 
 
-@compiled(NOTHING(INT32_ROWS, INT8S))
-def _forget(sales: NDArray[np.int32], dropped: NDArray[np.int8]) -> None:
+@compiled(NOTHING(INT32_ROWS, BOOLS))
+def _forget(sales: NDArray[np.int32], dropped: NDArray[np.bool_]) -> None:
+    """Empty the places of the sales whose number, 1 + slot, is `dropped` (bool[1 + capacity])."""
     for row in range(sales.shape[0]):
         for place in range(sales.shape[1]):
             if dropped[sales[row, place]]:
@@ -115,7 +117,7 @@ def _is_entered(visits: Visits, slot: int, visit: int, newest: int) -> bool:
     return False
 
 
-@compiled(NOTHING(VISITS, INT64, INT32_ROWS.dtype, INT64, INT64))
+@compiled(NOTHING(VISITS, INT64, INT32, INT64, INT64))
 def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
     """Append a sale to a visit; beyond `LENGTH` the first one goes.
 

@@ -95,7 +95,9 @@ def reliability(
         ValueError: there is nothing to judge: no example, or no weight.
     """
     given = np.asarray(probabilities, np.float64)
-    weight = _weights(weights, len(given))
+    weight = np.ones(len(given)) if weights is None else np.asarray(weights, np.float64)
+    if not weight.sum() > 0:
+        raise ValueError("no probabilities to judge: there is no example that has weight")
     values, group = np.unique(given, return_inverse=True)
     mass = np.bincount(group, weight)
     middle = np.cumsum(mass) - mass / 2
@@ -127,20 +129,9 @@ def expected_calibration_error(
     return float(np.sum(table.share * np.abs(table.observed - table.predicted)))
 
 
-def log_loss(probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """The mean negative log likelihood of labels[n] (0 or 1) under probabilities[n], in nats.
-
-    Raises:
-        ValueError: there is nothing to judge: no example, or no weight.
-    """
+def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """The mean negative log likelihood of labels[n] (0 or 1) under probabilities[n], n > 0, in nats."""
     given = np.clip(np.asarray(probabilities, np.float64), SURE, 1 - SURE)
     came_true = np.asarray(labels, np.float64)
     losses = -(came_true * np.log(given) + (1 - came_true) * np.log1p(-given))
-    return float(np.average(losses, weights=_weights(weights, len(given))))
-
-
-def _weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
-    weight = np.ones(n) if weights is None else np.asarray(weights, np.float64)
-    if not weight.sum() > 0:
-        raise ValueError("no probabilities to judge: there is no example that has weight")
-    return weight
+    return float(np.mean(losses))

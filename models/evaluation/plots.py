@@ -135,8 +135,7 @@ def reliability_diagram(calibration: Calibration) -> str:
     lowest, highest = min(usual[0], float(table.predicted[0])), max(usual[1], float(table.predicted[-1]))
     wide = lowest > 0 and highest / lowest > _WIDE
     edges = np.geomspace(lowest, highest, 41) if wide else np.linspace(lowest, highest, 41)
-    weights = calibration.weights / calibration.weights.sum(dtype=np.float64)
-    shares, _ = np.histogram(calibration.probabilities, edges, weights=weights)
+    counts, _ = np.histogram(calibration.probabilities, edges)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 6), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -145,7 +144,7 @@ def reliability_diagram(calibration: Calibration) -> str:
         above.plot(edges, edges, color=_INK, alpha=0.5, linestyle="--", linewidth=1)
         above.plot(table.predicted, table.observed, color=_BLUE, marker="o")
         above.set_ylabel("share that came true")
-        below.stairs(shares, edges, fill=True, color=_SKY)
+        below.stairs(counts / len(calibration.labels), edges, fill=True, color=_SKY)
         below.set_xlabel("predicted probability")
         below.set_ylabel("share of examples")
         return _svg(figure, "reliability")

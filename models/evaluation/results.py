@@ -91,17 +91,15 @@ class About(Struct, frozen=True, kw_only=True):
 
 
 class Calibration(NamedTuple):
-    """Probabilities of the ranker on held-out examples, and whether each came true.
+    """Probabilities of what was not learned from, and whether each came true.
 
     Attributes:
         probabilities: float32[n_examples].
         labels: bool[n_examples].
-        weights: float32[n_examples]; an example drawn with a chance of 1 in 10 weighs 10.
     """
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.bool_]
-    weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,6 +113,7 @@ class Results:
         slices: int8[n_questions], positions in `about.slices`.
         times: int64[n_questions], ms since the epoch, UTC; None if the data have no times, then questions
             are in the order in which they were asked.
+        calibration: what can be judged of probabilities; None if there are none.
 
     Raises:
         ValueError: arrays that do not belong together.

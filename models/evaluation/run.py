@@ -54,7 +54,7 @@ class Answers:
         labels = np.concatenate([np.empty(0, np.bool_), *self.labels])
         if not len(labels):
             return None
-        return Calibration(np.concatenate(self.probabilities), labels, np.ones(len(labels), np.float32))
+        return Calibration(np.concatenate(self.probabilities), labels)
 
 
 def known_features(content: Content | None) -> tuple[str, ...]:

@@ -131,8 +131,7 @@ def _picture(judgement: Judgement, number: int, path: Path) -> str:
 
 
 def _calibration(judgement: Judgement) -> str:
-    weights = np.ones(len(judgement.labels), np.float32)
-    svg = plots.reliability_diagram(Calibration(judgement.confidences, judgement.right, weights))
+    svg = plots.reliability_diagram(Calibration(judgement.confidences, judgement.right))
     caption = (
         "The probability of the most probable label, against how often it is right. Dashed: what perfect"
         f" probabilities would show. Expected calibration error {judgement.calibration_error:.4f} over bins"

@@ -54,5 +54,5 @@ def drawn(questions: int = 600, *, windows: bool = True, times: bool = True) -> 
         windows=(np.arange(questions) // 50).astype(np.int32) if windows else None,
         slices=(np.arange(questions) % 2).astype(np.int8),
         times=1_507_200_000_000 + 60_000 * np.arange(questions) if times else None,
-        calibration=Calibration(probabilities, labels, np.ones(500, np.float32)),
+        calibration=Calibration(probabilities, labels),
     )

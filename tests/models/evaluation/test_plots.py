@@ -125,5 +125,5 @@ def test_the_axis_of_time_says_whether_it_is_time() -> None:
 @pytest.mark.parametrize("probabilities", [[0.2, 0.2], [0.0, 0.5], [0.001, 0.01, 0.1, 0.3], [0.5]])
 def test_a_reliability_diagram_can_be_drawn_of_few_or_equal_probabilities(probabilities: list[float]) -> None:
     n = len(probabilities)
-    calibration = Calibration(np.array(probabilities, np.float32), np.arange(n) > 0, np.ones(n, np.float32))
+    calibration = Calibration(np.array(probabilities, np.float32), np.arange(n) > 0)
     assert "predicted probability" in texts(plots.reliability_diagram(calibration))

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.progress import Progress, between
+from models.progress import Progress, in_turn
 from reco.errors import LabellingError
 
 Floats = NDArray[np.float32]
@@ -90,8 +90,7 @@ class Head:
         They are the standardised features themselves, not the hidden units, which only know what tells the
         labels apart: of classes that a head was not trained on, features find more of the same class.
         """
-        standard = self._standard(features)
-        return _unit(standard)
+        return _unit(self._standard(features))
 
     def logits(self, features: Floats) -> Floats:
         """float32[n, n_classes]: the mean of the members' logits."""
@@ -232,10 +231,9 @@ def _train_members(
     progress: Progress,
 ) -> list[_Member]:
     """A member for each fold, trained on the others."""
-    members, folds, classes = list[_Member](), int(left_out.max()) + 1, int(labels.max()) + 1
+    members, classes = list[_Member](), int(labels.max()) + 1
     model: Any = None
-    for fold in range(folds):
-        told = between(progress, fold / folds, (fold + 1) / folds)
+    for fold, told in enumerate(in_turn(progress, int(left_out.max()) + 1)):
         examples = _examples(standard, labels, left_out == fold)
         random = np.random.default_rng((options.seed, fold))
         new = _network(standard.shape[1], classes, options, random)

@@ -16,7 +16,7 @@ from models.labelling.judging import Judgement, judge
 from models.labelling.labeller import Labeller, Recognition, check_backbones
 from models.labelling.scenes import FEWEST, Scenes, read_scenes
 from models.labelling.topics import TopicOptions, fit_topics
-from models.progress import Progress, between
+from models.progress import Progress, between, in_turn
 from reco.errors import LabellingError
 
 HELD_OUT = 5
@@ -154,10 +154,10 @@ def side_by_side(
     progress: Progress = lambda _: None,
 ) -> NDArray[np.float32]:
     """float32[n * (1 + copies), d]: the features of all backbones; see `feature_cache.features_of`."""
-    parts = []
-    for number, backbone in enumerate(backbones):
-        told = between(progress, number / len(backbones), (number + 1) / len(backbones))
-        parts.append(features_of(scenes, backbone, cache, looks, told))
+    parts = [
+        features_of(scenes, backbone, cache, looks, told)
+        for backbone, told in zip(backbones, in_turn(progress, len(backbones)), strict=True)
+    ]
     return np.hstack(parts)
 
 

@@ -57,7 +57,6 @@ class Fitted(Struct, frozen=True):
 
     text: str
     leaves: int
-    features: tuple[str, ...]
     importance: tuple[tuple[str, float], ...]
 
 
@@ -97,7 +96,7 @@ def grow(
     total = max(float(gains.sum()), 1e-12)
     order = np.argsort(-gains, kind="stable")
     importance = tuple((examples.features[one], float(gains[one]) / total) for one in order.tolist())
-    return Fitted(booster.model_to_string(), options["num_leaves"], examples.features, importance)
+    return Fitted(booster.model_to_string(), options["num_leaves"], importance)
 
 
 def _check(examples: Examples) -> None:

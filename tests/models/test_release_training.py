@@ -116,7 +116,7 @@ def half_sold_then_a_tenth(n: int) -> tuple[Examples, dict[RankerName, tuple[Met
     examples = Examples(features, rows, labels, np.ones(n, np.float32), np.ones(n, np.int64))
     forest = Forest.parse(forest_text(features))
     mix = MetaModel("any", forest, calibrate(forest, examples))
-    return examples, {"mix": (mix, Fitted("", 7, features, ()))}
+    return examples, {"mix": (mix, Fitted("", 7, ()))}
 
 
 def test_the_calibration_error_is_judged_on_moments_that_did_not_calibrate() -> None:
@@ -144,7 +144,7 @@ def test_the_best_single_recommender_and_popularity_are_named() -> None:
     examples = Examples(features, rows, labels, np.ones(n * size, np.float32), np.full(n, size))
     forest = Forest.parse(forest_text(features))
     mix = MetaModel("any", forest, calibrate(forest, examples))
-    metrics = _metrics(examples, Boosting(held_out=1.0), {"mix": (mix, Fitted("", 7, features, ()))}, {})
+    metrics = _metrics(examples, Boosting(held_out=1.0), {"mix": (mix, Fitted("", 7, ()))}, {})
     assert metrics["best single recommender, session_knn.stan, ndcg@10"] == 1
     assert 0.5 < metrics[f"best popularity, {features[popular]}, ndcg@10"] < 1
 

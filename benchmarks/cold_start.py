@@ -40,7 +40,7 @@ from models.sale_content import content_of
 from models.targets import next_clicks
 from models.training import CONTENT, Boosting, of_kinds, train_ranker
 from models.training_set import TrainingSet
-from models.walk import NOTHING_BOUGHT, after_each, questions
+from models.walk import NO_TARGET, after_each, questions
 from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Click
 from reco.features import FEATURES
@@ -116,7 +116,7 @@ def trained(
     known = catalogue_of(sale for sale in catalogue.sales() if sale.sale_id not in new)
     random = np.random.default_rng(SEED)
     walk = after_each(table := table_of(clicks), next_clicks(table), known)
-    led = np.flatnonzero(walk.targets != NOTHING_BOUGHT)
+    led = np.flatnonzero(walk.targets != NO_TARGET)
     asked = np.isin(np.arange(len(table)), random.permutation(led)[:MOMENTS])
     knowledge = Knowledge(SLOW, content=content_of(catalogue, SEED)[0])
     training = TrainingSet(tuple(FEATURES), random)

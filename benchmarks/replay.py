@@ -18,7 +18,7 @@ from benchmarks.full_scoring import features_of_family, microseconds
 from benchmarks.machine import Figure, Report, arguments, machine, per_second, publish, run_main, step
 from benchmarks.shop import NOON, VISIT_LENGTHS, Shop
 from models.event_table import EventTable, table_of
-from models.walk import NOTHING_BOUGHT, after_each, questions
+from models.walk import NO_TARGET, after_each, questions
 from reco.knowledge import Knowledge
 from reco.parameters import HOUR
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 def replay(history: EventTable, knowledge: Knowledge) -> int:
     """Go through the history and ask nothing; how many events it has."""
-    walk = after_each(history, np.full(len(history), NOTHING_BOUGHT, np.int32))
+    walk = after_each(history, np.full(len(history), NO_TARGET, np.int32))
     for _ in questions(walk.only(np.zeros(len(history), np.bool_)), knowledge):
         raise AssertionError("nothing is asked")
     return len(history)

@@ -40,7 +40,7 @@ from models.training import (
     train_rankers,
 )
 from models.training_set import Examples, TrainingSet, negatives_of
-from models.walk import NOTHING_BOUGHT, Walk, after_each, positions_of, questions
+from models.walk import NO_TARGET, Walk, after_each, positions_of, questions
 from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
@@ -145,7 +145,7 @@ def _replayed(
     for question in questions(walk, knowledge, progress):
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)
         allowed[bought(question.query.touches)] = False
-        sought += bool(walk.targets[question.row] != NOTHING_BOUGHT)
+        sought += bool(walk.targets[question.row] != NO_TARGET)
         found += question.target >= 0 and bool(allowed[question.target])
         training.add(
             knowledge.describe(question.query, training.features),
@@ -186,8 +186,8 @@ def _moments(table: EventTable, catalogue: Catalogue | None, target: Target, pla
     if target != "click":
         late &= _settled(table.appended, window)
     random = np.random.default_rng(plan.seed)
-    led, led_share = _drawn(late & (sought != NOTHING_BOUGHT), random)
-    others, others_share = _drawn(late & (sought == NOTHING_BOUGHT), random)
+    led, led_share = _drawn(late & (sought != NO_TARGET), random)
+    others, others_share = _drawn(late & (sought == NO_TARGET), random)
     weights = np.ones(len(table), np.float32)
     weights[others] = led_share / others_share
     lessons = lessons_of(table, sought, target, purchases_per_click(table))

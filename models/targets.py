@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.event_table import NO_SESSION, EventTable
-from models.walk import NOTHING_BOUGHT
+from models.walk import NO_TARGET
 from reco.errors import TrainingError
 from reco.parameters import SECOND
 from reco.recommenders.protocol import CLICK, PURCHASE
@@ -42,7 +42,7 @@ class Lessons(NamedTuple):
     """What rankers learn to find.
 
     Attributes:
-        targets: int32[n_rows], the sale that is to be found after each row; `NOTHING_BOUGHT`: none.
+        targets: int32[n_rows], the sale that is to be found after each row; `NO_TARGET`: none.
         grades: float32[n_rows], how much of what is to be predicted it is, above 0 and at most 1.
         target: what that is.
     """
@@ -57,7 +57,7 @@ def lessons_of(table: EventTable, sought: NDArray[np.int32], target: Target, wor
     grades = np.ones(len(table), np.float32)
     if target != "graded":
         return Lessons(sought, grades, target)
-    nothing = sought == NOTHING_BOUGHT
+    nothing = sought == NO_TARGET
     grades[nothing] = worth
     return Lessons(np.where(nothing, next_clicks(table), sought), grades, target)
 
@@ -94,7 +94,7 @@ def check_target(table: EventTable, targets: NDArray[np.int32], target: Target) 
             f"the history has no {name} to learn from: are there any among its event types? See --map-type "
             "of a log; or take another target"
         )
-    if (targets == NOTHING_BOUGHT).all():
+    if (targets == NO_TARGET).all():
         within = "the visit" if target == "click" else "the visit or the window"
         raise TrainingError(
             f"no {name} of the history comes after something else within {within}; is visitor_id, "
@@ -113,11 +113,11 @@ def sessions_of(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.intp], 
 def next_purchases(table: EventTable, window: int) -> NDArray[np.int32]:
     """int32[n_rows]: what the visitor of each row buys next, in the same session or within `window` ms.
 
-    `NOTHING_BOUGHT` where there is none. A purchase at the very time of the row counts as later, if it stands
+    `NO_TARGET` where there is none. A purchase at the very time of the row counts as later, if it stands
     after it in the log.
     """
     sessions, order = session_numbers(table), _in_order(table, table.visitors)
-    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
+    targets = np.full(len(table), NO_TARGET, np.int32)
     visitor, bought = -1, -1
     for row in order[::-1].tolist():
         if table.visitors[row] != visitor:
@@ -136,15 +136,15 @@ def _in_order(table: EventTable, groups: NDArray[np.integer]) -> NDArray[np.intp
 
 
 def next_clicks(table: EventTable) -> NDArray[np.int32]:
-    """int32[n_rows]: the sale of the next click of the same session; `NOTHING_BOUGHT` if there is none."""
+    """int32[n_rows]: the sale of the next click of the same session; `NO_TARGET` if there is none."""
     order, starts, lengths = sessions_of(table)
     places = np.arange(len(order))
     clicked = np.where(table.kinds[order] == CLICK, places, len(order))
     coming = np.append(np.minimum.accumulate(clicked[::-1])[::-1][1:], len(order))
     followed = np.flatnonzero(coming < np.repeat(starts + lengths, lengths))
     rows, clicks = order[followed], order[coming[followed]]
-    targets = np.full(len(table), NOTHING_BOUGHT, np.int32)
-    targets[rows] = np.where(table.ts[clicks] >= table.ts[rows], table.sales[clicks], NOTHING_BOUGHT)
+    targets = np.full(len(table), NO_TARGET, np.int32)
+    targets[rows] = np.where(table.ts[clicks] >= table.ts[rows], table.sales[clicks], NO_TARGET)
     return targets
 
 

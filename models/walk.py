@@ -35,8 +35,8 @@ class Walk:
         appended: int64[n_rows], the second (s since the epoch) in which each row is taken to be appended, not
             falling along `steps`; knowledge learns its rows once it is over. The second of the event makes it
             streaming, the last second of its hour freezes knowledge by the hour; `NEVER` keeps a row out.
-        targets: int32[n_rows], for a list asked for at a row: the sale that is to be found, `NOTHING_BOUGHT`
-            for a moment after which nothing happened.
+        targets: int32[n_rows], for a list asked for at a row: the sale that is to be found, `NO_TARGET`
+            if there is none.
         asked_at: int64[n_rows], the moment of that list, ms since the epoch, UTC.
         asked_in: int64[n_rows], its second; what was appended before this is known.
         catalogue: which sales are live when; None: all that anything was learned about, as in published
@@ -59,7 +59,9 @@ class Walk:
 
 
 NEVER = -1
-NOTHING_BOUGHT = -1
+"""The second in which a row is appended that nobody is to learn of."""
+NO_TARGET = -1
+"""The target of a moment after which nothing came that is to be found, be it a purchase or a click."""
 
 
 def after_each(table: EventTable, targets: NDArray[np.int32], catalogue: Catalogue | None = None) -> Walk:
@@ -156,8 +158,8 @@ def _question(walk: Walk, row: int, knowledge: Knowledge, session: Session | Non
 def positions_of(sales: NDArray[np.integer], walk: Walk, query: Query) -> NDArray[np.intp]:
     """int[k]: where those of `sales` (int[n], as in the table) stand that are candidates of `query`.
 
-    `NOTHING_BOUGHT` is none.
+    `NO_TARGET` is none.
     """
     position = query.candidates.live.position
-    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales[sales != NOTHING_BOUGHT].tolist()]
+    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales[sales != NO_TARGET].tolist()]
     return np.flatnonzero(np.isin(query.candidates.places, places))

@@ -18,7 +18,7 @@ from models.targets import (
     target_for,
 )
 from models.training_set import TrainingSet
-from models.walk import NEVER, NOTHING_BOUGHT, Question, Walk, after_each, positions_of
+from models.walk import NEVER, NO_TARGET, Question, Walk, after_each, positions_of
 from reco.parameters import DAY, HOUR, SECOND
 from reco.recommenders.protocol import CLICK
 from reco.rules import bought
@@ -88,7 +88,7 @@ class Asked:
             found = positions_of(self.lessons.targets[row : row + 1], self.walk, question.query).tolist()
             target, grade = (found[0] if found else -1), float(self.lessons.grades[row])
         shown = positions_of(self.shown(row), self.walk, question.query)
-        weight = self.others_weigh if self.walk.targets[row] == NOTHING_BOUGHT else 1.0
+        weight = self.others_weigh if self.walk.targets[row] == NO_TARGET else 1.0
         training.add(rows, target, self.allowed(question), shown=shown, grade=grade, weight=weight)
 
     def drawn(
@@ -99,7 +99,7 @@ class Asked:
         Half of them lead to something, if so many do: purchases are few, and a release takes all of them.
         """
         rows = random.permutation(np.flatnonzero(some))
-        led = self.walk.targets[rows] != NOTHING_BOUGHT
+        led = self.walk.targets[rows] != NO_TARGET
         n_led, n_others = int(led.sum()), int((~led).sum())
         kept = rows[:count]
         weight = 1.0

@@ -15,7 +15,7 @@ from models.progress import Progress
 from models.sale_content import content_of
 from models.targets import FEWEST_PURCHASES, check_events
 from models.training import Boosting
-from models.walk import NOTHING_BOUGHT
+from models.walk import NO_TARGET
 from reco.catalogue import Catalogue
 from reco.content import Content
 from reco.errors import TrainingError
@@ -202,7 +202,7 @@ def not_tested(asked: Asked, task: Task) -> Iterator[str]:
 
 def _check_answers(asked: Asked) -> None:
     """Raises TrainingError if nothing is to be found in the part that tests."""
-    if (asked.walk.targets[asked.tested] != NOTHING_BOUGHT).any():
+    if (asked.walk.targets[asked.tested] != NO_TARGET).any():
         return
     if (asked.walk.table.kinds[asked.tested] == PURCHASE).any():
         raise TrainingError(

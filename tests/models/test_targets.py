@@ -21,7 +21,7 @@ from models.targets import (
     session_numbers,
     target_for,
 )
-from models.walk import NOTHING_BOUGHT
+from models.walk import NO_TARGET
 from reco.errors import TrainingError
 from reco.events import Action, Click, Purchase
 from reco.recommenders.protocol import CLICK, PURCHASE
@@ -31,11 +31,11 @@ from tests.models.histories import DAY, HOUR, MINUTE, did, histories, rows_by_se
 
 @given(histories())
 def test_next_clicks_are_those_of_the_plain_reference(table: EventTable) -> None:
-    plain = np.full(len(table), NOTHING_BOUGHT)
+    plain = np.full(len(table), NO_TARGET)
     for rows in rows_by_session(table).values():
         for place, row in enumerate(rows):
             later = [table.sales[one] for one in rows[place + 1 :] if table.kinds[one] == CLICK]
-            plain[row] = later[0] if later else NOTHING_BOUGHT
+            plain[row] = later[0] if later else NO_TARGET
     assert next_clicks(table).tolist() == plain.tolist()
 
 
@@ -69,10 +69,10 @@ def plain_next_purchase(table: EventTable, row: int, window: int) -> int:
         and table.kinds[one] == PURCHASE
     ]
     if not later:
-        return NOTHING_BOUGHT
+        return NO_TARGET
     bought = min(later, key=lambda one: (table.ts[one], one))
     soon = numbers[bought] == numbers[row] or table.ts[bought] - table.ts[row] <= window
-    return int(table.sales[bought]) if soon else NOTHING_BOUGHT
+    return int(table.sales[bought]) if soon else NO_TARGET
 
 
 @given(histories(), st.sampled_from((0, MINUTE, HOUR, DAY)))
@@ -85,7 +85,7 @@ def test_what_is_bought_next_is_that_of_the_plain_reference(table: EventTable, w
 def test_what_is_clicked_next_is_the_next_row_of_the_session(table: EventTable) -> None:
     targets = next_clicks(table)
     for rows in rows_by_session(table).values():
-        assert targets[rows].tolist() == [*table.sales[rows[1:]].tolist(), NOTHING_BOUGHT]
+        assert targets[rows].tolist() == [*table.sales[rows[1:]].tolist(), NO_TARGET]
 
 
 def late(table: EventTable, **appended: int) -> EventTable:
@@ -118,7 +118,7 @@ def test_a_purchase_from_before_a_row_that_came_late_is_not_to_be_predicted_afte
 def test_a_purchase_that_came_late_is_not_to_be_predicted_after_what_followed_it() -> None:
     log = [did("a", 0), did("p", 10 * MINUTE, kind=Purchase), did("b", 20 * MINUTE)]
     table = late(table_of(log), p=HOUR)
-    assert next_purchases(table, DAY).tolist() == [table.sale_ids.index("p"), NOTHING_BOUGHT, NOTHING_BOUGHT]
+    assert next_purchases(table, DAY).tolist() == [table.sale_ids.index("p"), NO_TARGET, NO_TARGET]
 
 
 def test_a_purchase_counts_within_the_visit_or_the_window() -> None:
@@ -188,9 +188,9 @@ def test_a_click_is_worth_as_many_purchases_as_come_of_it_and_at_most_half_a_one
 
 def test_graded_lessons_seek_the_next_click_where_nothing_is_bought_later() -> None:
     table = table_of([did("a", 0), did("b", MINUTE), did("p", 2 * MINUTE, kind=Purchase), did("c", DAY)])
-    sought = np.array([NOTHING_BOUGHT, 2, NOTHING_BOUGHT, NOTHING_BOUGHT], np.int32)
+    sought = np.array([NO_TARGET, 2, NO_TARGET, NO_TARGET], np.int32)
     graded = lessons_of(table, sought, "graded", 0.25)
-    assert graded.targets.tolist() == [1, 2, NOTHING_BOUGHT, NOTHING_BOUGHT]
+    assert graded.targets.tolist() == [1, 2, NO_TARGET, NO_TARGET]
     assert graded.grades.tolist() == [0.25, 1.0, 0.25, 0.25]
     for target in ("purchase", "click"):
         plain = lessons_of(table, sought, target, 0.25)

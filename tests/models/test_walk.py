@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.event_table import EventTable, table_of
-from models.walk import A_QUESTION, EVENTS_PER_REPORT, NEVER, NOTHING_BOUGHT, Walk, after_each, questions
+from models.walk import A_QUESTION, EVENTS_PER_REPORT, NEVER, NO_TARGET, Walk, after_each, questions
 from reco.catalogue import catalogue_of
 from reco.events import Purchase, Sale
 from reco.features import FEATURES
@@ -169,7 +169,7 @@ def test_rows_that_are_never_appended_are_in_sessions_but_nobody_learns_of_them(
 
 def test_only_the_chosen_rows_are_asked_at_and_no_purchase_is_no_target() -> None:
     table = table_of([did("a", 0), did("b", MINUTE), did("a", 2 * MINUTE), did("c", 3 * MINUTE)])
-    walk = replace(streaming(table), targets=np.array([0, NOTHING_BOUGHT, 0, 2], np.int32))
+    walk = replace(streaming(table), targets=np.array([0, NO_TARGET, 0, 2], np.int32))
     chosen = walk.only(np.array([False, True, True, True]))
     assert [(one.row, one.target) for one in answers(chosen)] == [(1, None), (2, "a"), (3, None)]
     every, few = answers(walk), answers(chosen)

@@ -19,7 +19,7 @@ from models.progress import Progress
 from models.targets import FEWEST_PURCHASES, session_numbers
 from models.training import Boosting
 from models.training_set import Examples
-from models.walk import NOTHING_BOUGHT
+from models.walk import NO_TARGET
 from reco.catalogue import catalogue_of
 from reco.errors import TrainingError
 from reco.events import Purchase, Sale
@@ -102,7 +102,7 @@ def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before
     table, walk = asked.walk.table, asked.walk
     visits = session_numbers(replace(table, sessions=np.full(len(table), NO_SESSION, np.int32)))
     rows = np.array([~step for step in walk.steps if step < 0 and asked.tested[~step]])
-    rows = rows[walk.targets[rows] != NOTHING_BOUGHT]
+    rows = rows[walk.targets[rows] != NO_TARGET]
     slices, bought = [], []
     for row in rows.tolist():
         before = np.flatnonzero((table.visitors == table.visitors[row]) & (np.arange(len(table)) <= row))
@@ -130,7 +130,7 @@ def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     assert (purchases.about.protocol, clicks.about.protocol) == ("purchase, streaming", "hourly, frozen")
     assert purchases.windows is None
     assert clicks.windows is not None
-    rows = np.flatnonzero(asked.tested & (asked.walk.targets != NOTHING_BOUGHT))
+    rows = np.flatnonzero(asked.tested & (asked.walk.targets != NO_TARGET))
     assert purchases.times is not None
     assert sorted(purchases.times.tolist()) == table.ts[rows].tolist()
     assert sorted(purchases.clusters.tolist()) == sorted(table.visitors[rows].tolist())

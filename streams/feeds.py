@@ -1,6 +1,6 @@
-"""What every scoring worker reads whole: knowledge from `events`, the catalogue from `sales`.
+"""Feeds: topics that a worker reads whole, such as `events` for knowledge and `sales` for the catalogue.
 
-Each is built up to the end of its topic before the worker takes part in scoring, then followed.
+Each is built up to the end of its topic before the worker takes part in its group, then followed.
 """
 
 import asyncio
@@ -97,9 +97,7 @@ class Feed:
             await self._read(self._consumer)
 
     async def follow(self) -> None:
-        """Read on for ever; what goes wrong ends the worker."""
-        if self._consumer is None:
-            await self.build()
+        """Read on for ever, once it is built; what goes wrong ends the worker."""
         self.reading = True
         while True:
             await self._read(self._consumer)

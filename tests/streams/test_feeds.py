@@ -34,7 +34,8 @@ def session_of(events: list[Click]) -> Session:
 
 
 async def until_second(feed: KnowledgeFeed, knowledge: Knowledge, second: int) -> None:
-    """Follow until knowledge includes `second`."""
+    """Build, and follow until knowledge includes `second`."""
+    await feed.build()
     following = asyncio.create_task(feed.follow())
     async with asyncio.timeout(PATIENCE):
         while knowledge.second < second:

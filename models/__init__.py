@@ -1,1 +1,1 @@
-"""What is learned or read from history: rankers, event logs, later the meta-model and image labels."""
+"""What is learned, and what it is learned from: rankers, labels of images, logs of events, evaluations."""

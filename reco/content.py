@@ -132,7 +132,7 @@ class Content:
 
     def __init__(self, index_of: IndexOf | None = None) -> None:
         self.attributes = _no_attributes(_FIRST_ROWS, 1)
-        """Those of each row; of `rows_of` and `live`."""
+        """Those of the sale in each row; `rows_of` and `live` say which row that is."""
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._rows: dict[str, int] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))

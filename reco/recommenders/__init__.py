@@ -1,1 +1,1 @@
-"""Recommenders, one file each: they learn from one event at a time and score all candidates at once."""
+"""Recommenders, one file each: they learn what all visitors did, and score all candidates at once."""

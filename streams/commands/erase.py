@@ -18,7 +18,7 @@ from streams.settings import Settings, load
 from streams.terminal import say
 from streams.topics import topic_set
 
-Visitors = Annotated[list[str], typer.Argument(metavar="VISITOR...", help="Ids of visitors.")]
+Visitors = Annotated[list[str], typer.Argument(metavar="VISITOR", help="Ids of visitors.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

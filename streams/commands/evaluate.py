@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from models.evaluation.results import Results
 
 Frozen = Annotated[
-    bool, typer.Option("--frozen", help="Know only what the published protocol knows; else stream.")
+    bool,
+    typer.Option(
+        "--frozen", help="Know what the published protocol knows; else all that came before, as a stream."
+    ),
 ]
 Tables = Annotated[
     Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write the tables as JSON.")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LogOrTopics = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[PATH]",
+        metavar="PATH",
         help="A log (.csv, .tsv, .jsonl, .parquet), or its folder; without one, the topics of this "
         "installation.",
     ),

@@ -31,7 +31,7 @@ INTERRUPTED = 130
 
 Paths = Annotated[
     list[Path],
-    typer.Argument(metavar="PATH...", help="Logs (.csv, .tsv, .jsonl, .parquet), or folders that hold one."),
+    typer.Argument(metavar="PATH", help="Logs (.csv, .tsv, .jsonl, .parquet), or folders that hold one."),
 ]
 Speed = Annotated[
     float | None,

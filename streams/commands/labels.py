@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from models.labelling.labeller import Labeller
     from models.labelling.training_labels import Split
 
-app = typer.Typer(no_args_is_help=True, help="Labels of images: train what recognises them, and judge it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Labels of images: what is seen on sales; train what recognises it, judge it, make it live.",
+)
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 

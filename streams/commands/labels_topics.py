@@ -11,13 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.clock import now
-from streams.commands.labels import Output, Seed
+from streams.commands.labels import Output
 from streams.embedded import reachable
 from streams.settings import load
 from streams.terminal import say
 
 if TYPE_CHECKING:
     from models.labelling.catalogue_topics import Refit
+
+Seed = Annotated[
+    int, typer.Option(min=0, help="Of the samples of sales that decide how many topics there are.")
+]
 
 
 def topics(

@@ -62,11 +62,20 @@ SaleRenames = Annotated[
     typer.Option("--map-sale", metavar="THEIRS=OURS", help="Rename a field of --sales, as --map does."),
 ]
 
-Protocol = Annotated[Literal["hourly", "next-click", "purchase"], typer.Option(help="What is asked.")]
+Protocol = Annotated[
+    Literal["hourly", "next-click", "purchase"],
+    typer.Option(
+        help="What is to be found. hourly: the last click of each session; next-click: each next click of a "
+        "session; purchase: what the visitor buys next, after each event."
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="Change a number of the task or of LightGBM. Repeatable."
+        "--set",
+        metavar="NAME=VALUE",
+        help="A number of the task (first_day and last_day of hourly; test and train of the others; window "
+        "of purchase; share, seed), or one of LightGBM as by `tenfold train`. Repeatable.",
     ),
 ]
 

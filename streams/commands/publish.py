@@ -27,7 +27,7 @@ SHOWN_MISTAKES = 50
 What = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...", help="Files of sales (.jsonl, .csv, .tsv), or - for JSON Lines from stdin."
+        metavar="FILE", help="Files of sales (.jsonl, .csv, .tsv), or - for JSON Lines from stdin."
     ),
 ]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="The arguments are ids of sales to withdraw.")]

@@ -27,6 +27,10 @@ from streams.settings import load
 from streams.terminal import say
 
 Target = Literal["purchase", "graded", "click"]
+TARGET = typer.Option(
+    help="What lists are to lead to; graded: a purchase, or else a click, which is worth less. By default "
+    "the first of these that there are enough purchases for."
+)
 Numbers = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,7 +51,7 @@ Promote = Annotated[
 def train(
     path: LogOrTopics = None,
     *,
-    target: Annotated[Target | None, typer.Option(help="Else the first with enough purchases.")] = None,
+    target: Annotated[Target | None, TARGET] = None,
     window: Window = 24.0,
     parameters: ParametersFile = None,
     sets: Numbers = None,

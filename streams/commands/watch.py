@@ -27,7 +27,10 @@ SILENCE = 5.0
 
 
 def watch(
-    visitor: Annotated[str | None, typer.Argument(help="Only the lists of this visitor.")] = None,
+    visitor: Annotated[
+        str | None,
+        typer.Argument(metavar="VISITOR", help="Only the lists of this visitor, by id; else of all."),
+    ] = None,
     *,
     json: Annotated[
         bool, typer.Option("--json", help="One list per line, as it stands on the topic.")

@@ -10,7 +10,8 @@ from streams.settings import load
 
 def worker(
     agents: Annotated[
-        list[str], typer.Argument(help="Agents to run in this process: sessions, scoring, labelling.")
+        list[str],
+        typer.Argument(metavar="AGENT", help="Agents to run in this process: sessions, scoring, labelling."),
     ],
 ) -> None:
     """Run chosen agents in one process, until stopped; start as many such processes as you like.

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from models.evaluation.tasks import NUMBERS
 from models.training import Boosting
 from streams.cli import tenfold
 from streams.settings import PREFIX
@@ -92,9 +94,17 @@ def test_help_loses_no_words_to_markup() -> None:
     assert list(bracketed(get_command(tenfold))) == []
 
 
-def test_train_names_every_number_that_can_be_set() -> None:
-    (sets,) = (one for one in get_command(tenfold).commands["train"].params if "--set" in one.opts)  # type: ignore[attr-defined]
-    assert [name for name in Boosting.__struct_fields__ if name not in sets.help] == []
+@pytest.mark.parametrize(
+    ("command", "numbers"),
+    [
+        ("train", Boosting.__struct_fields__),
+        ("evaluate", {"seed", *chain(*NUMBERS.values())}),
+        ("tune", {"seed", *chain(*NUMBERS.values())}),
+    ],
+)
+def test_help_names_every_number_that_can_be_set(command: str, numbers: Collection[str]) -> None:
+    (sets,) = (one for one in get_command(tenfold).commands[command].params if "--set" in one.opts)  # type: ignore[attr-defined]
+    assert [name for name in numbers if name not in sets.help] == []
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

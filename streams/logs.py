@@ -1,6 +1,7 @@
 """What workers and commands log: of the messages of the libraries below, each kind once in a while."""
 
 import logging
+import re
 import time
 
 REPEAT_AFTER = 10.0
@@ -13,6 +14,8 @@ HARMLESS = (
     "Timer %s is overlapping",
 )
 """Starts of messages about what always passes: the first start of a broker, a rebalance, a slow commit."""
+NO_LEADER_YET = re.compile(r"Got error produce response .* retrying\..*NotLeaderForPartitionError")
+"""What is said, with its arguments, of a first record to a topic that was just created; it is sent again."""
 
 
 class NoRepeats(logging.Filter):
@@ -27,7 +30,7 @@ class NoRepeats(logging.Filter):
         now = time.monotonic()
         if not record.name.startswith(CHATTY):
             return True
-        if str(record.msg).startswith(HARMLESS):
+        if str(record.msg).startswith(HARMLESS) or NO_LEADER_YET.match(record.getMessage()):
             return False
         if now - self._last.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
             return False

@@ -5,12 +5,15 @@ import logging
 
 import mode.timers
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import NotEnoughReplicasError, NotLeaderForPartitionError
+from aiokafka.producer import sender
 
 from streams.logs import CHATTY, HARMLESS, NoRepeats
 
 
-def record(message: str, logger: str = "aiokafka") -> logging.LogRecord:
-    return logging.LogRecord(logger, logging.ERROR, "conn.py", 1, message, (), None)
+def record(message: str, logger: str = "aiokafka", *arguments: object) -> logging.LogRecord:
+    return logging.LogRecord(logger, logging.ERROR, "conn.py", 1, message, arguments, None)
 
 
 def test_the_same_kind_of_message_passes_once() -> None:
@@ -23,6 +26,16 @@ def test_the_same_kind_of_message_passes_once() -> None:
 @pytest.mark.parametrize("start", HARMLESS)
 def test_what_always_passes_is_left_out(start: str) -> None:
     assert not NoRepeats().filter(record(f"{start}, for now"))
+
+
+def test_a_topic_that_was_just_created_is_no_error_of_its_first_record() -> None:
+    begins, ends = "Got error produce response on topic-partition", " %s, retrying. Error: %s"
+    assert begins in inspect.getsource(sender)
+    assert ends in inspect.getsource(sender)
+    said = begins + ends
+    partition = TopicPartition("sales", 3)
+    assert not NoRepeats().filter(record(said, "aiokafka", partition, NotLeaderForPartitionError))
+    assert NoRepeats().filter(record(said, "aiokafka", partition, NotEnoughReplicasError))
 
 
 def test_a_slow_commit_is_left_out_as_faust_says_it() -> None:

@@ -10,8 +10,10 @@ of each topic, beside the same labels grouped at random.
 """
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +26,7 @@ from benchmarks.machine import in_words, machine, run_main, step
 from models.labelling.networks import builder
 from models.labelling.pictures import decode
 from models.labelling.scenes import Scenes, read_scenes
-from models.labelling.topics import (
-    TopicOptions,
-    Topics,
-    coherence,
-    fit_topics,
-    label_npmi,
-    regrouped,
-    stabilities,
-)
+from models.labelling.topics import TopicOptions, Topics, fit_topics, stabilities
 
 SIZE = (224, 224)
 """Height and width that the network takes, in pixels."""
@@ -77,6 +71,39 @@ def table(topics: Topics, shares: NDArray[np.float32], scenes: Scenes) -> Table:
         share = f"{100 * shares[:, number].mean():.1f} %"
         shown.add_row(name, share, str(len(labels)), ", ".join(f"{one} {count}" for one, count in classes))
     return shown
+
+
+def label_npmi(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """float64[n_classes, n_classes]: how often two labels are in one picture, from -1, never, to 1, always.
+
+    This is normalised pointwise mutual information (Bouma, 2009): 0 if they meet as often as by chance. A
+    label is in a picture if it is more probable there than 1 / n_classes.
+    """
+    present = (scores > 1 / scores.shape[1]).astype(np.float64)
+    both = present.T @ present / len(scores)
+    alone = np.diag(both)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        npmi = np.log(both / np.outer(alone, alone)) / -np.log(both)
+    return np.where(both <= 0, -1.0, np.where(both >= 1, 1.0, npmi))
+
+
+def coherence(groups: Sequence[Sequence[int]], npmi: NDArray[np.float64]) -> float:
+    """How much the labels of a group belong together, from -1 to 1; nan if no group has two.
+
+    This is the mean of `npmi` over pairs of labels, of which people think alike (Lau, Newman and Baldwin:
+    Machine reading tea leaves, EACL 2014), and then over groups. Take it on other pictures than the topics
+    were fitted on, and compare it with that of the same labels `regrouped`.
+    """
+    pairs = [list(combinations(sorted(set(group)), 2)) for group in groups]
+    means = [np.mean([npmi[pair] for pair in within]) for within in pairs if within]
+    return float(np.mean(means)) if means else math.nan
+
+
+def regrouped(groups: Sequence[Sequence[int]], rng: np.random.Generator) -> list[list[int]]:
+    """The same labels, in groups of the same sizes, put together by chance."""
+    labels = rng.permutation([label for group in groups for label in group])
+    ends = np.cumsum([len(group) for group in groups])
+    return [part.tolist() for part in np.split(labels, ends[:-1])]
 
 
 def compare_coherence(console: Console, groups: Sequence[Sequence[int]], scores: NDArray[np.float32]) -> None:

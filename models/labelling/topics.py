@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import msgspec
 import numpy as np
@@ -31,7 +30,7 @@ UPDATES = 200
 ITERATIONS = 1000
 """Most iterations of a fit; photographs of 25 scenes took 50 or fewer."""
 COMPARED_LABELS = 5
-"""Strongest labels of a topic, that stability and coherence are measured on."""
+"""Strongest labels of a topic, that its stability is measured on."""
 RESAMPLED = 0.8
 """The part of the pictures in a sample, as in the experiments of Greene et al. (see `stabilities`)."""
 MOST_RESAMPLED = 2000
@@ -118,11 +117,11 @@ class Topics:
         named = [self.classes[label] for label in strongest if weights[label] >= NAMED_SHARE * weights.max()]
         return " - ".join(map(_in_words, named))[:MAX_NAME]
 
-    def strongest(self, count: int = COMPARED_LABELS) -> tuple[tuple[int, ...], ...]:
-        """The columns of the strongest labels of each topic, strongest first; none of weight 0."""
+    def strongest(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of the `COMPARED_LABELS` strongest labels of each topic, in order; none of weight 0."""
         ranks = _ranks(self.weights)
-        order = np.argsort(ranks, axis=1, kind="stable")[:, :count]
-        known = np.take_along_axis(ranks, order, axis=1) < count
+        order = np.argsort(ranks, axis=1, kind="stable")[:, :COMPARED_LABELS]
+        known = np.take_along_axis(ranks, order, axis=1) < COMPARED_LABELS
         return tuple(tuple(labels[kept].tolist()) for labels, kept in zip(order, known, strict=True))
 
     def shares(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -198,39 +197,6 @@ def stabilities(scores: NDArray[np.float32], options: TopicOptions) -> dict[int,
         number: float(np.mean(_agreements(scores, samples, number, options.seed)))
         for number in _possible(scores, options)
     }
-
-
-def label_npmi(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float64[n_classes, n_classes]: how often two labels are in one picture, from -1, never, to 1, always.
-
-    This is normalised pointwise mutual information (Bouma, 2009): 0 if they meet as often as by chance. A
-    label is in a picture if it is more probable there than 1 / n_classes.
-    """
-    present = (scores > 1 / scores.shape[1]).astype(np.float64)
-    both = present.T @ present / len(scores)
-    alone = np.diag(both)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        npmi = np.log(both / np.outer(alone, alone)) / -np.log(both)
-    return np.where(both <= 0, -1.0, np.where(both >= 1, 1.0, npmi))
-
-
-def coherence(groups: Sequence[Sequence[int]], npmi: NDArray[np.float64]) -> float:
-    """How much the labels of a group belong together, from -1 to 1; nan if no group has two.
-
-    This is the mean of `npmi` over pairs of labels, of which people think alike (Lau, Newman and Baldwin:
-    Machine reading tea leaves, EACL 2014), and then over groups. Take it on other pictures than the topics
-    were fitted on, and compare it with that of the same labels `regrouped`.
-    """
-    pairs = [list(combinations(sorted(set(group)), 2)) for group in groups]
-    means = [np.mean([npmi[pair] for pair in within]) for within in pairs if within]
-    return float(np.mean(means)) if means else math.nan
-
-
-def regrouped(groups: Sequence[Sequence[int]], rng: np.random.Generator) -> list[list[int]]:
-    """The same labels, in groups of the same sizes, put together by chance."""
-    labels = rng.permutation([label for group in groups for label in group])
-    ends = np.cumsum([len(group) for group in groups])
-    return [part.tolist() for part in np.split(labels, ends[:-1])]
 
 
 def _sampled(scores: NDArray[np.float32]) -> int:

@@ -1,9 +1,7 @@
 """Topics are what was planted, shares are what scikit-learn finds, and a topic stays itself when refitted."""
 
-import math
 import subprocess
 import sys
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -15,16 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.decomposition import NMF
 
-from models.labelling.topics import (
-    MAX_NAME,
-    TopicOptions,
-    Topics,
-    coherence,
-    fit_topics,
-    label_npmi,
-    regrouped,
-    stabilities,
-)
+from models.labelling.topics import MAX_NAME, TopicOptions, Topics, fit_topics, stabilities
 from reco.errors import LabellingError
 from reco.labels import SaleLabels, Scored
 from tests.source_tree import ROOT
@@ -204,36 +193,6 @@ def test_labels_that_came_went_or_moved_are_compared_by_name() -> None:
     matched = topics_of([[0, 1, 0], [0, 1, 2], [1, 0, 0]], ("new", "b", "a")).matched(old)
     assert matched.ids == (0, 2, 3)
     assert matched.weights[0].tolist() == [0, np.float32(1 / 3), np.float32(2 / 3)]
-
-
-def test_coherence_is_that_of_labels_that_meet() -> None:
-    met = [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 1]]
-    npmi = label_npmi(np.array(met, np.float32))
-    assert npmi[0, 1] == pytest.approx(1)
-    assert (npmi[0, 2], npmi[3, 4]) == (-1, -1)
-    assert npmi[2, 3] == pytest.approx(math.log(2) / math.log(4))
-    assert coherence([(0, 1), (2, 3), (4,)], npmi) == pytest.approx((1 + 0.5) / 2)
-    assert coherence([(0, 2, 2)], npmi) == -1
-    assert math.isnan(coherence([(0,)], npmi))
-
-
-def test_a_label_of_every_picture_meets_every_other_by_chance() -> None:
-    npmi = label_npmi(np.array([[0.5, 0.5, 0], [0.5, 0, 0.5]], np.float32))
-    assert (npmi[0, 0], npmi[0, 1]) == (1, 0)
-
-
-def test_topics_are_more_coherent_than_the_same_labels_at_random(fitted: Topics) -> None:
-    npmi, rng = label_npmi(planted(6, seed=9)), np.random.default_rng(0)
-    groups = fitted.strongest()
-    assert coherence(groups, npmi) > max(coherence(regrouped(groups, rng), npmi) for _ in range(20)) + 0.3
-
-
-def test_random_groups_have_the_same_labels_and_sizes() -> None:
-    groups = [(1, 2, 3), (3, 4), (5,)]
-    mixed = regrouped(groups, np.random.default_rng(1))
-    assert [len(group) for group in mixed] == [3, 2, 1]
-    assert sorted(chain(*mixed)) == [1, 2, 3, 3, 4, 5]
-    assert mixed != [list(group) for group in groups]
 
 
 def test_they_are_the_same_when_read_again(fitted: Topics) -> None:

@@ -67,15 +67,16 @@ def csv_header(rows: Iterator[CsvRow], path: Path, wanted: str) -> list[str]:
 
 
 def _noted(text: Iterable[str], lines: list[str]) -> Iterator[str]:
-    """The lines of `text`, each of which is also added to `lines`."""
+    """The lines of `text`, each of which is also added to `lines`; and after the last, a line of nothing."""
     for line in text:
         lines.append(line)
         yield line
+    lines.append("")
 
 
 def _check_quotes(lines: Iterable[str], separator: str) -> None:
-    """Raises csv.Error if the quote that makes one row of these lines opens a value of another one."""
+    """Raises csv.Error if the quote that makes one row of these lines opens a value that is none of it."""
     try:
         next(csv.reader(lines, delimiter=separator, strict=True))
     except csv.Error:
-        raise csv.Error("a value in quotes goes on in other rows") from None
+        raise csv.Error("a value in quotes goes on beyond its row") from None

@@ -136,7 +136,7 @@ def test_a_quote_that_only_another_row_closes_is_said_with_the_lines_that_would_
     assert (first, last) == ({"a": "1", "b": "Heroes (live)"}, {"a": "5", "b": "Four"})
     where = "at lines 3 to 5: is a quote not closed?"
     assert isinstance(taken, Unreadable)
-    assert taken[:2] == ("not-csv", f"a value in quotes goes on in other rows, {where}")
+    assert taken[:2] == ("not-csv", f"a value in quotes goes on beyond its row, {where}")
     assert "Two" in taken.text
 
 

@@ -120,6 +120,8 @@ def test_images_may_have_blanks_and_commas_in_their_names_and_tags_too(tmp_path:
         ("sales.csv", "id,title\na\n", "1 values, the header has 2"),
         ("sales.csv", f"id,title\na,{'x' * 200_000}\n", "field larger"),
         ("sales.csv", 'id,title\na,"Rome\nb,Oslo\nc,"Bern"\n', "is a quote not closed?"),
+        ("sales.csv", 'id,title\na,"Rome\n', "a value in quotes goes on beyond its row"),
+        ("sales.csv", 'id,title\na,"Rome', "a value in quotes goes on beyond its row"),
         ("sales.csv", "id,sale_id\na,b\n", "two fields for sale_id"),
         ("sales.csv", "id,tags,note,tags,note\na,b,c,d,e\n", "two fields for tags"),
         ("sales.jsonl", "\n{]\n", "no JSON object"),

@@ -9,6 +9,8 @@ LONGEST_NUMBER = 24
 """A longer run of digits is no time; refusing it here keeps `int` from working on a megabyte of them."""
 HOW_TO_WRITE_TIMES = "write ms since the epoch or ISO 8601, such as 2025-06-01T07:00:00Z"
 """What to do about a text that `millis` does not understand."""
+UNDERSCORE = "_"
+"""Between digits, Python reads over it; in files of others, `1_000` is an id or a mistake."""
 
 
 def millis(text: str, *, seconds: bool = False) -> int | None:
@@ -49,7 +51,7 @@ def _decimal(text: str, *, seconds: bool) -> int | None:
         whole = round(value)
     except (ValueError, OverflowError, InvalidOperation):
         return None
-    if not isinstance(last_digit, int) or last_digit > 0:
+    if not isinstance(last_digit, int) or last_digit > 0 or UNDERSCORE in text:
         return None
     return whole if seconds or whole == value else None
 
@@ -69,11 +71,11 @@ def listed(columns: Sequence[str]) -> str:
 def number(text: str) -> float | None:
     """The finite number that `text` writes with a decimal point; None if it writes none.
 
-    >>> number("49.90"), number("49,90"), number("inf")
-    (49.9, None, None)
+    >>> number("49.90"), number("49,90"), number("1_000"), number("inf")
+    (49.9, None, None, None)
     """
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and UNDERSCORE not in text else None

@@ -125,6 +125,7 @@ def test_times_are_seconds_if_told(tmp_path: Path, text: str, ms: int) -> None:
         "1.50683E+12",
         "1.50682682802E+12",
         "1e999999999",
+        "1_506_826_828_020",
     ],
 )
 def test_a_time_that_is_none_is_left_to_be_refused(tmp_path: Path, text: str) -> None:

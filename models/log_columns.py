@@ -81,7 +81,7 @@ class EventReader:
         self._log_id = log_id
         self._meaning = meaning
         self._types = {**EVENT_TYPES, **meaning.types}
-        self._visitor = "visitor_id" if "visitor_id" in log.columns else "session_id"
+        self._by_session = "visitor_id" not in log.columns
         self._untyped = meaning.types.get("", None if "event_type" in log.columns else "click")
         mistake = _mistake(log.columns, meaning)
         if mistake:
@@ -94,7 +94,7 @@ class EventReader:
         wire: dict[str, Any] = {
             "type": kind,
             "event_id": f"{self._log_id}-{number}",
-            "visitor_id": _id(row.get(self._visitor)),
+            "visitor_id": self._visitor(row),
             "ts": self._time(row.get("ts"), number),
         }
         session = _id(row.get("session_id"))
@@ -113,6 +113,11 @@ class EventReader:
         if context:
             wire["context"] = context
         return wire
+
+    def _visitor(self, row: Row) -> str | None:
+        """Who did it; in a log whose first rows do not say it, the session, unless the row says it."""
+        named = _id(row.get("visitor_id"))
+        return _id(row.get("session_id")) if named is None and self._by_session else named
 
     def _type(self, text: str | None) -> str | None:
         if text is None or (text in MISSING and text not in self._types):
@@ -134,7 +139,7 @@ class EventReader:
             for theirs, ours in renames
             if ours and ours not in columns
         ]
-        if self._visitor == "session_id":
+        if self._by_session:
             said.append("no column visitor_id: each session counts as a visitor of its own")
         if "event_type" not in columns:
             other = "" if "" in self._types else ASSUMED_TYPE

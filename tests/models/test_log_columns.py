@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.event_log import EventLog, Row
+from models.event_log import FIRST_ROWS, EventLog, Row
 from models.log_columns import EventReader, Meaning
 from reco.errors import EventLogError
 from reco.events import Event, Purchase
@@ -249,6 +249,17 @@ def test_visitors_whom_nobody_knows_are_not_one_visitor(tmp_path: Path, nobody: 
     event = plain(tmp_path).event(1, {**WHO, "visitor_id": nobody, "session_id": nobody})
     assert event["visitor_id"] is None
     assert "session_id" not in event
+
+
+def test_a_row_names_its_visitor_also_where_the_first_rows_name_none(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(f'{{"session_id": "s", "item_id": "i", "ts": {T}}}\n' * FIRST_ROWS)
+    read = EventReader(EventLog(path), "log", Meaning())
+    later: Row = {**WHO, "session_id": "s"}
+    assert read.event(FIRST_ROWS + 1, later)["visitor_id"] == "v"
+    assert read.event(FIRST_ROWS + 2, {**later, "visitor_id": None})["visitor_id"] == "s"
 
 
 def test_a_log_of_whole_sessions_is_asked_about_the_list_that_holds_its_events(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Protocols: how a log is cut into what is learned and what is asked, as published or as a stream has it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,7 +231,7 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
     recommendation algorithms, UMUAI 2021). `frozen`: nothing is learned from them, and each of the others is
     learned whole before the next one starts. Otherwise knowledge is what a stream has, everything before the
     click. The `train_share` before them train the meta-model, under the same rule: if `frozen`, none of them
-    is learned before all of them were asked.
+    is learned before all of them were asked, and each session is a visitor of its own, as in published logs.
     """
     order, starts, lengths = sessions_of(table)
     by_start = np.argsort(table.ts[order[starts]], kind="stable")
@@ -252,11 +252,18 @@ def next_click(table: EventTable, test_share: float, train_share: float, *, froz
         trains = (blocks >= len(starts) - n_tests - n_trains) & (blocks < len(starts) - n_tests)
         last = seconds[trains].max(initial=NEVER)
         appended = np.where(blocks >= len(starts) - n_tests, NEVER, np.where(trains, last, seconds))
+        table = _apart(table, blocks)
     rows, asked = np.arange(len(table)), np.flatnonzero(tested | trained)
     steps = _in_order(rows, (seconds, table.ts), asked, (seconds, table.ts))
     walk = Walk(table, steps, table.ts, appended, table.sales, asked_at=table.ts, asked_in=seconds)
     windows = (table.ts // DAY).astype(np.int32)
     return Asked(walk, trained, tested, settled=sought, windows=windows, clusters=blocks)
+
+
+def _apart(table: EventTable, blocks: NDArray[np.int64]) -> EventTable:
+    """The same, as if each session, numbered in `blocks` (int64[n_rows]), were of a visitor of its own."""
+    names = [str(number) for number in range(int(blocks.max(initial=-1)) + 1)]
+    return replace(table, visitors=blocks.astype(np.int32), visitor_ids=names)
 
 
 def purchase(table: EventTable, test_share: float, train_share: float, window: int) -> Asked:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from models.event_log import EventLog, Row, Unreadable
-from models.file_values import HOW_TO_WRITE_TIMES
+from models.file_values import HOW_TO_WRITE_TIMES, millis
 from models.log_columns import PAYMENT_COLUMNS, EventReader
 from reco.errors import RefusedRecordError, UnknownTypeError
 from reco.events import EARLIEST_TIME, LATEST_TIME, MAX_ID_LENGTH, Context, Erasure, Event, Impression
@@ -137,7 +137,8 @@ def _remedy(error: RefusedRecordError, wire: dict[str, Any]) -> str:
 
 def _time_remedy(reason: str, ts: int | str | None) -> str:
     """What to do about a time that is refused for this reason."""
-    if reason == "too-old" and isinstance(ts, int) and EARLIEST_TIME <= ts * 1000 <= LATEST_TIME:
+    in_seconds = millis(str(ts), seconds=True)
+    if in_seconds is not None and EARLIEST_TIME <= in_seconds <= LATEST_TIME:
         return IN_SECONDS
     if reason == "too-old" and isinstance(ts, int) and ts >= FIRST_LOGS:
         return OF_AN_OLD_LOG

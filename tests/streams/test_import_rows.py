@@ -70,6 +70,8 @@ def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(
     ("ts", "seconds", "remedy"),
     [
         (START // 1000, False, "; if the times are in seconds, add --seconds"),
+        (START / 1000 + 0.755, False, "; if the times are in seconds, add --seconds"),
+        (START + 0.5, False, f"; {HOW_TO_WRITE_TIMES}"),
         (START * 1000, False, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
         (START, True, "; if these are microseconds, write ms; if they are ms, leave out --seconds"),
         (
@@ -88,7 +90,7 @@ def test_of_a_visitor_whom_nobody_knows_it_is_said_how_sessions_become_visitors(
 )
 def test_a_time_that_no_event_has_is_refused_with_what_makes_it_one(
     tmp_path: Path,
-    ts: int,
+    ts: float,
     seconds: bool,  # noqa: FBT001
     remedy: str,
 ) -> None:

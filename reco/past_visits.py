@@ -138,11 +138,11 @@ def _add(visits: Visits, row: int, slot: int, visit: int, newest: int) -> None:
 
 @compiled(NOTHING(VISITS, INT64, INT64))
 def _begin(visits: Visits, row: int, visit: int) -> None:
-    """Give the row to a new visit."""
+    """Give the row to a new visit; they begin in the order of their numbers."""
     visits.facts[row] = 0
     visits.facts[row, NUMBER] = visit
     visits.sales[row] = 0
-    visits.so_far[LAST_VISIT] = max(visits.so_far[LAST_VISIT], visit)
+    visits.so_far[LAST_VISIT] = visit
 
 
 @compiled(INT64(VISITS, INT64, INT64, INT64, INT64))

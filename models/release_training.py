@@ -54,6 +54,12 @@ from reco.rules import bought
 
 REACHED: Final = "answers among the candidates"
 """Share of what visitors went on to that was open, not bought yet, and retrieved; others are in no figure."""
+NONE_OPEN: Final = "no sale was open at any moment of the history; publish its sales as well"
+NONE_LISTED: Final = (
+    "at no moment of the history was there a sale to list, touched in an earlier second by anybody, and not "
+    "bought by the visitor: does ts tell when each event happened?"
+)
+"""What to say of a history without anything to learn from, with its sales and without."""
 WARM_UP: Final = 0.1
 """Share of the events, the oldest, after which no list is asked for: the recommenders know too little."""
 PARTS: Final = ((0, 0.6), (0.6, 0.9), (0.9, 1))
@@ -161,7 +167,7 @@ def _replayed(
         )
     examples = training.complete()
     if not len(examples.labels):
-        raise TrainingError("no sale was open at any moment of the history; publish its sales as well")
+        raise TrainingError(NONE_LISTED if walk.catalogue is None else NONE_OPEN)
     return examples, found / max(sought, 1)
 
 

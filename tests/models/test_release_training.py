@@ -258,6 +258,14 @@ def test_a_history_of_visits_to_one_sale_each_is_refused() -> None:
         train_release(alone, None, Parameters(), QUICK, Plan(), created_at=NOW, source="log.csv")
 
 
+def test_a_history_of_one_second_in_which_nothing_is_known_before_is_asked_for_its_times() -> None:
+    log = shop_log(30)
+    at_once = np.full(len(log), START)
+    table = replace(log, ts=at_once, appended=at_once)
+    with pytest.raises(TrainingError, match="does ts tell when each event happened"):
+        train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="log.csv")
+
+
 def test_a_history_without_choices_is_refused() -> None:
     with pytest.raises(TrainingError):
         train_release(

@@ -22,6 +22,8 @@ VISITS: Final = ("popularity", "covisitation", "session_knn", "segments", "revis
 """Kinds of evidence of the ranker that looks at what visitors did only."""
 FEWEST_POSITIVES = 50
 """Fewer chosen sales than this teach nothing."""
+OFTEN: Final = "`--target click` of a training, `--protocol next-click` of an evaluation"
+"""What there is to learn from in nearly every history."""
 CHOSEN_PER_LEAF, FEWEST_LEAVES = 500, 7
 """A tree has one leaf for so many chosen sales, at most: with more it learns what does not come again."""
 FEWEST_FOR_ISOTONIC = 1000
@@ -39,10 +41,10 @@ class Boosting(Struct, frozen=True, forbid_unknown_fields=True):
 
     trees: Annotated[int, Meta(ge=1)] = 150
     num_leaves: Annotated[int, Meta(ge=2)] = 31
-    learning_rate: Annotated[float, Meta(gt=0)] = 0.07
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.07
     feature_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.4
     min_data_in_leaf: Annotated[int, Meta(ge=1)] = 200
-    lambda_l2: Annotated[float, Meta(ge=0)] = 5.0
+    lambda_l2: Annotated[float, Meta(ge=0, le=1e9)] = 5.0
     held_out: Annotated[float, Meta(gt=0, lt=1)] = 0.15
     seed: Annotated[int, Meta(ge=0)] = 1
     threads: Annotated[int, Meta(ge=0)] = 0
@@ -103,7 +105,7 @@ def _check(examples: Examples) -> None:
     chosen = int((examples.labels > 0).sum())
     if chosen >= FEWEST_POSITIVES:
         return
-    remedy = "take a longer history, or another target"
+    remedy = f"take a longer history, or ask for what is found more often ({OFTEN})"
     if not chosen:
         remedy = (
             "is visitor_id the same in all that one visitor did, are the sale ids of events and sales the "

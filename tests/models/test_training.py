@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -275,8 +276,15 @@ def test_logistic_regression_learns_it_too_and_takes_what_is_unknown_as_average(
 
 
 def test_too_few_choices_are_refused_with_what_to_do() -> None:
-    with pytest.raises(TrainingError, match=r"only 10 of the moments .* take a longer history"):
+    with pytest.raises(TrainingError, match=r"only 10 of the moments .* longer history, or .* next-click"):
         grow(moments(10), QUICK)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "lambda_l2", "feature_fraction", "held_out"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-1"])
+def test_a_number_that_no_forest_can_be_grown_with_is_refused(name: str, value: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=name):
+        msgspec.convert({name: value}, Boosting, strict=False)
 
 
 def test_where_no_candidate_was_chosen_at_all_the_sale_ids_are_asked_about() -> None:

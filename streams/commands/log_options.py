@@ -76,5 +76,7 @@ def in_words(refused: "Mapping[str, Refused]") -> Iterator[str]:
             by_detail.setdefault(detail, []).append(f"{row:,}")
         if one.count > len(one.examples):
             next(reversed(by_detail.values())).append("...")
-        first = "; ".join(f"rows {', '.join(rows)}: {detail}" for detail, rows in by_detail.items())
+        first = "; ".join(
+            f"row{'s' * (len(rows) > 1)} {', '.join(rows)}: {detail}" for detail, rows in by_detail.items()
+        )
         yield f"{one.count:,} {reason}: {first}"

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
 
 BOOSTING: Final = "boosting"
 """Where a file of parameters has the numbers of LightGBM."""
-REPEATED = (
-    "repeat one before them in every column, and count as well; "
-    "take them out of the file if they were only sent again"
-)
+REPEATED = "they count as well; take them out of the file if they were only sent again"
 """What is said of rows that are the same as others: two looks within a second may be, and so may retries."""
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
@@ -178,9 +175,11 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
         raise EventLogError(f"{log.path}: no row of it is an action of a visitor; see --map{reasons}")
     if reasons:
         left_out = sum(one.count for one in refused.values())
-        say(console, f"{log.path}: {left_out:,} rows are no events, and left out:{reasons}")
+        what = "row is no event" if left_out == 1 else "rows are no events"
+        say(console, f"{log.path}: {left_out:,} {what}, and left out:{reasons}")
     if meaning.times_from is None and len(again := repetitions.rows()):
-        say(console, f"{log.path}: {len(again):,} rows, such as row {again[0]:,}, {REPEATED}")
+        found = f"{len(again):,}, such as row {again[0]:,}"
+        say(console, f"{log.path}: rows that repeat one before them in every column: {found}; {REPEATED}")
     return table
 
 
@@ -249,9 +248,9 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
 
     checked = check(read_sales(sales.path, sales.renames))
     for name, rows in checked.ignored.items():
-        say(console, f"{sales.path}: a sale has no field {name} ({rows:,} rows); see --map-sale")
+        say(console, f"{sales.path}: a sale has no field {name} (rows: {rows:,}); see --map-sale")
     if checked.wrong:
-        raise EventLogError(f"{checked.wrong[0]} ({len(checked.wrong):,} rows are wrong)")
+        raise EventLogError(f"{checked.wrong[0]} (wrong rows: {len(checked.wrong):,})")
     return catalogue_of(decode_sale(key, value) for key, value in checked.records)
 
 

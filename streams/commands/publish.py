@@ -133,7 +133,7 @@ def _send(records: "list[SaleRecord]") -> None:
 
 def _show(checked: "Checked", console: Console) -> None:
     for name, rows in checked.ignored.items():
-        say(console, f"Ignored: a sale has no field {name} ({rows:,} rows)")
+        say(console, f"Ignored: a sale has no field {name} (rows: {rows:,})")
     for one in checked.wrong[:SHOWN_MISTAKES]:
         say(console, str(one))
     if len(checked.wrong) > SHOWN_MISTAKES:

@@ -188,7 +188,7 @@ def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_
     sales.write_text("\n".join((f"{header},ends_at", *(f"{row},{START}" for row in rows[: SALES // 2]))))
     given = ("train", log, "--target", "click", "--sales", sales)
     told = command(*given, sets=QUICK).output
-    assert f"{sales}: a sale has no field ends_at ({SALES // 2} rows); see --map-sale" in told
+    assert f"{sales}: a sale has no field ends_at (rows: {SALES // 2}); see --map-sale" in told
     assert 0.2 < reached(told) < 0.8
     with pytest.raises(TrainingError, match="no sale was open"):
         command(*given, "--map-sale", "ends_at=closes_at", sets=QUICK)
@@ -204,8 +204,8 @@ def test_what_a_log_does_not_say_and_what_is_no_event_is_told(command: Command, 
     log.write_text("\n".join(lines))
     told = command("train", log, "--target", "click", sets=QUICK).output
     assert f"{log}: no column visitor_id: each session counts as a visitor of its own" in told
-    assert f"{log}: 1 rows are no events, and left out:\n  1 unknown-type: rows 2: type: 'liked'" in told
-    assert "no events" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
+    assert f"{log}: 1 row is no event, and left out:\n  1 unknown-type: row 2: type: 'liked'" in told
+    assert "no event" not in command("train", log, "--map-type", "liked=click", sets=QUICK).output
 
 
 def test_a_log_of_nothing_but_purchases_may_say_so_without_a_column(command: Command, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_row_that_an_import_would_refuse_is_not_trained_on(command: Command, t
 def test_rows_that_are_refused_for_one_reason_may_have_different_faults() -> None:
     wrong = ((2, "ts: no time"), (3, "price: no number"), (9, "ts: no time"))
     assert list(in_words({"wrong-type": Refused(3, wrong), "too-old": Refused(7, wrong[:1])})) == [
-        "3 wrong-type: rows 2, 9: ts: no time; rows 3: price: no number",
+        "3 wrong-type: rows 2, 9: ts: no time; row 3: price: no number",
         "7 too-old: rows 2, ...: ts: no time",
     ]
 
@@ -255,8 +255,8 @@ def test_a_log_of_nothing_but_refused_rows_says_why(command: Command, tmp_path: 
         command("evaluate", log, "--protocol", "next-click")
     assert str(refused.value).splitlines() == [
         f"{log}: no row of it is an action of a visitor; see --map",
-        "  1 too-old: rows 1: ts: Expected `int` >= 946684800000; if the times are in seconds, add --seconds",
-        f"  2 wrong-type: rows 2: ts: Expected `int`, got `str`; {how}; rows 3: {who}",
+        "  1 too-old: row 1: ts: Expected `int` >= 946684800000; if the times are in seconds, add --seconds",
+        f"  2 wrong-type: row 2: ts: Expected `int`, got `str`; {how}; row 3: {who}",
     ]
     with pytest.raises(TrainingError):
         command("evaluate", log, "--protocol", "next-click", "--seconds")

@@ -61,7 +61,9 @@ def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: P
     log, header = tmp_path / "log.csv", "visitor_id,item_id,ts"
     row, later, refused = f"ann,rome,{START}", f"ann,rome,{START + 1}", f"ann,,{START}"
     rows = (row, row, later, refused, refused, row)
-    assert f"{log}: 2 rows, such as row 2, repeat one before them" in said_of(log, header, *rows)
+    assert f"{log}: rows that repeat one before them in every column: 2, such as row 2; they" in said_of(
+        log, header, *rows
+    )
     assert "repeat one" not in said_of(log, header, row, later)
     in_order = said_of(log, header, *rows, meaning=Meaning({"ts": ""}, times_from=START))
     assert "repeat one" not in in_order, (

@@ -131,7 +131,7 @@ def test_the_other_rows_are_published_if_wrong_ones_are_to_be_left_out(
 def test_publishing_an_id_again_changes_the_sale_and_withdrawing_takes_it_back(settings: Settings) -> None:
     sale = '{"id": "a", "title": "Sea", "opens_at": 1748761200000, "colour": "blue"}\n'
     first = publish(settings, "-", stdin=sale)
-    assert "Ignored: a sale has no field colour (1 rows)" in first.output
+    assert "Ignored: a sale has no field colour (rows: 1)" in first.output
     assert "1 published, 0 wrong" in first.output
     publish(settings, "-", stdin=sale.replace("Sea", "Hills"))
     assert "1 withdrawn, 0 wrong" in publish(settings, "--withdraw", "a").output

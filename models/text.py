@@ -96,7 +96,9 @@ class TextModel:
         )
         try:
             weights = tfidf.fit_transform(texts)
-            svd = TruncatedSVD(min(components, *weights.shape), random_state=seed % SEEDS).fit(weights)
+            svd = TruncatedSVD(min(components, *weights.shape), random_state=seed % SEEDS)
+            with np.errstate(all="ignore"):  # texts that are all the same have no variance to explain
+                svd.fit(weights)
         except ValueError as error:
             message = (
                 f"too few words occur in {MIN_TEXTS} of {len(texts)} texts; fit on more of them: {error}"

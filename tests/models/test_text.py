@@ -118,6 +118,12 @@ def test_it_has_no_more_dimensions_than_the_texts_spread_along() -> None:
     assert model.components.shape == (4, 2)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [20, 120])
+def test_texts_that_are_all_the_same_make_a_model_without_a_warning(count: int) -> None:
+    assert TextModel.fit(["a beach by the sea"] * count).components.shape[1] == 1
+
+
 def test_it_is_read_again_with_as_many_terms_as_it_may_know_or_a_single_dimension() -> None:
     long = " ".join(f"word{number}" for number in range(MAX_TERMS // 2 + 1))
     shapes = [

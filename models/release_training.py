@@ -17,6 +17,7 @@ from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
 from models.targets import (
+    REACHED,
     Target,
     check_events,
     check_target,
@@ -52,8 +53,6 @@ from reco.parameters import HOUR, Parameters
 from reco.recommenders.popularity import Popularity
 from reco.rules import bought
 
-REACHED: Final = "answers among the candidates"
-"""Share of what visitors went on to that was open, not bought yet, and retrieved; others are in no figure."""
 NONE_OPEN: Final = "no sale was open at any moment of the history; publish its sales as well"
 NONE_LISTED: Final = (
     "at no moment of the history was there a sale to list, touched in an earlier second by anybody, and not "

@@ -22,6 +22,8 @@ ENOUGH_PURCHASES: Final = 2_000
 """Fewer purchases than this teach too little by themselves; clicks teach with them."""
 FEWEST_PURCHASES: Final = 200
 """Fewer than this cannot say how probable a purchase is; the next click is learned instead, if any."""
+REACHED: Final = "answers among the candidates"
+"""The share of the answers that could be listed: open, not bought yet, and retrieved."""
 MOST_OF_A_CLICK = 0.5
 """A click is worth less than a purchase, and can be told from one, even in a log with few clicks."""
 

@@ -13,7 +13,7 @@ from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable
 from models.progress import Progress
 from models.sale_content import content_of
-from models.targets import FEWEST_PURCHASES, check_events
+from models.targets import FEWEST_PURCHASES, REACHED, check_events
 from models.training import Boosting
 from models.walk import NO_TARGET
 from reco.catalogue import Catalogue
@@ -246,6 +246,6 @@ def _facts(evaluation: Evaluation) -> dict[str, str | int | float | bool | None]
         "moments learned from": evaluation.learned_from,
         "features": len(evaluation.features),
         "candidates, mean": round(float(np.mean(answers.n_candidates)), 1),
-        "target among the candidates, share": round(float(np.mean(found)), 4),
+        REACHED: round(float(np.mean(found)), 4),
     }
     return facts

@@ -101,8 +101,10 @@ def _told(results: "Results", data_set: str, began: float) -> "Results":
 def _show(results: "Results", report: Path | None, json: Path | None, console: Console) -> None:
     from models.evaluation.report import terminal_table, write_report
     from models.evaluation.results import write_json
+    from models.targets import REACHED
 
     console.print(terminal_table(results.summary))
+    say(console, f"{REACHED}: {results.about.training[REACHED]} (others are missed by all)")
     if report is not None:
         write_report(results, report)
         say(console, f"report: {report}")

@@ -13,9 +13,9 @@ from models.event_table import table_of
 from models.forest import Forest
 from models.meta_model import MetaModel
 from models.release_promotion import RankerName
-from models.release_training import PARTS, REACHED, WARM_UP, Plan, _metrics, _moments, train_release
+from models.release_training import PARTS, WARM_UP, Plan, _metrics, _moments, train_release
 from models.releases import load_release, write_release
-from models.targets import Target, next_clicks, next_purchases
+from models.targets import REACHED, Target, next_clicks, next_purchases
 from models.text import FILE
 from models.training import Boosting, Fitted, calibrate
 from models.training_set import Examples, TrainingSet

@@ -163,7 +163,7 @@ def test_a_file_of_parameters_that_says_something_else_is_refused(
 def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_path: Path) -> None:
     log, tables = written(tmp_path / "log.csv", shop_log(500)), tmp_path / "tables.json"
     given = ("--protocol", "next-click", "--json", tables)
-    command("evaluate", log, *given, sets=(*QUICK, *PARTS))
+    assert reached(command("evaluate", log, *given, sets=(*QUICK, *PARTS)).output) == 1, "all are open"
     assert not {"visits only", "images and descriptions only"} & set(figures(tables))
 
 

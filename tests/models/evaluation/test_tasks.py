@@ -16,7 +16,7 @@ from models.evaluation.tasks import Protocol, Task, asked_of, evaluate, not_test
 from models.evaluation.tuning import CUT, GROUPS, Given, Trial, before_the_test, measure, tune
 from models.event_table import NO_SESSION, table_of
 from models.progress import Progress
-from models.targets import FEWEST_PURCHASES, session_numbers
+from models.targets import FEWEST_PURCHASES, REACHED, session_numbers
 from models.training import Boosting
 from models.training_set import Examples
 from models.walk import NO_TARGET
@@ -140,7 +140,7 @@ def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
     facts = purchases.about.training
     assert facts["moments learned from"] == int(asked.trained.sum())
     reached = float((purchases.ranks[0] > 0).mean())
-    assert facts["target among the candidates, share"] == pytest.approx(reached, abs=1e-4)
+    assert facts[REACHED] == pytest.approx(reached, abs=1e-4)
 
 
 @pytest.mark.parametrize("protocol", ["next-click", "purchase"])

@@ -63,7 +63,7 @@ def read_history(path: Path | None, sales: SaleFile, meaning: "Meaning", console
         found = _read(path, sales, meaning, told, console)
     for name in found.table.left_out:
         say(console, f"{name}: left out; with more than {MAX_VALUES:,} values it is no segment of visitors")
-    for text in _lacking(found.table):
+    for text in (*_lacking(found.table), *_unknown_sales(found)):
         say(console, f"{name_of(path)}: {text}")
     return found
 
@@ -99,6 +99,20 @@ def _of_one(table: "EventTable") -> Iterator[str]:
     if counts[visitor] > MUCH * len(table):
         who = f"are of one visitor, {plain(table.visitor_ids[visitor])}"
         yield f"{counts[visitor]:,} of {len(table):,} events {who}: leave them out if it is nobody's id"
+
+
+def _unknown_sales(found: History) -> Iterator[str]:
+    """What to say of events whose sales are in no catalogue."""
+    import numpy as np
+
+    table, catalogue = found.table, found.catalogue
+    if catalogue is None:
+        return
+    unknown = np.array([catalogue.sale(sale_id) is None for sale_id in table.sale_ids], np.bool_)
+    if count := int(unknown[table.sales].sum()):
+        first = plain(table.sale_ids[int(unknown.argmax())])
+        which = f"{count:,} of {len(table):,} events are of sales that are not known, such as {first}"
+        yield f"{which}: what is not among the sales is in no list"
 
 
 def _read(

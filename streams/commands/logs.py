@@ -1,5 +1,6 @@
 """What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.progress import (
 )
 
 from reco.errors import EventLogError
-from reco.events import Event
+from reco.events import EARLIEST_TIME, Event
 from reco.parameters import Parameters
 from streams.clock import now
 from streams.commands.log_options import in_words
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from models.event_table import EventTable
     from models.log_columns import Meaning
     from models.progress import Progress as Report
+    from models.sale_file import SaleRow
     from models.training import Boosting
     from reco.catalogue import Catalogue
 
@@ -37,6 +39,8 @@ BOOSTING: Final = "boosting"
 """Where a file of parameters has the numbers of LightGBM."""
 REPEATED = "they count as well; take them out of the file if they were only sent again"
 """What is said of rows that are the same as others: two looks within a second may be, and so may retries."""
+GRANTED: Final = {"opens_at": "sales are open all along", "title": "ids stand for titles"}
+"""What is taken for granted of the sales of a log that do not say it."""
 Filled = TypeVar("Filled", bound=msgspec.Struct)
 
 ParametersFile = Annotated[
@@ -234,7 +238,10 @@ def sale_file(path: Path | None, renames: list[str] | None) -> SaleFile:
 
 
 def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
-    """The sales in a file, None without one; which fields are left out is said.
+    """The sales in a file, None without one; which fields are left out, or taken for granted, is said.
+
+    Files of attributes say neither titles nor times: the id of a sale stands for its title, and without
+    `opens_at` it is open all along.
 
     Raises:
         EventLogError: the file cannot be read, or a row of it is no sale.
@@ -246,12 +253,24 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
     from streams.codecs import decode_sale
     from streams.publishing import check
 
-    checked = check(read_sales(sales.path, sales.renames))
+    granted = Counter[str]()
+    checked = check(_completed(read_sales(sales.path, sales.renames), granted))
+    for name, rows in granted.items():
+        say(console, f"{sales.path}: no {name} (rows: {rows:,}), so that {GRANTED[name]}; see --map-sale")
     for name, rows in checked.ignored.items():
         say(console, f"{sales.path}: a sale has no field {name} (rows: {rows:,}); see --map-sale")
     if checked.wrong:
         raise EventLogError(f"{checked.wrong[0]} (wrong rows: {len(checked.wrong):,})")
     return catalogue_of(decode_sale(key, value) for key, value in checked.records)
+
+
+def _completed(rows: "Iterable[SaleRow]", granted: Counter[str]) -> "Iterator[SaleRow]":
+    """The rows with what they do not say and what is `GRANTED` then, which is counted."""
+    for row in rows:
+        usual = {"opens_at": EARLIEST_TIME, "title": row.document.get("sale_id")}
+        lacking = {name: value for name, value in usual.items() if not row.fault and name not in row.document}
+        granted.update(lacking.keys())
+        yield row._replace(document=row.document | lacking)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from models.log_columns import Meaning
+from reco.events import EARLIEST_TIME
 from reco.sale_index import MAX_SALES
-from streams.commands.history import read_history
+from streams.commands.history import History, read_history
 from streams.commands.logs import sale_file
 
 START = 1_600_000_000_000
@@ -55,6 +56,37 @@ def test_more_sales_than_are_known_at_a_time_are_told(tmp_path: Path) -> None:
     rows = [f"v{one},s{one},{START + one}" for one in range(MAX_SALES + 1)]
     assert f"{log}: 65,537 sales, of which 65,536 are known at a time" in said_of(log, header, *rows)
     assert "known at a time" not in said_of(log, header, *rows[1:])
+
+
+def with_sales(folder: Path, sales: str) -> tuple[History, str]:
+    """What is read of a log with two sales, a file of which says this; and what is said of it."""
+    log, file, said = folder / "log.csv", folder / "sales.csv", StringIO()
+    log.write_text(f"visitor_id,item_id,ts\nann,rome,{START}\nann,oslo,{START}\nbob,oslo,{START}\n")
+    file.write_text(sales)
+    return read_history(log, sale_file(file, None), Meaning(), Console(file=said, width=500)), said.getvalue()
+
+
+def test_sales_that_say_neither_when_they_open_nor_what_they_are_called_are_open_all_along(
+    tmp_path: Path,
+) -> None:
+    found, said = with_sales(
+        tmp_path, "sale_id,title,country,closes_at\nrome,Rome,IT,\noslo,,NO,2020-01-01\n"
+    )
+    assert found.catalogue is not None
+    assert found.catalogue.live(EARLIEST_TIME).ids == ("oslo", "rome")
+    assert found.catalogue.live(START).ids == ("rome",)
+    assert [sale.title for sale in found.catalogue.sales()] == ["Rome", "oslo"]
+    assert "no opens_at (rows: 2), so that sales are open all along" in said
+    assert "no title (rows: 1), so that ids stand for titles" in said
+    _, said = with_sales(tmp_path, f"sale_id,title,opens_at\nrome,Rome,{START}\noslo,Oslo,{START}\n")
+    assert "so that" not in said
+
+
+def test_events_whose_sales_are_not_in_the_file_of_sales_are_counted(tmp_path: Path) -> None:
+    _, said = with_sales(tmp_path, f"sale_id,title,opens_at\nrome,Rome,{START}\n")
+    assert "2 of 3 events are of sales that are not known, such as oslo: " in said
+    _, said = with_sales(tmp_path, f"sale_id,title,opens_at\nrome,Rome,{START}\noslo,Oslo,{START}\n")
+    assert "not known" not in said
 
 
 def test_rows_that_repeat_another_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

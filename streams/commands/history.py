@@ -81,6 +81,7 @@ def _lacking(table: "EventTable") -> Iterator[str]:
         instead = "so that all sessions are told apart by 30 minutes of silence"
         yield f"{len(without):,} of {len(table):,} events have no session_id, {which}, {instead}"
     yield from _of_one(table)
+    yield from _of_several_visits(table)
     if len(table.sale_ids) > MAX_SALES:
         forgotten = "each time that there are more, the quarter that nobody touched for longest is forgotten"
         yield f"{len(table.sale_ids):,} sales, of which {MAX_SALES:,} are known at a time: {forgotten}"
@@ -99,6 +100,23 @@ def _of_one(table: "EventTable") -> Iterator[str]:
     if counts[visitor] > MUCH * len(table):
         who = f"are of one visitor, {plain(table.visitor_ids[visitor])}"
         yield f"{counts[visitor]:,} of {len(table):,} events {who}: leave them out if it is nobody's id"
+
+
+def _of_several_visits(table: "EventTable") -> Iterator[str]:
+    """What to say of sessions that are longer than visits, as of trips whose events are days apart."""
+    import numpy as np
+
+    from models.targets import sessions_of
+    from reco.sessions import VISIT_SILENCE
+
+    order, starts, lengths = sessions_of(table)
+    silent = np.diff(table.ts[order], prepend=0) > VISIT_SILENCE
+    silent[starts] = False
+    several = int(np.add.reduceat(silent, starts).astype(np.bool_).sum()) if len(starts) else 0
+    if several > MUCH * int((lengths > 1).sum()):
+        which = f"{several:,} of {len(starts):,} sessions go on after 30 minutes of silence"
+        remedy = "if only their order counts, leave times out and have them made up, with --times-from"
+        yield f"{which}, as another visit for all that recommends: {remedy}"
 
 
 def _unknown_sales(found: History) -> Iterator[str]:

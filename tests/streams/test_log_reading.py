@@ -58,6 +58,18 @@ def test_more_sales_than_are_known_at_a_time_are_told(tmp_path: Path) -> None:
     assert "known at a time" not in said_of(log, header, *rows[1:])
 
 
+def test_sessions_that_are_several_visits_are_counted_where_they_are_many(tmp_path: Path) -> None:
+    log, header, day = tmp_path / "log.csv", "session_id,item_id,ts", 24 * 3_600_000
+    trips = [f"s{trip},i{place},{START + (trip + place) * day}" for trip in range(20) for place in range(3)]
+    looks = [f"v{one},i{place},{START + place}" for one in range(180) for place in range(2)]
+    assert f"{log}: 20 of 20 sessions go on after 30 minutes of silence" in said_of(log, header, *trips)
+    assert "20 of 199 sessions go on" in said_of(log, header, *trips, *looks[2:])
+    assert "go on" not in said_of(log, header, *trips, *looks)
+    in_order = said_of(log, header, *trips, meaning=Meaning({"ts": ""}, times_from=START))
+    assert "go on" not in in_order
+    assert "go on" not in said_of(log, header, *(f"v{one},i,{START}" for one in range(9)))
+
+
 def with_sales(folder: Path, sales: str) -> tuple[History, str]:
     """What is read of a log with two sales, a file of which says this; and what is said of it."""
     log, file, said = folder / "log.csv", folder / "sales.csv", StringIO()

@@ -96,7 +96,8 @@ def find_log(path: Path) -> Path:
     named = [file for file in logs if file.name.startswith("events.")]
     if len(named or logs) != 1:
         found = ", ".join(file.name for file in named or logs) or "none"
-        raise EventLogError(f"{path}: a folder must hold one event log, found {found}; name the file itself")
+        remedy = "name the file itself, or write all rows into one, the older first"
+        raise EventLogError(f"{path}: a folder must hold one event log, found {found}; {remedy}")
     return (named or logs)[0]
 
 

@@ -267,10 +267,11 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
 def _completed(rows: "Iterable[SaleRow]", granted: Counter[str]) -> "Iterator[SaleRow]":
     """The rows with what they do not say and what is `GRANTED` then, which is counted."""
     for row in rows:
-        usual = {"opens_at": EARLIEST_TIME, "title": row.document.get("sale_id")}
-        lacking = {name: value for name, value in usual.items() if not row.fault and name not in row.document}
-        granted.update(lacking.keys())
-        yield row._replace(document=row.document | lacking)
+        if sale_id := row.document.get("sale_id"):
+            usual = {"opens_at": EARLIEST_TIME, "title": sale_id} | row.document
+            granted.update(usual.keys() - row.document.keys())
+            row = row._replace(document=usual)  # noqa: PLW2901 - the same row
+        yield row
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from models.log_columns import Meaning
+from reco.errors import EventLogError
 from reco.events import EARLIEST_TIME
 from reco.sale_index import MAX_SALES
 from streams.commands.history import History, read_history
@@ -92,6 +94,11 @@ def test_sales_that_say_neither_when_they_open_nor_what_they_are_called_are_open
     assert "no title (rows: 1), so that ids stand for titles" in said
     _, said = with_sales(tmp_path, f"sale_id,title,opens_at\nrome,Rome,{START}\noslo,Oslo,{START}\n")
     assert "so that" not in said
+
+
+def test_a_sale_without_an_id_is_asked_for_it_and_for_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(EventLogError, match=r"line 2: sale_id: is missing; .* \(wrong rows: 1\)"):
+        with_sales(tmp_path, "item,title\nrome,\n")
 
 
 def test_events_whose_sales_are_not_in_the_file_of_sales_are_counted(tmp_path: Path) -> None:

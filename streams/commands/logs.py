@@ -238,13 +238,13 @@ def sale_file(path: Path | None, renames: list[str] | None) -> SaleFile:
 
 
 def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
-    """The sales in a file, None without one; which fields are left out, or taken for granted, is said.
+    """The sales in a file, None without one; what is left out, or taken for granted, is said.
 
     Files of attributes say neither titles nor times: the id of a sale stands for its title, and without
     `opens_at` it is open all along.
 
     Raises:
-        EventLogError: the file cannot be read, or a row of it is no sale.
+        EventLogError: the file cannot be read, or no row of it is a sale.
     """
     if sales.path is None:
         return None
@@ -260,7 +260,10 @@ def read_catalogue(sales: SaleFile, console: Console) -> "Catalogue | None":
     for name, rows in checked.ignored.items():
         say(console, f"{sales.path}: a sale has no field {name} (rows: {rows:,}); see --map-sale")
     if checked.wrong:
-        raise EventLogError(f"{checked.wrong[0]} (wrong rows: {len(checked.wrong):,})")
+        mistakes = f"{checked.wrong[0]} (wrong rows: {len(checked.wrong):,})"
+        if not checked.records:
+            raise EventLogError(mistakes)
+        say(console, f"left out: {mistakes}")
     return catalogue_of(decode_sale(key, value) for key, value in checked.records)
 
 

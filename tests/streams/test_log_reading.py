@@ -101,6 +101,15 @@ def test_a_sale_without_an_id_is_asked_for_it_and_for_nothing_else(tmp_path: Pat
         with_sales(tmp_path, "item,title\nrome,\n")
 
 
+def test_rows_that_are_no_sales_are_left_out_and_the_first_is_said(tmp_path: Path) -> None:
+    header, dates = "sale_id,opens_at,closes_at", "2020-02-01,2020-01-01"
+    found, said = with_sales(tmp_path, f"{header}\nrome,,\noslo,{dates}\nbern,{dates}\n")
+    assert found.catalogue is not None
+    assert found.catalogue.live(START).ids == ("rome",)
+    assert f"left out: {tmp_path / 'sales.csv'}, line 3: closes_at: must be after opens_at" in said
+    assert "(wrong rows: 2)" in said
+
+
 def test_events_whose_sales_are_not_in_the_file_of_sales_are_counted(tmp_path: Path) -> None:
     _, said = with_sales(tmp_path, f"sale_id,title,opens_at\nrome,Rome,{START}\n")
     assert "2 of 3 events are of sales that are not known, such as oslo: " in said

@@ -181,15 +181,16 @@ class ScoringDesk:
         while True:
             await self._wait_for_change(changed, live)
             self._expire()
-            live, before = self._catalogue.live(self._clock()), live
+            async with self._lock:  # whose first list is on its way is not among the active visitors yet
+                live, before = self._catalogue.live(self._clock()), live
+                ended = self.active.ended(self._clock())
+                if live is not before or ended:
+                    self._default_due = 0
+                    listable, before_it = self._listable(live), listable
+                    waiting = self._overtaken(before_it, listable, [*ended, *waiting])
+                    self._listed = listable
             self.live_sales = len(live.ids)
-            ended = self.active.ended(self._clock())
-            if live is not before or ended:
-                self._default_due = 0
-                listable, before_it = self._listable(live), listable
-                overtaken = self._overtaken(before_it, listable, [*ended, *waiting])
-                self._listed = listable
-                waiting = await self._again(overtaken, self._gone)
+            waiting = await self._again(waiting, self._gone)
             await self._follow_labels(relabelled, live)
             await self._renew_default()
 
@@ -244,7 +245,9 @@ class ScoringDesk:
         labeller = self._labels.in_use
         if looked_at or labeller != self._labeller:
             self._labels_due = time.monotonic() + LABELS_EVERY
-            if await self._again(list(self.active.visitors()), partial(self._changed, live)):
+            async with self._lock:  # as in `follow`
+                visitors = list(self.active.visitors())
+            if await self._again(visitors, partial(self._changed, live)):
                 relabelled.update(looked_at)
             else:
                 self._labeller = labeller

@@ -125,6 +125,49 @@ async def test_a_sale_that_opens_and_is_withdrawn_while_lists_are_emitted_again_
                 await asyncio.sleep(0.01)
 
 
+@asynccontextmanager
+async def first_list_on_its_way(shop: Shop, visitor: str) -> AsyncIterator[None]:
+    """The first list of this visitor waits for room at the producer; when it ends, it has arrived."""
+    send, waits, room = shop.sent.send, asyncio.Event(), asyncio.Event()
+
+    async def send_when_there_is_room(topic: str, key: bytes, value: bytes | None, partition: int) -> None:
+        waits.set()
+        await room.wait()
+        await send(topic, key, value, partition)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(shop.sent, "send", send_when_there_is_room)
+        emitting = asyncio.create_task(shop.desk.refresh([(0, session(visitor, 99, now()))]))
+        await waits.wait()
+        yield
+        room.set()
+        await emitting
+
+
+async def test_a_list_on_its_way_when_one_of_its_sales_is_withdrawn_is_emitted_again() -> None:
+    shop = Shop()
+    await shop.open()
+    async with shop.following() as look:
+        async with first_list_on_its_way(shop, "late"):
+            shop.catalogue.apply(Withdrawal("sale-5"), 0, 99)
+            await look()
+        assert "late" in {top.visitor_id for top in shop.sent.lists}
+        async with asyncio.timeout(10):
+            while shop.desk.active.holding("sale-5"):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_list_on_its_way_when_a_sale_of_it_is_labelled_is_emitted_again() -> None:
+    shop = Shop()
+    await shop.open()
+    async with first_list_on_its_way(shop, "late"):
+        shop.book.apply(labels("sale-3"), 0, 6)
+        following = asyncio.create_task(shop.follow({"sale-3"}))
+        await asyncio.sleep(0)
+    newest = {top.visitor_id: top.made_from.labels_offsets for top in await following}
+    assert newest["late"] == (7,)
+
+
 async def test_partitions_whose_visitors_are_not_known_here_or_moved_on_elsewhere_are_restored() -> None:
     shop = Shop()
     await shop.open()

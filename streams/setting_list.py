@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from streams.settings import FILE_VARIABLE, GROUPS, PREFIX, SETTINGS_FILE, written
+from streams.settings import FILE_VARIABLE, GROUPS, PREFIX, SETTINGS_FILE, is_secret, written
 
 
 class Setting(NamedTuple):
@@ -48,4 +48,4 @@ def _file_content(path: Path) -> dict[str, Any]:
 
 
 def _shown(field: str, value: object) -> str:
-    return "(hidden)" if "password" in field and value else written(value)
+    return "(hidden)" if value and is_secret(field, value) else written(value)

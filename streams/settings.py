@@ -28,6 +28,11 @@ LAST_PORT = 65_535
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-zA-Z0-9._-]+\Z")]
 
 
+def is_secret(field: str, value: object) -> bool:
+    """Whether a value must not be shown: a password, or servers with an @, before which one may stand."""
+    return "password" in field or (field == "bootstrap_servers" and "@" in str(value))
+
+
 class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
     """How to reach the broker; with no `bootstrap_servers`, tenfold starts an embedded one."""
 
@@ -51,7 +56,7 @@ class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         given = [(name, getattr(self, name)) for name in self.__struct_fields__]
-        return [(name, "(hidden)" if value and "password" in name else value) for name, value in given]
+        return [(name, "(hidden)" if value and is_secret(name, value) else value) for name, value in given]
 
 
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,7 +225,7 @@ def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
         try:
             msgspec.convert({field: value}, kind, strict=False)
         except msgspec.ValidationError as error:
-            shown = "(hidden)" if "password" in field else repr(value)
+            shown = "(hidden)" if is_secret(field, value) else repr(value)
             mistakes.append(f"[{name}] {field} = {shown}: {error}; {_remedy(name, field)}")
         else:
             right[field] = value
@@ -245,6 +250,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     yield from _no_folders(settings)
     if settings.labelling.labeller:
         yield from late_images(settings)
+    yield from _no_servers(kafka)
+
+
+def _no_servers(kafka: Kafka) -> Iterator[str]:
+    if "@" in kafka.bootstrap_servers:
+        yield "[kafka] bootstrap_servers has an @; write host:port, and an account as username and password"
+        return
     for server in kafka.servers or filter(None, [kafka.bootstrap_servers]):
         host, _, port = server.rpartition(":")
         if not host or "/" in host or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:

@@ -87,9 +87,10 @@ def test_passwords_are_hidden_wherever_they_come_from(
 ) -> None:
     (tmp_path / "tenfold.toml").write_text('[kafka]\nkey_password = "swordfish"\n')
     monkeypatch.setenv("TENFOLD_KAFKA_PASSWORD", "swordfish")
+    monkeypatch.setenv("TENFOLD_KAFKA_BOOTSTRAP_SERVERS", "kafka://me:swordfish@kafka:9092")
     output = tenfold_doctor().output
     assert "swordfish" not in output
-    assert output.count("(hidden)") == 2
+    assert output.count("(hidden)") == 3
 
 
 def test_a_broker_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,7 @@ SASL = {
         ({"BOOTSTRAP_SERVERS": "a:1, :9092"}, "':9092' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:1,b:70000"}, "'b:70000' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "http://a:1"}, "'http://a:1' is not host:port"),
+        ({"BOOTSTRAP_SERVERS": "me@a:1"}, "bootstrap_servers has an @; write host:port, and an account as"),
         ({"BOOTSTRAP_SERVERS": " ,"}, "' ,' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:0"}, "'a:0' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:²"}, "'a:²' is not host:port"),
@@ -266,10 +267,13 @@ def everything_shown(value: object) -> str:
     return "".join((str(value), repr(value), f"{value}", pretty_repr(value)))
 
 
-@pytest.mark.parametrize("kafka", [Kafka(password=SECRET), Kafka(key_password=SECRET)])
+@pytest.mark.parametrize(
+    "kafka",
+    [Kafka(password=SECRET), Kafka(key_password=SECRET), Kafka(bootstrap_servers=f"me:{SECRET}@kafka:9092")],
+)
 def test_a_password_is_in_no_text_of_the_settings(kafka: Kafka) -> None:
     assert SECRET not in everything_shown(kafka) + everything_shown(Settings(kafka=kafka))
-    assert "password='(hidden)'" in repr(kafka)
+    assert "='(hidden)'" in repr(kafka)
 
 
 SPOILT: list[dict[str, Any]] = [
@@ -280,6 +284,9 @@ SPOILT: list[dict[str, Any]] = [
     {"file": f'kafka_password = "{SECRET}"\n'},
     {"file": f'[kafka]\npassword = "{SECRET}\n'},
     {"file": f'[kafka]\npassword = "{SECRET}"\npassword = "{SECRET}"\n'},
+    {"file": f'[kafka]\nbootstrap_servers = ["me:{SECRET}@kafka:9092"]\n'},
+    {"file": f'[kafka]\nbootstrap_servers = "kafka://me:{SECRET}@kafka:9092"\n'},
+    {"file": "", "TENFOLD_KAFKA_BOOTSTRAP_SERVERS": f"me:{SECRET}@kafka:9092"},
     {"file": "", "TENFOLD_KAFKA_PASWORD": SECRET},
     {"file": "", "TENFOLD_KAFKA_PASSWORD": SECRET},
 ]

@@ -167,7 +167,7 @@ def _printable(row: Row | str) -> str:
     text = (
         row
         if isinstance(row, str)
-        else msgspec.json.encode({n: _escaped(v or "") for n, v in row.items()}).decode()
+        else msgspec.json.encode({_escaped(n): _escaped(v or "") for n, v in row.items()}).decode()
     )
     return _escaped(text)
 

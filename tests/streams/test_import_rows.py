@@ -1,6 +1,7 @@
 """What becomes of the rows of a log, and what is said of those that are refused."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from streams.import_rows import POSITIONS, Outcome, Record, Refusal, outcomes, p
 from tests.streams.imports import NOW, START
 
 
-def read(path: Path, text: str, *, seconds: bool = False) -> list[Outcome]:
-    path.write_text(text)
+def read(path: Path, text: str, *, seconds: bool = False, encoding: str = "utf-8") -> list[Outcome]:
+    path.write_text(text, encoding)
     log = EventLog(path)
     return list(outcomes(log, EventReader(log, "log", Meaning(seconds=seconds)), NOW, slice(None)))
 
@@ -40,6 +41,15 @@ def test_a_row_without_an_item_is_refused_and_printed(tmp_path: Path) -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.detail.startswith("item_id: ")
     assert '"item_id":""' in refusal.text
+
+
+def test_a_row_under_a_header_that_is_not_utf_8_is_refused_and_printed(tmp_path: Path) -> None:
+    text = f"visitor_id,item_id,ts,catégorie\nann,rome,{START},sea\n"
+    (refusal,) = read(tmp_path / "log.csv", text, encoding="latin-1")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "not-utf8"
+    assert "save the file as UTF-8" in refusal.detail
+    assert json.loads(refusal.text)[r"cat\udce9gorie"] == "sea"
 
 
 @pytest.mark.parametrize("item", ["[new] rome", "rome [new]", "{6F9619FF-8B86}", "["])

@@ -18,7 +18,7 @@ import msgspec
 
 from infra.ports import free_ports
 from reco.errors import SettingsError, TenfoldError
-from streams.settings import GROUPS, LAST_PORT, PREFIX, Settings, written
+from streams.settings import FILE_VARIABLE, GROUPS, LAST_PORT, PREFIX, Settings, written
 
 log = logging.getLogger(__name__)
 
@@ -265,4 +265,4 @@ def environment_of(settings: Settings) -> dict[str, str]:
         for group, kind in GROUPS.items()
         for field in kind.__struct_fields__
     }
-    return inherited | own
+    return inherited | own | {FILE_VARIABLE: os.devnull}  # no file is read again: by now it may be another

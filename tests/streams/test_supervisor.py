@@ -43,6 +43,15 @@ def test_a_child_process_gets_exactly_the_settings(
     assert load(environment_of(secret)) == secret
 
 
+def test_a_child_process_reads_no_file_of_settings(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be spoilt by now, or be another than `TENFOLD_CONFIG` names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tenfold.toml").write_text("[kafka")
+    assert load(environment_of(settings)) == settings
+
+
 def test_a_module_of_the_working_folder_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
     (tmp_path / "demo.py").touch()
     ran = subprocess.run([*MODULE, "demo.plan"], cwd=tmp_path, capture_output=True, check=False)

@@ -4,6 +4,7 @@ from array import array
 from collections import defaultdict
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +36,16 @@ async def read_history(
     """
     catalogue, events = await read_sales(settings, withdrawn=True), _Appends()
     async for record in read_whole(settings.kafka, topic_set(settings.topics).events.name, progress):
-        try:
-            event = decode_event(record.key, record.value, record.timestamp)
-        except (RefusedRecordError, UnknownTypeError):
-            continue
-        events.add(event, record.partition, record.offset, record.timestamp)
+        events.add(_event_in(record), record.partition, record.offset, record.timestamp)
     return events.table(), catalogue
+
+
+def _event_in(record: Any) -> EventFact | None:
+    """What a record of `events` says; None if it cannot be read, or is of a type that is not known."""
+    try:
+        return decode_event(record.key, record.value, record.timestamp)
+    except (RefusedRecordError, UnknownTypeError):
+        return None
 
 
 async def read_sales(settings: Settings, *, withdrawn: bool = False) -> Catalogue:
@@ -88,10 +93,12 @@ class _Appends:
         self._erased: defaultdict[str, dict[int, int]] = defaultdict(dict)
         # How many actions had been heard of when a visitor was to be forgotten, by partition.
 
-    def add(self, event: EventFact, partition: int, offset: int, timestamp: int) -> None:
-        """Take over an event of a partition, whose events come in order; `timestamp` is its append time."""
+    def add(self, event: EventFact | None, partition: int, offset: int, timestamp: int) -> None:
+        """Take over the next record of a partition, which may be no event; `timestamp` is its append time."""
         # As workers have it, time in a partition never goes back, even if the clock of its broker does.
         self._newest[partition] = max(self._newest[partition], timestamp)
+        if event is None:
+            return
         if isinstance(event, Erasure):
             self._erased[event.visitor_id][partition] = len(self._ids)
             return

@@ -10,7 +10,7 @@ from reco.events import Click, Event
 from reco.knowledge import Knowledge
 from streams.codecs import encode
 from streams.feeds import CLOCK_GRACE, KnowledgeFeed
-from streams.history import _Appends
+from streams.history import _Appends, _event_in
 from streams.settings import Kafka, Topics
 from streams.topics import topic_set
 
@@ -89,6 +89,26 @@ def test_training_learns_an_append_after_a_brokers_clock_went_back_in_the_same_s
         history.add(record.event, 0, record.offset, record.timestamp)
     history.add(Click("elsewhere", "bob", "rome", START * 1000), 1, 0, (START + 2) * 1000)
     assert [at // 1000 - START for at in history.table().appended] == [2, 5, 5, 5, 7]
+
+
+class NoEvent(Record):
+    """A record that cannot be read."""
+
+    @property
+    def value(self) -> bytes:
+        return b"{"
+
+
+async def test_the_time_of_a_record_that_cannot_be_read_counts_for_workers_and_for_training() -> None:
+    knowledge, history, records = Learner(), _Appends(), appended(3, 5, 4, 9)
+    records[1] = NoEvent(*records[1])
+    feed = KnowledgeFeed(Kafka(), EVENTS, knowledge)
+    feed.take(0, records)
+    feed.settle(Consumer(records))
+    for record in records:
+        history.add(_event_in(record), 0, record.offset, record.timestamp)
+    assert knowledge.learned == [(3, [0]), (5, [2])]
+    assert [at // 1000 - START for at in history.table().appended] == [3, 5, 9]
 
 
 @pytest.mark.parametrize(("after", "learned"), [(1, []), (CLOCK_GRACE - 1, []), (CLOCK_GRACE, [(0, [0])])])

@@ -224,7 +224,7 @@ def _group(name: str, given: dict[str, Any], mistakes: list[str]) -> Struct:
             continue
         try:
             msgspec.convert({field: value}, kind, strict=False)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeError) as error:
             shown = "(hidden)" if is_secret(field, value) else repr(value)
             mistakes.append(f"[{name}] {field} = {shown}: {error}; {_remedy(name, field)}")
         else:
@@ -264,12 +264,19 @@ def _no_servers(kafka: Kafka) -> Iterator[str]:
 
 
 def _no_folders(settings: Settings) -> Iterator[str]:
-    folders = {"[worker] data_dir": settings.data_dir()}
-    if settings.releases.folder:
-        folders["[releases] folder"] = settings.releases_dir()
-    for name, folder in folders.items():
-        if not (there := nearest(folder)).is_dir():
-            yield f"{name} = {str(folder)!r}: {there} is no folder; name one, which need not exist yet"
+    folders = {
+        "[worker] data_dir": settings.worker.data_dir,
+        "[releases] folder": settings.releases.folder,
+        "[images] files_root": settings.images.files_root,
+    }
+    for name, given in folders.items():
+        try:
+            there = nearest(Path(given).expanduser().resolve())
+        except (RuntimeError, ValueError) as error:  # of a user whom nobody knows, or no name of a file
+            yield f"{name} = {given!r}: {error}; name another folder"
+            continue
+        if not there.is_dir():
+            yield f"{name} = {given!r}: {there} is no folder; name one, which need not exist yet"
 
 
 def late_images(settings: Settings) -> Iterator[str]:
@@ -297,7 +304,15 @@ def _tls_contradictions(kafka: Kafka) -> Iterator[str]:
         path = getattr(kafka, name)
         if path and not tls:
             yield f"[kafka] {name} is set but security_protocol has no TLS; use SSL or SASL_SSL"
-        if path and not Path(path).expanduser().is_file():
+        if path and not _is_file(path):
             yield f"[kafka] {name} = {path!r}: there is no such file; correct the path"
     if kafka.key_file and not kafka.cert_file:
         yield "[kafka] key_file is set without cert_file; set both"
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is such a file, as far as one may look."""
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False

@@ -137,11 +137,23 @@ def test_the_data_folder_is_absolute_and_knows_the_home_folder(
     assert load({"TENFOLD_WORKER_DATA_DIR": "~/elsewhere"}).data_dir() == folder / "elsewhere"
 
 
+FOLDERS = ("TENFOLD_WORKER_DATA_DIR", "TENFOLD_RELEASES_FOLDER", "TENFOLD_IMAGES_FILES_ROOT")
+
+
+@pytest.mark.parametrize("variable", FOLDERS)
+def test_the_home_folder_of_nobody_is_a_mistake(variable: str) -> None:
+    assert "= '~nobody here/data': " in only_mistake(**{variable: "~nobody here/data"})
+
+
 @pytest.mark.parametrize("place", ["file", "file/below/it"])
-@pytest.mark.parametrize("variable", ["TENFOLD_WORKER_DATA_DIR", "TENFOLD_RELEASES_FOLDER"])
+@pytest.mark.parametrize("variable", FOLDERS)
 def test_a_file_is_no_folder(folder: Path, variable: str, place: str) -> None:
     (folder / "file").touch()
     assert f"{folder / 'file'} is no folder; name one" in only_mistake(**{variable: place})
+
+
+def test_a_number_that_is_not_utf_8_is_a_mistake() -> None:
+    assert "partitions = '\\udcff'" in only_mistake(TENFOLD_TOPICS_PARTITIONS="\udcff")
 
 
 @pytest.mark.parametrize("setting", ["TOPICS_PREFIX", "WORKER_APPLICATION", "IMAGES_USER_AGENT"])
@@ -229,6 +241,8 @@ SASL = {
         ({"BOOTSTRAP_SERVERS": ""}, "security_protocol is set without bootstrap_servers"),
         ({"KEY_FILE": __file__}, "key_file is set without cert_file"),
         ({"CERT_FILE": "gone.pem"}, "cert_file = 'gone.pem': there is no such file"),
+        ({"CA_FILE": "~nobody here/ca.pem"}, "ca_file = '~nobody here/ca.pem': there is no such file"),
+        ({"CA_FILE": "x" * 256}, "there is no such file"),
         ({"SASL_MECHANISM": "KERBEROS"}, "set it to one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
         ({"BOOTSTRAP_SERVERS": "kafka"}, "'kafka' is not host:port"),
         ({"BOOTSTRAP_SERVERS": "a:1, :9092"}, "':9092' is not host:port"),

@@ -117,7 +117,7 @@ def check_labeller(settings: Labelling) -> Iterator[Finding]:
     from models.labelling.labeller_files import LABELLER
 
     try:
-        manifest = LABELLER.read_manifest(Path(settings.labeller))
+        manifest = LABELLER.read_manifest(settings.folder())
     except LabellingError as error:
         yield Finding("fail", f"labelling.labeller: {error}")
     else:

@@ -38,7 +38,7 @@ def of_settings(settings: Labelling) -> Labeller:
     """
     if not settings.labeller:
         raise no_labeller()
-    return _ready(Path(settings.labeller))
+    return _ready(settings.folder())
 
 
 def no_labeller() -> SettingsError:

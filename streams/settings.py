@@ -106,6 +106,10 @@ class Labelling(Struct, frozen=True, forbid_unknown_fields=True):
 
     labeller: str = ""
 
+    def folder(self) -> Path:
+        """The folder of the labeller."""
+        return Path(self.labeller).expanduser()
+
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
@@ -268,6 +272,7 @@ def _no_folders(settings: Settings) -> Iterator[str]:
         "[worker] data_dir": settings.worker.data_dir,
         "[releases] folder": settings.releases.folder,
         "[images] files_root": settings.images.files_root,
+        "[labelling] labeller": settings.labelling.labeller,
     }
     for name, given in folders.items():
         try:

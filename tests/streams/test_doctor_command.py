@@ -140,8 +140,10 @@ def test_a_labeller_that_is_set_and_is_not_there_is_a_failure(
     folder = tmp_path / manifest.id
     folder.mkdir()
     LABELLER.write_manifest(folder, manifest)
-    (found,) = check_labeller(Labelling(str(folder)))
-    assert found == ("ok", f"labelling.labeller is {manifest.id}, of 2 classes")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for place in (str(folder), f"~/{manifest.id}"):
+        (found,) = check_labeller(Labelling(place))
+        assert found == ("ok", f"labelling.labeller is {manifest.id}, of 2 classes")
 
 
 @pytest.mark.broker

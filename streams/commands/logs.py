@@ -45,7 +45,7 @@ Filled = TypeVar("Filled", bound=msgspec.Struct)
 
 ParametersFile = Annotated[
     Path | None,
-    typer.Option("--parameters", metavar="FILE", help="What `tenfold tune` found: parameters, trees."),
+    typer.Option("--parameters", metavar="FILE", help="Parameters and trees, as `tenfold tune` writes them."),
 ]
 
 SalesFile = Annotated[

@@ -3,7 +3,8 @@
 It lives in a thread of its own with its own event loop and its own Kafka clients, so that it sees what a
 blocked worker cannot say. The watchdog compares the ends of the topics with how far the worker is; while
 work waits and nothing moves for `worker.stall_seconds`, it ends the process, and the restart loop starts it
-again. A broker that cannot be reached is no verdict, and a pause of the whole process is none.
+again. A broker that cannot be reached is no verdict, and a pause of the whole process is none. A topic with
+other partitions than the worker reads ends it at once.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the worker's progress."""
+METADATA_AGE = 5.0
+"""Seconds between two looks at the partitions that topics have; by default it would be five minutes."""
 LONGEST_LOOK = 5.0
 """Time between two looks that counts, s, at most: while the whole process is paused, nothing can move."""
 STALLED = 70
@@ -156,7 +159,11 @@ class Sentinel(threading.Thread):
 
     async def _watch(self) -> None:
         consumers = {
-            progress.work.name: clients.consumer(self._settings.kafka, group_id=progress.work.group)
+            progress.work.name: clients.consumer(
+                self._settings.kafka,
+                group_id=progress.work.group,
+                metadata_max_age_ms=round(METADATA_AGE * 1000),
+            )
             for progress in self._progress
             if progress.work.topics
         }
@@ -179,8 +186,9 @@ class Sentinel(threading.Thread):
             # A worker without partitions: the group's progress is the measure.
             reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
         found = await consumer.end_offsets(partitions) if consumer else {}
-        if found:
+        if consumer and found:
             self._broker_at = time.monotonic()
+            self._expect_partitions(consumer, work)
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
         waited = progress.look(reached, ends, time.monotonic())
         if waited > self._settings.worker.stall_seconds:
@@ -191,6 +199,17 @@ class Sentinel(threading.Thread):
                 waited,
             )
             self._end(STALLED)
+
+    def _expect_partitions(self, consumer: AIOKafkaConsumer, work: Work) -> None:
+        """End the process if a topic has other partitions: nobody would read those that were added.
+
+        Before the work is under way, the worker looks at them itself, and says more.
+        """
+        for topic in work.topics if work.under_way() else ():
+            there = len(consumer.partitions_for_topic(topic.name) or ())
+            if there not in (0, topic.partitions):  # 0: it is not known for the moment
+                log.error("%s. The process ends, to be started again", topic.otherwise(there))
+                self._end(STALLED)
 
     # -- health
 

@@ -9,10 +9,12 @@ from queue import Queue
 
 import aiohttp
 import pytest
+from aiokafka.admin import NewPartitions
 from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.errors import SettingsError
+from streams.clients import admin
 from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
@@ -87,6 +89,20 @@ async def test_work_that_waits_for_too_long_ends_the_process(world: World, has_p
     ended = threading.Event()
     with started_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions):
         assert await asyncio.to_thread(ended.wait, 30)
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("agent", ["sessions", "scoring"])
+async def test_partitions_that_are_added_while_a_worker_runs_end_it_with_advice(
+    world: World, agent: str
+) -> None:
+    worker, name = await world.start(agent).ready(), world.topics.events.name
+
+    async with admin(world.settings.kafka) as client:
+        await client.create_partitions({name: NewPartitions(6)})
+
+    assert await asyncio.to_thread(worker.process.wait, 60) == STALLED
+    assert f"{name} has 6 partitions, the settings want 4; set [topics]" in worker.log.read_text()
 
 
 @pytest.mark.broker

@@ -11,10 +11,10 @@ from reco.errors import BrokerError
 from streams import clients
 from streams.reading import reader
 from streams.settings import Kafka
-from streams.topics import APPEND_TIME, MIN_IN_SYNC, Topic, TopicSet, size
+from streams.topics import APPEND_TIME, LARGEST_BATCH, MAX_MESSAGE, MIN_IN_SYNC, Topic, TopicSet, size
 
 SHOWN = ("cleanup.policy", "retention.ms", "message.timestamp.type")
-"""Configuration that is read of every topic, wanted or not."""
+"""Configuration that is shown of every topic, wanted or not."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TopicState:
     Attributes:
         wanted: the topic as the settings want it.
         partitions: how many there are; 0 if the topic is missing.
-        config: its configuration at the broker, for the keys that are wanted or shown;
+        config: its configuration at the broker, for the keys that are looked at;
             empty if it is not told.
         copies: how many there are of each partition, of the one with the fewest; 0 if that is not known.
         messages: from the oldest to the newest offset; compacted ones count until they are cleaned away.
@@ -99,7 +99,8 @@ async def require(kafka: Kafka, topics: TopicSet, created: Collection[str] = ())
 def differences(state: TopicState) -> Iterator[str]:
     """What is not as the settings want it, each with what to do."""
     yield from _shape(state)
-    name, copies, config = state.wanted.name, state.wanted.replication, dict(state.wanted.config)
+    name, copies = state.wanted.name, state.wanted.replication
+    config = {MAX_MESSAGE: str(LARGEST_BATCH)} | dict(state.wanted.config)
     if state.copies not in (0, copies):
         brokers = f"{state.copies} broker{'s' if state.copies > 1 else ''}"
         yield (
@@ -119,13 +120,21 @@ def _otherwise(state: TopicState, config: Mapping[str, str]) -> Iterator[str]:
     name = state.wanted.name
     for key, value in config.items():
         actual = state.config.get(key, "unset")
-        if set(actual.split(",")) != set(value.split(",")):  # a list has no order
+        if not _suits(key, actual, value):
             setting = f"'{key}=[{value}]'" if "," in value else f"{key}={value}"
             change = f"--alter --topic {name} --add-config {setting}"
+            wanted = f"less than {value}" if key == MAX_MESSAGE else f"not {value}"
             yield (
-                f"{name} has {key}={actual}, not {value}; "
+                f"{name} has {key}={actual}, {wanted}; "
                 f"kafka-configs.sh --bootstrap-server {state.servers} {change}"
             )
+
+
+def _suits(key: str, actual: str, value: str) -> bool:
+    """Whether what a topic has is as good as what is wanted."""
+    if key == MAX_MESSAGE and actual.isdecimal():
+        return int(actual) >= int(value)
+    return set(actual.split(",")) == set(value.split(","))  # a list has no order
 
 
 def _shape(state: TopicState) -> Iterator[str]:
@@ -152,12 +161,10 @@ def unequal(states: Iterable[TopicState], topics: TopicSet) -> str | None:
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: Iterable[Topic]) -> dict[str, dict[str, str]]:
-    """The configuration of each topic, for the keys that are wanted or shown; empty if it is not told."""
+    """The configuration of each topic, for the keys that are looked at; empty if it is not told."""
+    keys = {topic.name: dict.fromkeys((*SHOWN, MAX_MESSAGE, *topic.config)) for topic in topics}
     answers = await client.describe_configs(
-        [
-            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys((*SHOWN, *topic.config)))
-            for topic in topics
-        ]
+        [ConfigResource(ConfigResourceType.TOPIC, name, those) for name, those in keys.items()]
     )
     return {
         name: {key: value for key, value, *_ in entries}

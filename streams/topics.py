@@ -8,6 +8,12 @@ from streams.settings import Topics
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
+MAX_MESSAGE = "max.message.bytes"
+LARGEST_BATCH = 1024 * 1024
+"""What each topic must take at once, bytes, compressed: as much as brokers do by default.
+
+A sale has up to 512 KiB, and small records are sent together; a batch is never taken apart.
+"""
 KEEP_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY)}
 ERASURES_KEPT = 30 * DAY
@@ -85,6 +91,6 @@ def topic_set(settings: Topics) -> TopicSet:
             {"cleanup.policy": "delete"},
             thirty_days,
             APPEND_TIME,
-            {"max.message.bytes": str(MAX_RECORD_BYTES)},
+            {MAX_MESSAGE: str(MAX_RECORD_BYTES)},
         ),
     )

@@ -50,7 +50,7 @@ def table(states: Iterable[TopicState]) -> Table:
     for name in ("partitions", "messages"):
         shown.add_column(name, justify="right", no_wrap=True)
     for name in ("cleanup", "kept", "times"):
-        shown.add_column(name)
+        shown.add_column(name, overflow="fold")
     for state in states:
         shown.add_row(state.wanted.name, *_cells(state), style="red" if state.missing else None)
     return shown
@@ -61,7 +61,7 @@ def _cells(state: TopicState) -> tuple[str, ...]:
         return ("missing",)
     cleanup, retention, times = (state.config.get(key, "") for key in SHOWN)
     kept = _duration(retention) if "delete" in cleanup else "newest" if cleanup else ""
-    return (str(state.partitions), f"{state.messages:,}", cleanup, kept, times)
+    return (str(state.partitions), f"{state.messages:,}", cleanup.replace(",", ", "), kept, times)
 
 
 def _duration(retention: str) -> str:

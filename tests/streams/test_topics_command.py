@@ -22,15 +22,17 @@ from streams.topics import Topic, topic_set
 from tests.streams.command_line import TENFOLD, Command
 
 WANTED = Topic("acme.events", 4, 1, {"retention.ms": "-1", "cleanup.policy": "compact,delete"})
+ROOM = {"max.message.bytes": "1048588"}
+"""As brokers have it by default."""
 
 
 def state(topic: Topic = WANTED, **changes: Any) -> TopicState:
-    return replace(TopicState(topic, topic.partitions, topic.config), **changes)
+    return replace(TopicState(topic, topic.partitions, ROOM | dict(topic.config)), **changes)
 
 
 @pytest.mark.parametrize("policy", ["compact,delete", "delete,compact"])
 def test_a_topic_as_wanted_differs_in_nothing(policy: str) -> None:
-    assert list(differences(state(config={**WANTED.config, "cleanup.policy": policy}))) == []
+    assert list(differences(state(config={**ROOM, **WANTED.config, "cleanup.policy": policy}))) == []
 
 
 def test_a_missing_topic_is_to_be_created_and_has_no_other_difference() -> None:
@@ -47,10 +49,17 @@ def test_other_partitions_are_reported_with_the_way_out() -> None:
 def test_each_other_configuration_is_reported_with_the_command_that_repairs_it() -> None:
     repair = "kafka-configs.sh --bootstrap-server kafka:9092 --alter --topic acme.events --add-config"
     policy = "acme.events has cleanup.policy=unset, not compact,delete"
-    assert list(differences(state(config={"retention.ms": "1000"}, servers="kafka:9092"))) == [
+    assert list(differences(state(config={**ROOM, "retention.ms": "1000"}, servers="kafka:9092"))) == [
         f"acme.events has retention.ms=1000, not -1; {repair} retention.ms=-1",
         f"{policy}; {repair} 'cleanup.policy=[compact,delete]'",
     ]
+
+
+@pytest.mark.parametrize("topic", topic_set(Topics()))
+def test_more_room_for_records_than_is_needed_is_no_difference_and_less_is_one(topic: Topic) -> None:
+    assert list(differences(state(topic, config={**topic.config, "max.message.bytes": "8388608"}))) == []
+    (told,) = differences(state(topic, config={**topic.config, "max.message.bytes": "900000"}))
+    assert f"{topic.name} has max.message.bytes=900000, less than " in told
 
 
 def test_of_a_topic_whose_configuration_is_not_told_nothing_is_said_but_that() -> None:
@@ -92,6 +101,12 @@ def test_names_and_numbers_stay_whole_on_a_narrow_terminal() -> None:
     words = console.export_text().split()
     assert [word for word in words if word.startswith("acme")] == [topic.name for topic in topics]
     assert words.count("12,345,678") == len(topics)
+
+
+def test_how_a_topic_is_kept_can_be_read_to_the_end_on_a_narrow_terminal() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(table([state(topic, messages=12_345_678) for topic in topic_set(Topics(prefix="acme."))]))
+    assert "\N{HORIZONTAL ELLIPSIS}" not in console.export_text()
 
 
 @pytest.fixture
@@ -167,11 +182,12 @@ async def test_a_topic_that_another_hand_made_is_reported_as_it_is(settings: Set
 @pytest.mark.broker
 async def test_the_commands_that_are_told_repair_a_topic(settings: Settings) -> None:
     wanted = topic_set(settings.topics).recommendations
-    made = dict(wanted.config) | {"cleanup.policy": "delete", "retention.ms": "1000"}
+    changed = {"cleanup.policy": "delete", "retention.ms": "1000", "max.message.bytes": "65536"}
+    made = dict(wanted.config) | changed
     await clients.create_topics(settings.kafka, [replace(wanted, config=made)])
     (found,) = await inspect(settings.kafka, [wanted])
     commands = [told.partition("; ")[2] for told in differences(found)]
-    assert len(commands) == 2
+    assert len(commands) == len(changed)
     for program, *arguments in map(shlex.split, commands):
         assert program == "kafka-configs.sh"
         done = await asyncio.create_subprocess_exec(*java("kafka.admin.ConfigCommand", *arguments))

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from infra.data_folder import write_whole, writing_to
+from reco.errors import EventLogError
 from streams.import_rows import Outcome, Record, Refusal
 
 EXAMPLES = 5
@@ -95,6 +96,14 @@ def _with_example(examples: tuple[Example, ...], one: Example) -> tuple[Example,
     return (*examples[: again[-1]], *examples[again[-1] + 1 :], one) if again else examples
 
 
+def _noted_in(note: Path) -> Progress | None:
+    """What a note says; None if it is damaged."""
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=Progress)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 class Ledger:
     """The files of one import: the note of its progress, and its refused rows.
 
@@ -114,10 +123,19 @@ class Ledger:
             self.lock.touch()
 
     def load(self) -> Progress | None:
-        """The progress noted last, None if there is none; cuts off refused rows beyond it."""
+        """The progress noted last, None if there is none; cuts off refused rows beyond it.
+
+        Raises:
+            EventLogError: the note is damaged.
+        """
         if not self._note.exists():
             return None
-        progress = msgspec.json.decode(self._note.read_bytes(), type=Progress)
+        progress = _noted_in(self._note)
+        if progress is None:
+            raise EventLogError(
+                f"{self._note} is damaged, so how far the import has come is not known; "
+                "put a copy in its place, or send the whole log again with --restart"
+            )
         if self.rejects.exists() and self.rejects.stat().st_size > progress.rejects_bytes:
             os.truncate(self.rejects, progress.rejects_bytes)
         return progress
@@ -125,7 +143,7 @@ class Ledger:
     def others(self, progress: Progress) -> list[Progress]:
         """The notes of imports of the log of `progress` whose columns are read in another way."""
         files = (file for file in self._note.parent.glob("*.json") if file != self._note)
-        notes = [msgspec.json.decode(file.read_bytes(), type=Progress) for file in files]
+        notes = filter(None, map(_noted_in, files))
         return [one for one in notes if one.log == progress.log and one.meaning != progress.meaning]
 
     def start(self, progress: Progress) -> None:

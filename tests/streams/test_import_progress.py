@@ -209,6 +209,22 @@ async def test_events_that_were_read_in_another_way_stay_what_they_were_and_it_i
     ]
 
 
+async def test_a_damaged_note_stops_its_own_import_alone_until_that_begins_anew(
+    settings: Settings, topics: TopicSet, tmp_path: Path
+) -> None:
+    path = write_log(tmp_path / "log.csv", 30)
+    await run_import(settings, path)
+    note_file(settings).write_bytes(b'{"rows": 3')
+
+    await run_import(settings, write_log(tmp_path / "other.csv", 20))
+    with pytest.raises(EventLogError, match=r"\.json is damaged, .* with --restart$"):
+        await run_import(settings, path)
+    again = await run_import(settings, path, Options(restart=True))
+
+    assert again.progress.sent == 30
+    assert len(await events(settings, topics)) == 80
+
+
 @pytest.mark.usefixtures("topics")
 async def test_a_topic_made_anew_is_imported_into_again(settings: Settings, tmp_path: Path) -> None:
     path = write_log(tmp_path / "log.csv", 30)

@@ -4,10 +4,11 @@ TenfoldError
 ├── SettingsError       settings that cannot work, all mistakes at once
 ├── BrokerError         the broker cannot be started or reached
 ├── EventLogError       a file of events or sales that cannot be read, or is being imported
-├── RefusedRecordError  one record that goes to dead-letters, with its reason
+├── RefusedError        what is refused, with its reason
+│   ├── RefusedRecordError  one record that goes to dead-letters
+│   └── ImageRefusedError   an image that is not fetched, or cannot be decoded
 ├── UnknownTypeError    an event of a type this version does not know: counted and dropped
 ├── TrainingError       a history that rankers cannot be trained on
-├── ImageRefusedError   an image that is not fetched, or cannot be decoded
 ├── LabellingError      labelled scenes, a backbone or a labeller that cannot be used
 │   └── PicturesError   some pictures of the scenes, while the others can be used
 ├── ReleaseError        a release of rankers that is not whole, or that this version cannot serve
@@ -41,18 +42,26 @@ class EventLogError(TenfoldError):
     """A file of events or sales that cannot be read at all, or is being imported already."""
 
 
-class RefusedRecordError(TenfoldError):
-    """A record that cannot be read or obeyed.
+class RefusedError(TenfoldError):
+    """What is refused.
 
     Attributes:
-        reason: a short stable code, such as `not-json` or `too-long`.
-        detail: what is wrong and where in the record, for a person.
+        reason: a short stable code, such as `not-json` or `private-address`.
+        detail: what is wrong and where, for a person.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
+
+
+class RefusedRecordError(RefusedError):
+    """A record that cannot be read or obeyed."""
+
+
+class ImageRefusedError(RefusedError):
+    """An image that is not fetched, or cannot be decoded."""
 
 
 class UnknownTypeError(TenfoldError):
@@ -73,20 +82,6 @@ class ReleaseError(TenfoldError):
 
 class DeliveryError(TenfoldError):
     """The stream cannot go on without losing something; the worker stops and is started again."""
-
-
-class ImageRefusedError(TenfoldError):
-    """An image that is not fetched, or cannot be decoded.
-
-    Attributes:
-        reason: a short stable code, such as `private-address` or `too-large`.
-        detail: what is wrong, for a person.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason = reason
-        self.detail = detail
-        super().__init__(f"{reason}: {detail}")
 
 
 class LabellingError(TenfoldError):

@@ -4,7 +4,9 @@ One application an agent, so that workers of one agent scale, restart and are tr
 """
 
 import asyncio
+import os
 import ssl
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -38,6 +40,11 @@ it has joined. A worker that stands still is the watchdog's to end.
 """
 COMMIT_EVERY = 0.25
 """Time between two commits, s; who sends no faster than workers follow knows how far they are by these."""
+
+LONGEST_STOP = 15.0
+"""How long a worker may take to stop, s; without a broker, aiokafka would wait for one for ever."""
+UNSTOPPED = 72
+"""Exit status of a worker that did not end by itself in that time."""
 
 ROCKSDB_OPTIONS: Mapping[str, int] = {
     "write_buffer_size": 8 * 1024 * 1024,
@@ -130,10 +137,23 @@ def _credentials(kafka: Kafka) -> Any:
     return SSLCredentials(context) if context else None
 
 
+class _EndingWorker(faust.Worker):  # type: ignore[misc]
+    """A worker whose process ends soon after it was told to stop, or has crashed, whatever it waits for.
+
+    Nothing is lost by that: what was not committed comes again.
+    """
+
+    async def stop(self) -> None:
+        late = threading.Timer(LONGEST_STOP, os._exit, (UNSTOPPED,))
+        late.daemon = True
+        late.start()
+        await super().stop()
+
+
 def faust_worker(*apps: LosslessApp, log_level: str, loop: asyncio.AbstractEventLoop) -> Any:
-    """A Faust worker that runs `apps` in one process."""
+    """A Faust worker that runs `apps` in one process, which it ends."""
     options: dict[str, Any] = {"console_port": 0, "debug": False, "quiet": True, "redirect_stdouts": False}
-    worker = faust.Worker(*apps, loglevel=log_level, loop=loop, **options)
+    worker = _EndingWorker(*apps, loglevel=log_level, loop=loop, **options)
     # It writes cursor codes even into files.
     worker.spinner = None
     return worker

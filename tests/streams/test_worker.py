@@ -1,7 +1,9 @@
-"""What a worker process says of what keeps it from starting."""
+"""What a worker process says of what keeps it from starting, and how it ends."""
 
 import asyncio
 import dataclasses
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +12,19 @@ import pytest
 from aiokafka.admin import NewPartitions
 from msgspec.structs import replace
 
+from infra.broker import start
 from infra.ports import free_port
 from reco.errors import SettingsError
 from streams.agents.labelling import LabellingApp
 from streams.clients import admin, create_topics
+from streams.faust_app import UNSTOPPED
 from streams.images.settings import Images
 from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
 from streams.worker import AGENTS, build, check_names
+from tests.streams.world import world_of
 
 
 @pytest.mark.parametrize("agent", ["sessions", "scoring"])
@@ -106,6 +111,32 @@ def test_a_worker_says_that_no_setting_helps_where_events_got_more_partitions_th
         f"partitions differ: {prefix}events 6, {prefix}sessions 4, {prefix}recommendations 4; take another"
     )
     expect_refused(settings, differ)
+
+
+ENDING_WORKER = """
+from streams import faust_app, worker
+from streams.settings import load
+
+faust_app.LONGEST_STOP = 2.0
+worker.run(["sessions", "scoring"], load())
+"""
+
+
+@pytest.mark.broker
+@pytest.mark.faults
+async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broker"
+    broker = start(folder, detached=False)
+    settings = replace(settings, kafka=Kafka(bootstrap_servers=broker.bootstrap_servers))
+    topics = topic_set(settings.topics)
+    await create_topics(settings.kafka, topics)
+    async with world_of(settings, topics, tmp_path) as world:
+        worker = await world.start_altered(ENDING_WORKER).ready()
+        os.kill(broker.pid, signal.SIGKILL)
+
+        assert await worker.end(signal.SIGTERM) == UNSTOPPED
 
 
 def expect_refused(settings: Settings, said: str) -> None:

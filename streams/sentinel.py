@@ -232,13 +232,17 @@ class Sentinel(threading.Thread):
             "pid": os.getpid(),
             "up_seconds": round(time.time() - self._started_at, 1),
             "ready": {name: is_ready() for name, is_ready in self._vitals.readiness.items()},
-            "broker_seconds_ago": None if self._broker_at is None else round(now - self._broker_at, 1),
+            "broker_seconds_ago": self._broker_seconds_ago(),
             "works": works,
             "counts": dict(self._vitals.counts),
             "gauges": {name: gauge() for name, gauge in self._vitals.gauges.items()},
             "names": {what: name() for what, name in self._vitals.names.items()},
         }
         return web.json_response(body, status=200 if ready else 503)
+
+    def _broker_seconds_ago(self) -> float | None:
+        """Since when lags may be out of date; None if the broker was never reached."""
+        return None if self._broker_at is None else round(time.monotonic() - self._broker_at, 1)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(
@@ -256,5 +260,8 @@ class Sentinel(threading.Thread):
         for what, name_of in sorted(self._vitals.names.items()):
             yield f"# TYPE tenfold_{what} gauge"
             yield f'tenfold_{what}{{name="{name_of()}"}} 1'
+        if (ago := self._broker_seconds_ago()) is not None:
+            yield "# TYPE tenfold_broker_seconds_ago gauge"
+            yield f"tenfold_broker_seconds_ago {ago}"
         yield "# TYPE tenfold_lag gauge"
         yield from (f'tenfold_lag{{work="{one.work.name}"}} {one.lag}' for one in self._progress)

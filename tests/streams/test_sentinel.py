@@ -186,13 +186,16 @@ async def test_health_tells_readiness_lag_and_counts(world: World) -> None:
     assert body["broker_seconds_ago"] is not None
     assert (answer.status, body["status"], body["counts"]) == (200, "ok", {"lists": 7})
     assert form == "text/plain; version=0.0.4; charset=utf-8"
-    assert metrics.splitlines() == [
+    told = metrics.splitlines()
+    assert float(told.pop(-3).removeprefix("tenfold_broker_seconds_ago ")) >= 0
+    assert told == [
         "# TYPE tenfold_lists_total counter",
         "tenfold_lists_total 7",
         "# TYPE tenfold_live_sales gauge",
         "tenfold_live_sales 3",
         "# TYPE tenfold_release gauge",
         'tenfold_release{name="blend-1"} 1',
+        "# TYPE tenfold_broker_seconds_ago gauge",
         "# TYPE tenfold_lag gauge",
         'tenfold_lag{work="work"} 20',
     ]

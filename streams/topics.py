@@ -9,8 +9,8 @@ from streams.settings import Topics
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A dead letter carries a whole refused record, which can be as large as the broker takes by default."""
 MAX_MESSAGE = "max.message.bytes"
-LARGEST_BATCH = 1024 * 1024
-"""What each topic must take at once, bytes, compressed: as much as brokers do by default.
+LARGEST_BATCH = 1_000_000
+"""What each topic must take at once, bytes, compressed; brokers of all versions do by default.
 
 A sale has up to 512 KiB, and small records are sent together; a batch is never taken apart.
 """

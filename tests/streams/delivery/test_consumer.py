@@ -56,7 +56,8 @@ async def test_a_worker_that_works_for_long_on_one_fetch_stays_in_its_group(worl
 async def test_what_was_removed_before_a_running_worker_read_it_is_told(world: World) -> None:
     worker = await world.start("sessions").ready()
     worker.process.send_signal(signal.SIGSTOP)
-    await world.send(*clicks(40, 200))
+    await world.send(*clicks(40, 1))  # which answers the fetch that waits at the broker
+    await world.send(*clicks(40, 199, start=1))
     async with clients.admin(world.settings.kafka) as admin:
         all_there_are = clients.partitions(world.topics.events)
         await admin.delete_records({tp: RecordsToDelete(before_offset=-1) for tp in all_there_are})

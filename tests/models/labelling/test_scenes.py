@@ -223,7 +223,7 @@ def test_splits_of_a_csv_that_have_other_names_are_not_taken_for_one(tmp_path: P
         ("a/0.jpg 12\n", "the header has a/0.jpg 12; begin with a line such as path,label"),
         (
             'path,label,place\na/0.jpg,a,"Rome\na/1.jpg,a,Oslo\nb/0.jpg,b,"Bern"\n',
-            "scenes.csv:2: a value in quotes goes on in other rows",
+            "scenes.csv:2: a value in quotes goes on beyond its row",
         ),
         (
             f"path,label\na/0.jpg,{257 * 'a'}\n",

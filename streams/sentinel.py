@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from reco.errors import SettingsError
@@ -180,15 +180,12 @@ class Sentinel(threading.Thread):
 
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer | None) -> None:
         work = progress.work
-        partitions = clients.partitions(*work.topics)
         reached = dict(work.positions())  # before the ends, which go on
         if consumer and work.group is not None and not reached:
             # A worker without partitions: the group's progress is the measure.
+            partitions = clients.partitions(*work.topics)
             reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
-        found = await consumer.end_offsets(partitions) if consumer else {}
-        if consumer and found:
-            self._broker_at = time.monotonic()
-            self._expect_partitions(consumer, work)
+        found = await self._ends(consumer, work) if consumer else {}
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
         waited = progress.look(reached, ends, time.monotonic())
         if waited > self._settings.worker.stall_seconds:
@@ -200,8 +197,17 @@ class Sentinel(threading.Thread):
             )
             self._end(STALLED)
 
+    async def _ends(self, consumer: AIOKafkaConsumer, work: Work) -> dict[TopicPartition, int]:
+        """The end of each partition that the work is on."""
+        try:
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(clients.partitions(*work.topics))
+            self._broker_at = time.monotonic()
+        finally:  # also where it timed out, as it does if a topic was made anew with fewer partitions
+            self._expect_partitions(consumer, work)
+        return ends
+
     def _expect_partitions(self, consumer: AIOKafkaConsumer, work: Work) -> None:
-        """End the process if a topic has other partitions: nobody would read those that were added.
+        """End the process if a topic has other partitions: nobody would read what is added.
 
         Before the work is under way, the worker looks at them itself, and says more.
         """

@@ -1,6 +1,7 @@
 """The watchdog ends a worker that stands still while there is work, and only such a one."""
 
 import asyncio
+import dataclasses
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
 from streams.vitals import Vitals, Work
-from tests.streams.world import World, clicks, newest_sessions
+from tests.streams.world import World, clicks, make_anew, newest_sessions
 
 AT_ZERO = {("events", 0): 0}
 
@@ -103,6 +104,22 @@ async def test_partitions_that_are_added_while_a_worker_runs_end_it_with_advice(
 
     assert await asyncio.to_thread(worker.process.wait, 60) == STALLED
     assert f"{name} has 6 partitions, the settings want 4; set [topics]" in worker.log.read_text()
+
+
+@pytest.mark.broker
+@pytest.mark.slow  # the ends of partitions that are no more are waited for 40 s
+async def test_a_topic_that_is_made_anew_with_fewer_partitions_ends_a_worker_with_advice(
+    world: World,
+) -> None:
+    worker, fewer = (
+        await world.start("sessions").ready(),
+        dataclasses.replace(world.topics.events, partitions=2),
+    )
+
+    await make_anew(world, fewer)
+
+    assert await asyncio.to_thread(worker.process.wait, 90) == STALLED
+    assert f"{fewer.name} has 2 partitions, the settings want 4; set [topics]" in worker.log.read_text()
 
 
 @pytest.mark.broker

@@ -251,12 +251,12 @@ async def expect_lists_after_the_last_event(world: World, patience: float = PATI
 
 
 async def make_anew(world: World, topic: Topic) -> None:
-    """Remove a topic, and create it again under the same name."""
+    """Remove the topic of this name, and create this one."""
     async with clients.admin(world.settings.kafka) as client:
         await client.delete_topics([topic.name])
         while topic.name in await client.list_topics():
             await asyncio.sleep(0.05)
-    await clients.create_topics(world.settings.kafka, world.topics)
+    await clients.create_topics(world.settings.kafka, [topic])
 
 
 async def expect_all_acknowledged(world: World, worker: Worker) -> None:

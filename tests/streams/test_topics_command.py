@@ -55,7 +55,7 @@ def test_each_other_configuration_is_reported_with_the_command_that_repairs_it()
     ]
 
 
-@pytest.mark.parametrize("topic", topic_set(Topics()))
+@pytest.mark.parametrize("topic", tuple(topic_set(Topics())))
 def test_more_room_for_records_than_is_needed_is_no_difference_and_less_is_one(topic: Topic) -> None:
     assert list(differences(state(topic, config={**topic.config, "max.message.bytes": "8388608"}))) == []
     (told,) = differences(state(topic, config={**topic.config, "max.message.bytes": "900000"}))

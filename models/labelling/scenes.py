@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.csv_rows import CsvRow, csv_header, csv_rows
+from models.event_log import separator_of
 from models.labelling.labeller_files import MAX_CLASSES
 from reco.errors import EventLogError, LabellingError
 from reco.labels import LONGEST_NAME
@@ -148,8 +149,9 @@ def passed_over(path: Path) -> list[str]:
         some = f"{len(loose):,} pictures, of which {loose[0]} is one"
         remarks.append(f"passed over, as they lie in no folder of a class: {some}")
     if others:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common(NAMED_KINDS))
-        if more := others.total() - sum(count for _, count in others.most_common(NAMED_KINDS)):
+        named = others.most_common(NAMED_KINDS)
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in named)
+        if more := others.total() - sum(count for _, count in named):
             kinds += f", {more:,} others"
         remarks.append(f"passed over, as their names do not end in {', '.join(SUFFIXES)}: {kinds}")
     return remarks
@@ -231,7 +233,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _rows_of_csv(path: Path) -> Iterator[_Row]:
     """The rows of a CSV file, each with a path of its own that is there."""
     seen: dict[Path, int] = {}
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    separator = separator_of(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
             rows = csv_rows(text, separator)

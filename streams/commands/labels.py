@@ -89,12 +89,12 @@ def train_command(
     with console.status("Loading TensorFlow"):
         from models.labelling.head import HeadOptions
         from models.labelling.labeller import Provenance, load_labeller, write_labeller
-        from models.labelling.training_labels import train_labels
+        from models.labelling.training_labels import train_and_test, train_labels
 
-        split, loaded = _train_and_test(images, seed, console), _loaded(backbones, weights or ())
-    many, options = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed)
+        split, loaded = train_and_test(images, seed), _loaded(backbones, weights or ())
+    _tell_oddities(images, split, console)
+    many, options, kept = len(split.train.paths), HeadOptions(epochs=epochs, seed=seed), cache or _features()
     with progress(console, f"{many:,} pictures of {len(split.train.classes)} classes") as told:
-        kept = cache or _features()
         trained = train_labels(split, loaded, options, views=views, copies=copies, cache=kept, progress=told)
     trained_on = {"images": _utf_8(images), "pictures": many, "copies": copies, "options": options}
     trained_on |= {"epochs": trained.epochs, "packages": {name: version(name) for name in PACKAGES}}
@@ -142,19 +142,15 @@ def _loaded(backbones: Sequence[str], weights: Sequence[str]) -> "list[Backbone]
     return [load_network(one) for one in networks(backbones, weights)]
 
 
-def _train_and_test(images: Path, seed: int, console: Console) -> "Split":
-    """The labelled scenes, once it is told what is wrong with them.
+def _tell_oddities(images: Path, split: "Split", console: Console) -> None:
+    """Say what is odd about labelled scenes that teach; for the pictures, all of them are read."""
+    from models.labelling.training_labels import repeated
 
-    Raises:
-        LabellingError: they cannot be used.
-    """
-    from models.labelling.training_labels import repeated, train_and_test
-
-    split = train_and_test(images, seed)
     _tell_passed_over(images, console)
-    if again := repeated(split):
+    with console.status("Looking for pictures of the test that also teach"):
+        again = repeated(split)
+    if again:
         say(console, f"{again:,} of the pictures to test with are also among those to train on", "yellow")
-    return split
 
 
 def _tell_passed_over(images: Path, console: Console) -> None:

@@ -111,10 +111,8 @@ async def test_partitions_that_are_added_while_a_worker_runs_end_it_with_advice(
 async def test_a_topic_that_is_made_anew_with_fewer_partitions_ends_a_worker_with_advice(
     world: World,
 ) -> None:
-    worker, fewer = (
-        await world.start("sessions").ready(),
-        dataclasses.replace(world.topics.events, partitions=2),
-    )
+    worker = await world.start("sessions").ready()
+    fewer = dataclasses.replace(world.topics.events, partitions=2)
 
     await make_anew(world, fewer)
 

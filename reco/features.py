@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.content import Content
-from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, INT64, INT64S, NOTHING, compiled
+from reco.kernels import FLOAT32_ROWS, FLOAT32S, INT32_ROWS, INT64, INT64S, NOTHING, compiled, copy
 from reco.parameters import Parameters
 from reco.recommenders.attributes import Attributes
 from reco.recommenders.covisitation import CoVisitation
@@ -207,4 +207,4 @@ def compare(
         elif form == RANK:
             _rank(rows[row], feature, places, counts)
         else:
-            feature[:] = rows[row]
+            copy(rows[row], feature)

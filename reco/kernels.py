@@ -6,9 +6,11 @@ a change of a kernel or a constant that kernels of other files use, delete their
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
+import numpy as np
 from numba import njit, types
+from numpy.typing import NDArray
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -31,6 +33,9 @@ FLOAT32_ROWS = types.float32[:, ::1]
 FLOAT32_CUBES = types.float32[:, :, ::1]
 FLOAT64_ROWS = types.float64[:, ::1]
 
+# No kernel is called from C, for which numba compiles each a second time.
+HOW: Final = {"error_model": "numpy", "no_cfunc_wrapper": True}
+
 
 def columns(kind: type[tuple[Any, ...]], *fields: object) -> Any:
     """The type, in signatures, of a named tuple whose fields have these types."""
@@ -49,10 +54,17 @@ def compiled(signature: object) -> Callable[[Kernel], Kernel]:
 
     def decorate(function: Kernel) -> Kernel:
         try:
-            kernel = njit(signature, cache=True, error_model="numpy")(function)
+            kernel = njit(signature, cache=True, **HOW)(function)
         except RuntimeError:
             # Nowhere to keep a cache, as in a read-only container: compile anew at each start.
-            kernel = njit(signature, error_model="numpy")(function)
+            kernel = njit(signature, **HOW)(function)
         return cast("Kernel", kernel)
 
     return decorate
+
+
+@compiled(NOTHING(FLOAT32S, FLOAT32S))
+def copy(source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+    """Write all of `source` to `target`; an assignment takes numba seconds, for an error that cannot be."""
+    for place in range(len(source)):
+        target[place] = source[place]

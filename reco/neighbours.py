@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco import decay
+from reco.greatest import kth_greatest
 from reco.kernels import FLOAT32, FLOAT32S, FLOAT64, INT8S, INT32S, INT64, NOTHING, columns, compiled
 from reco.parameters import SessionKnnParameters
 from reco.past_visits import BLOCK, HEAD, LAST_BLOCK, LAST_VISIT, LENGTH, NEWEST, SIZE, VISITS, Visits
@@ -187,7 +188,7 @@ def _greatest(values: NDArray[np.float32], k: int) -> float:
         if bits[number] >> BUCKET == bucket and values[number] > 0:
             among[n] = values[number]
             n += 1
-    return np.partition(among, n - left)[n - left]  # type: ignore[no-any-return]
+    return kth_greatest(among, left)  # type: ignore[return-value]
 
 
 @compiled(INT64(VISITS, SEARCH, VOTES, INT32S, INT64))

@@ -169,5 +169,7 @@ def learn(visits: Visits, actions: Actions, newest: int) -> None:
         if actions.kinds[action] == PURCHASE:
             visits.facts[row, BOUGHT] |= 1 << place
         visits.facts[row, NEWEST] = max(visits.facts[row, NEWEST], actions.ts[action])
-        if np.any(actions.segments[action]):
-            visits.facts[row, SEGMENTS:] = actions.segments[action]
+        segments = actions.segments[action]
+        if segments.any():
+            for segment in range(len(segments)):
+                visits.facts[row, SEGMENTS + segment] = segments[segment]

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from reco.greatest import kth_greatest
 from reco.kernels import BOOLS, FLOAT32_ROWS, INT32S, NOTHING, compiled
 
 MAX_SCORED = 320
@@ -57,7 +58,7 @@ def _choose(rows: NDArray[np.float32], quotas: NDArray[np.int32], chosen: NDArra
             n += rows[source, position] > 0
         least = np.float32(0.0)
         if n > quota:
-            least = np.partition(scores[:n], n - quota)[n - quota]
+            least = kth_greatest(scores[:n].copy(), quota)
         count = (scores[:n] > least).sum()
         for number in range(n):
             if scores[number] > least:

@@ -20,6 +20,7 @@ from reco.kernels import (
     NOTHING,
     columns,
     compiled,
+    copy,
 )
 from reco.parameters import PopularityParameters
 from reco.recommenders.popularity import LEAST_CLICKS, rate
@@ -202,7 +203,8 @@ def _score(
             continue
         _count(state, segment * MAX_VALUES + values[segment], slots, half_lives, as_of, own)
         said = rows[segment * len(SAID) : (segment + 1) * len(SAID)]
-        said[0], said[1], said[2], said[3] = own[0], own[1], own[3], own[4]
+        for place, counted in enumerate((0, 1, 3, 4)):
+            copy(own[counted], said[place])
         rate(own[3], own[1], said[4])
         rate(own[4], own[2], said[5])
         _lift(own[CLICKS], everyone[CLICKS], said[LIFT])

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from reco.candidates import Query
 from reco.catalogue import LiveSales
 from reco.content import SIDE_BY_SIDE, SPACES, TASTE_HALF_LIFE, Content, SideBySide, taste
-from reco.kernels import BOOL, FLOAT32_ROWS, FLOAT32S, FLOAT64S, INT32S, INT64, INT64S, NOTHING, compiled
+from reco.kernels import (
+    BOOL,
+    FLOAT32_ROWS,
+    FLOAT32S,
+    FLOAT64S,
+    INT32S,
+    INT64,
+    INT64S,
+    NOTHING,
+    compiled,
+    copy,
+)
 from reco.recommenders.protocol import Actions
 
 RECENCY = 0.8
@@ -209,9 +220,10 @@ def _cosines(sales: NDArray[np.float32], directions: NDArray[np.float32]) -> NDA
             _add_four(sales[axis : axis + 4], directions[k, axis : axis + 4], cosines[k])
     for axis in range(by_four, len(sales)):
         for k in range(len(directions)):
-            cosines[k] += directions[k, axis] * sales[axis]
+            for place in range(sales.shape[1]):
+                cosines[k, place] += directions[k, axis] * sales[axis, place]
     for k in range(len(directions)):
-        for place in range(cosines.shape[1]):
+        for place in range(sales.shape[1]):
             if abs(cosines[k, place]) > 1:
                 cosines[k, place] = np.sign(cosines[k, place])
     return cosines
@@ -226,7 +238,7 @@ def _compared(
         return _cosines(sales.axes, vectors[rows])
     for row in rows:
         if not sales.kept[row]:
-            sales.cosines[row] = _cosines(sales.axes, vectors[row : row + 1])[0]
+            copy(_cosines(sales.axes, vectors[row : row + 1])[0], sales.cosines[row])
             sales.kept[row] = True
     return sales.cosines[rows]
 
@@ -249,16 +261,16 @@ def _score(
     profiled = _profile(vectors, touched, weights, directions[1])
     overall, cosines = _cosines(sales.axes, directions), _compared(vectors, sales, newest)
     if centred:
-        rows[0] = overall[0]
+        copy(overall[0], rows[0])
     if len(newest) > 0:
-        rows[1] = cosines[0]
+        copy(cosines[0], rows[1])
     if len(visited) > 0:
-        rows[2] = cosines[0]
+        copy(cosines[0], rows[2])
         for k in range(1, len(visited)):
             for place in range(rows.shape[1]):
                 rows[2, place] = max(rows[2, place], cosines[k, place])
     if profiled:
-        rows[3] = overall[1]
+        copy(overall[1], rows[3])
 
 
 @compiled(NOTHING(FLOAT32_ROWS, SIDE_BY_SIDE, INT32S, INT32S, INT32S, INT32S))

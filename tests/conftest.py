@@ -64,7 +64,7 @@ def _waits(items: Sequence[pytest.Item]) -> bool:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real Kafka broker, started once in each process of the test run and stopped with it."""
-    data_dir = tmp_path_factory.mktemp("broker")
+    data_dir = quick_kafka.formatted(tmp_path_factory.mktemp("broker"))
     with pytest.MonkeyPatch.context() as patched:
         # As it is by default with brokers of others.
         patched.setitem(kafka_node.CONFIGURATION, "auto.create.topics.enable", "true")

@@ -23,4 +23,4 @@ def prepare() -> None:
         for modules in KERNELS:
             compiling.enter_context(run(f"import {', '.join(modules)}"))
         with suppress(BrokerError):
-            quick_kafka.keep_classes()
+            quick_kafka.keep()

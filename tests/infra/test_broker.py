@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from streams.clients import consumer, create_topics, producer
 from streams.settings import Kafka
 from streams.topics import Topic
 from tests.infra.processes import output_of, run, wait_until
+from tests.quick_kafka import formatted
 
 pytestmark = pytest.mark.broker
 
@@ -42,9 +44,16 @@ print(find(Path(sys.argv[1])))
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """A data folder in which no broker has run."""
     yield tmp_path
     stop(tmp_path)
+
+
+@pytest.fixture
+def data_dir(empty: Path) -> Path:
+    """One whose storage is formatted, in which a broker starts sooner."""
+    return formatted(empty)
 
 
 def kafkas_in(data_dir: Path) -> list[int]:
@@ -53,6 +62,12 @@ def kafkas_in(data_dir: Path) -> list[int]:
     return [
         one.pid for one in found if one.info["name"] == "java" and one.info["cwd"] == str(data_dir / "kafka")
     ]
+
+
+def prepared(folder: Path) -> kafka_node.Ports:
+    """The ports of the node in this folder, all ready to be started."""
+    with (folder / "broker.lock").open("w") as lock:
+        return kafka_node.prepare(folder, lock.fileno())
 
 
 def test_a_running_broker_is_found_again_by_every_process(data_dir: Path) -> None:
@@ -82,10 +97,10 @@ def test_a_broker_that_does_not_answer_is_not_found_and_one_that_does_not_stop_i
     assert kafkas_in(data_dir) == []
 
 
-def test_no_broker_is_found_where_none_was_started(data_dir: Path) -> None:
-    assert find(data_dir) is None
-    assert not stop(data_dir)
-    assert list(data_dir.iterdir()) == []
+def test_no_broker_is_found_where_none_was_started(empty: Path) -> None:
+    assert find(empty) is None
+    assert not stop(empty)
+    assert list(empty.iterdir()) == []
 
 
 async def test_a_killed_broker_comes_back_at_the_same_port_with_all_its_data(data_dir: Path) -> None:
@@ -121,13 +136,13 @@ def test_an_attached_broker_ends_with_its_parent_however_that_ends(data_dir: Pat
     assert find(data_dir) is None
 
 
-def test_a_parent_killed_during_the_start_leaves_no_broker(data_dir: Path) -> None:
-    with run(START, data_dir, "detached") as parent:
-        assert wait_until((data_dir / "kafka" / "broker.log").exists)
-        assert wait_until(lambda: bool(kafkas_in(data_dir)))
+def test_a_parent_killed_during_the_start_leaves_no_broker(empty: Path) -> None:
+    with run(START, empty, "detached") as parent:
+        assert wait_until((empty / "kafka" / "broker.log").exists)
+        assert wait_until(lambda: bool(kafkas_in(empty)))
         parent.kill()
-    assert wait_until(lambda: not kafkas_in(data_dir))
-    assert find(data_dir) is None
+    assert wait_until(lambda: not kafkas_in(empty))
+    assert find(empty) is None
 
 
 def test_a_detached_broker_outlives_its_parent(data_dir: Path) -> None:
@@ -138,11 +153,11 @@ def test_a_detached_broker_outlives_its_parent(data_dir: Path) -> None:
     assert broker.parent is None
 
 
-def test_two_simultaneous_starts_give_one_broker(data_dir: Path) -> None:
-    with run(START, data_dir, "detached") as one, run(START, data_dir, "detached") as other:
+def test_two_simultaneous_starts_give_one_broker(empty: Path) -> None:
+    with run(START, empty, "detached") as one, run(START, empty, "detached") as other:
         pids = {int(process.communicate()[0]) for process in (one, other)}
     assert len(pids) == 1
-    assert kafkas_in(data_dir) == list(pids)
+    assert kafkas_in(empty) == list(pids)
 
 
 def test_a_broker_whose_port_was_taken_moves_to_another(data_dir: Path) -> None:
@@ -156,17 +171,20 @@ def test_a_broker_whose_port_was_taken_moves_to_another(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("left", ["", "{}", "[20000, 20001]"])
 def test_ports_that_cannot_be_read_are_drawn_anew(data_dir: Path, left: str) -> None:
-    file = data_dir / "kafka" / "ports.json"
-    file.parent.mkdir()
-    file.write_text(left)
-    broker = start(data_dir, detached=False)
-    assert broker.bootstrap_servers == f"127.0.0.1:{json.loads(file.read_text())['client']}"
+    folder = data_dir / "kafka"
+    folder.mkdir(exist_ok=True)
+    (folder / "ports.json").write_text(left)
+    ports = prepared(folder)
+    assert json.loads((folder / "ports.json").read_text()) == asdict(ports)
+    assert f"CLIENT://127.0.0.1:{ports.client}" in (folder / kafka_node.PROPERTIES).read_text()
+    assert prepared(folder) == ports
 
 
 def test_a_start_that_fails_shows_what_kafka_said(data_dir: Path) -> None:
-    start(data_dir, detached=False)
-    stop(data_dir)
-    meta = data_dir / "kafka" / "log" / "meta.properties"
+    folder = data_dir / "kafka"
+    folder.mkdir(exist_ok=True)
+    prepared(folder)
+    meta = folder / "log" / "meta.properties"
     meta.write_text(meta.read_text().replace("node.id=1", "node.id=7"))
     with pytest.raises(BrokerError, match=r"(?s)broker\.log:.*node id.*7"):
         start(data_dir, detached=False)

@@ -19,6 +19,7 @@ from streams.supervisor import Supervisor
 from streams.topics import topic_set
 from tests.infra.processes import wait_until
 from tests.infra.test_data_folder import FULL
+from tests.quick_kafka import formatted
 from tests.streams.world import PATIENCE, clicks, world_of
 
 pytestmark = pytest.mark.broker
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 def unset(tmp_path: Path) -> Iterator[Settings]:
     """Settings that name no broker."""
-    yield Settings(worker=Worker(data_dir=str(tmp_path)))
+    yield Settings(worker=Worker(data_dir=str(formatted(tmp_path))))
     stop(tmp_path)
 
 

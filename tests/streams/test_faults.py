@@ -20,6 +20,7 @@ from streams.sentinel import STALLED
 from streams.settings import Kafka, Settings
 from streams.supervisor import Supervisor
 from streams.topics import topic_set
+from tests.quick_kafka import formatted
 from tests.streams.world import (
     Running,
     World,
@@ -132,7 +133,7 @@ async def test_a_broker_that_is_killed_and_comes_back_needs_no_hand(
     settings: Settings, tmp_path: Path
 ) -> None:
     folder = tmp_path / "broker"
-    broker = start(folder, detached=False)
+    broker = start(formatted(folder), detached=False)
     kafka = Kafka(bootstrap_servers=broker.bootstrap_servers)
     worker = replace(settings.worker, stall_seconds=STALL_SECONDS)
     settings = replace(settings, kafka=kafka, worker=worker)

@@ -13,6 +13,7 @@ from streams import clients
 from streams.following import MOST_BEHIND, PIECE, followed
 from streams.settings import Kafka, Settings
 from streams.topics import topic_set
+from tests.quick_kafka import formatted
 from tests.streams.imports import Note, records, run_import, write_log
 from tests.streams.world import World, clicks, newest_sessions
 
@@ -74,7 +75,7 @@ async def test_a_worker_that_stands_still_holds_up_the_rest_until_it_has_left(wo
 
 
 async def test_a_broker_that_has_no_groups_yet_takes_all_at_once(settings: Settings, tmp_path: Path) -> None:
-    broker = start(tmp_path / "broker", detached=False)
+    broker = start(formatted(tmp_path / "broker"), detached=False)
     try:
         settings = replace(settings, kafka=Kafka(bootstrap_servers=broker.bootstrap_servers))
         await clients.create_topics(settings.kafka, topic_set(settings.topics))

@@ -24,6 +24,7 @@ from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
 from streams.worker import AGENTS, build, check_names
+from tests.quick_kafka import formatted
 from tests.streams.world import world_of
 
 
@@ -128,7 +129,7 @@ async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
     settings: Settings, tmp_path: Path
 ) -> None:
     folder = tmp_path / "broker"
-    broker = start(folder, detached=False)
+    broker = start(formatted(folder), detached=False)
     settings = replace(settings, kafka=Kafka(bootstrap_servers=broker.bootstrap_servers))
     topics = topic_set(settings.topics)
     await create_topics(settings.kafka, topics)

@@ -8,21 +8,23 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from models.sale_content import SaleContent
 from reco.catalogue import Catalogue
 from reco.errors import DeliveryError, RefusedRecordError, UnknownTypeError
 from reco.events import Erasure, Event, SaleFact
-from reco.knowledge import Knowledge
 from streams import clients
 from streams.codecs import decode_event, decode_sale
 from streams.settings import Kafka
 from streams.topics import Topic
 from streams.vitals import Positions, Work
+
+if TYPE_CHECKING:  # labelling workers have feeds too, and load no kernels for them
+    from models.sale_content import SaleContent
+    from reco.knowledge import Knowledge
 
 log = logging.getLogger(__name__)
 
@@ -152,15 +154,15 @@ class CatalogueFeed(Feed):
         self.changed = asyncio.Event()
 
     @property
-    def contents(self) -> Sequence[SaleContent]:
+    def contents(self) -> "Sequence[SaleContent]":
         """What follows the catalogue."""
         return self._contents
 
-    def keep(self, content: SaleContent) -> None:
+    def keep(self, content: "SaleContent") -> None:
         """Have `content` follow the catalogue from now on; what is in it already is left to `fill`."""
         self._contents.append(content)
 
-    async def fill(self, content: SaleContent, share: float = 1.0) -> None:
+    async def fill(self, content: "SaleContent", share: float = 1.0) -> None:
         """Put all sales into `content`, which follows already, in at most this share of the time."""
         sale_ids = [sale.sale_id for sale in self.catalogue.sales()]
         for start in range(0, len(sale_ids), SALES_AT_ONCE):
@@ -169,7 +171,7 @@ class CatalogueFeed(Feed):
                 content.take(sale_id, self.catalogue.sale(sale_id))
             await rest(began, share)
 
-    def let_go(self, content: SaleContent) -> None:
+    def let_go(self, content: "SaleContent") -> None:
         """Have `content` follow no more."""
         self._contents.remove(content)
 
@@ -208,7 +210,7 @@ class CatalogueFeed(Feed):
 class KnowledgeFeed(Feed):
     """Advances knowledge, each second of broker append time once it is over in all partitions."""
 
-    def __init__(self, kafka: Kafka, topic: Topic, knowledge: Knowledge) -> None:
+    def __init__(self, kafka: Kafka, topic: Topic, knowledge: "Knowledge") -> None:
         super().__init__(kafka, topic)
         self.knowledge = knowledge
         self._waiting: defaultdict[int, Second] = defaultdict(list)

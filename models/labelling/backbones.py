@@ -57,7 +57,7 @@ class Backbone:
         Raises:
             LabellingError: it takes or gives anything else.
         """
-        import tensorflow as tf
+        from models.labelling.lean_keras import tf
 
         self.model = _with_features(model)
         self.name: str = self.model.name
@@ -111,7 +111,7 @@ def load_backbone(name: str, weights: str | Path | None = None) -> Backbone:
 def _own(path: Path) -> Any:
     if not path.is_file():
         raise LabellingError(f"{path}: there is no such file; save a backbone there with Keras")
-    import keras
+    from models.labelling.lean_keras import keras
 
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
@@ -121,7 +121,7 @@ def _own(path: Path) -> Any:
 
 def _application(name: str, weights: str | Path | None) -> Any:
     """The network with preprocessing in front, uint8 RGB 0..255 in, its last map of features out."""
-    import keras
+    from models.labelling.lean_keras import keras
 
     make = getattr(keras.applications, name, None)
     if not callable(make):
@@ -156,7 +156,7 @@ def _mend_deviations(network: Any) -> None:
     Its weights of EfficientNet have deviations where the layer takes variances; `weights="imagenet"` builds
     another layer that makes up for it, a file of the same weights does not.
     """
-    import keras
+    from models.labelling.lean_keras import keras
 
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
@@ -168,7 +168,7 @@ def _mend_deviations(network: Any) -> None:
 
 def _last_map(network: Any) -> Any:
     """`network` without a pooling after its last convolution (VGG has one), normalised and activated."""
-    import keras
+    from models.labelling.lean_keras import keras
 
     last = next(
         layer for layer in reversed(network.layers) if not isinstance(layer, keras.layers.MaxPooling2D)
@@ -182,7 +182,7 @@ def _preprocessing(make: Any) -> Any:
     `preprocess_input` scales, shifts and maybe swaps the colours: it is affine in each pixel, so that its
     values for black and for the three full colours say all about it.
     """
-    import keras
+    from models.labelling.lean_keras import keras
 
     preprocess = inspect.getmodule(make).preprocess_input  # type: ignore[union-attr]
     black, *full = preprocess(np.vstack([np.zeros(3), 255 * np.eye(3)])[:, None, None, :])[:, 0, 0, :]
@@ -199,7 +199,7 @@ def _preprocessing(make: Any) -> Any:
 
 def _with_features(model: Any) -> Any:
     """`model` with a single output, [n, dimensions]; a map is averaged over its places."""
-    import keras
+    from models.labelling.lean_keras import keras
 
     try:
         found = model.output
@@ -263,7 +263,7 @@ def small_network(classes: int, size: tuple[int, int] = (64, 64), seed: int = 0)
     Returns:
         A Keras model: `features` [n, 128] and `labels`, the logits of the classes [n, classes].
     """
-    import keras
+    from models.labelling.lean_keras import keras
 
     found = images = keras.Input((*size, 3), name="images")
     found = keras.layers.Rescaling(1 / 127.5, offset=-1)(found)
@@ -296,7 +296,7 @@ def train_small(
         seed: of the first weights and of the order of the drawings.
         progress: told after each epoch.
     """
-    import keras
+    from models.labelling.lean_keras import keras
 
     model = small_network(classes, (images.shape[1], images.shape[2]), seed)
     training = keras.Model(model.input, model.output["labels"])

@@ -290,7 +290,7 @@ def _member(model: Any, examples: _Examples, epochs: int) -> _Member:
 
 
 def _network(dimensions: int, classes: int, options: HeadOptions, random: np.random.Generator) -> Any:
-    import keras
+    from models.labelling.lean_keras import keras
 
     seeds = random.integers(2**31, size=4).tolist()
     start = [keras.initializers.GlorotUniform(seed=seed) for seed in seeds[:2]]

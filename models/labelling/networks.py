@@ -92,7 +92,7 @@ def _lasting(backbone: Backbone, name: str) -> Backbone:
     Raises:
         LabellingError: they cannot.
     """
-    import keras
+    from models.labelling.lean_keras import keras
 
     registered = keras.saving.get_custom_objects()
     own = dict(registered)

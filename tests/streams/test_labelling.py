@@ -105,6 +105,22 @@ async def busy_place(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> 
             yield made
 
 
+def libraries_of(pid: int) -> str:
+    """The files of compiled code, and others, that a process has in its memory."""
+    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+
+
+@SHARED
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a system that says what is loaded")
+async def test_a_worker_loads_tensorflow_and_neither_kernels_nor_what_keras_takes_along(
+    busy_place: Place,
+) -> None:
+    (worker,) = busy_place.world.workers
+    loaded = libraries_of(worker.process.pid)
+    packages = ("tensorflow", "llvmlite", "sklearn", "matplotlib")
+    assert [name for name in packages if f"/{name}/" in loaded] == ["tensorflow"]
+
+
 @SHARED
 async def test_a_sale_is_labelled_when_it_is_published_or_has_other_images_and_no_more_when_withdrawn(
     busy_place: Place,

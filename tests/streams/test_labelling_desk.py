@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from PIL import Image
 
 from models.labelling.backbones import Backbone
 from models.labelling.labeller import Labelled, Labeller, load_labeller
+from models.labelling.lean_keras import keras
 from models.labelling.pictures import decode_views
 from reco.events import Sale
 from reco.labels import SaleLabels

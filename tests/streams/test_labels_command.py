@@ -5,7 +5,6 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +12,7 @@ from typer.testing import Result
 
 from models.labelling.backbones import Backbone, small_network
 from models.labelling.labeller import Labeller, load_labeller
+from models.labelling.lean_keras import keras
 from reco.errors import LabellingError, SettingsError
 from tests.streams.command_line import Command, run
 

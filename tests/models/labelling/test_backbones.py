@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from models.labelling.backbones import (
     small_network,
     train_small,
 )
+from models.labelling.lean_keras import keras
 from reco.errors import LabellingError
 from tests.source_tree import ROOT
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import keras
 import pytest
 
 from models.labelling.backbones import Backbone, small_network
+from models.labelling.lean_keras import keras
 from models.labelling.networks import Network, load_network, networks
 from reco.errors import LabellingError
 

@@ -1,0 +1,44 @@
+"""TensorFlow and Keras, without what Keras takes along: nothing here uses it, and it takes half the time.
+
+To be imported inside the functions that need them, see `models.labelling.backbones`.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any, Final
+
+__all__ = ["keras", "tf", "without"]
+
+TAKEN_ALONG: Final = ("sklearn", "matplotlib")
+"""Packages that Keras imports if they are there, for wrappers and plots, and does without otherwise."""
+
+
+class _Hidden:
+    """Hides packages from one thread; what others import meanwhile is their own matter."""
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self._packages = packages
+        self._thread = get_ident()
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        """Refuse to find a hidden package; leave all else to others."""
+        if name in self._packages and get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{name} is not needed here", name=name)
+
+
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """In the block, this thread finds none of these packages, unless they are imported already."""
+    hidden = _Hidden(packages)
+    sys.meta_path.insert(0, hidden)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+with without(*TAKEN_ALONG):
+    import keras
+    import tensorflow as tf

@@ -1,5 +1,6 @@
 """Backbones: any network gives the features of its last convolution, and a file of one can be trusted."""
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,13 +81,24 @@ def test_a_network_by_name_with_a_file_of_weights_averages_its_last_map(tmp_path
     np.testing.assert_allclose(backbone.features(images), wanted.numpy().mean((1, 2)), rtol=1e-3, atol=1e-5)
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EfficientNets have no more than the first of their blocks: what is looked at lies before these."""
+    makes = keras.applications.EfficientNetB0, keras.applications.EfficientNetV2B0
+    one, two = map(inspect.getmodule, makes)
+    blocks, blocks_two = (vars(module)["DEFAULT_BLOCKS_ARGS"] for module in (one, two))
+    monkeypatch.setattr(one, "DEFAULT_BLOCKS_ARGS", blocks[:1])
+    monkeypatch.setitem(blocks_two, "efficientnetv2-b0", blocks_two["efficientnetv2-b0"][:1])
+
+
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize(("stored", "divisor"), [(DEVIATIONS, DEVIATIONS), ((0.25, 0.04, 1), (0.5, 0.2, 1))])
 def test_weights_of_imagenet_from_a_file_divide_by_deviations_as_those_that_keras_fetches(
     stored: tuple[float, ...], divisor: tuple[float, ...], tmp_path: Path
 ) -> None:
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(224, 224, 3))
     _, _, normalization, behind, *_ = network.layers
-    mean, images = np.array([0.485, 0.456, 0.406]), noise(2, 224)
+    mean, images = np.array([0.485, 0.456, 0.406]), noise(1, 224)
     normalization.set_weights([mean, np.array(stored), np.array(1)])
     network.save_weights(tmp_path / "efficient.weights.h5")
     found = load_backbone("EfficientNetB0", tmp_path / "efficient.weights.h5").features(images)
@@ -94,11 +106,12 @@ def test_weights_of_imagenet_from_a_file_divide_by_deviations_as_those_that_kera
     np.testing.assert_allclose(found, wanted.numpy().mean((1, 2)), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.usefixtures("short")
 def test_a_network_whose_normalization_is_fixed_takes_weights_from_a_file(tmp_path: Path) -> None:
     network = keras.applications.EfficientNetV2B0(include_top=False, weights=None, input_shape=(224, 224, 3))
     network.save_weights(tmp_path / "fixed.weights.h5")
-    wanted = network(noise(2, 224).astype(np.float32), training=False).numpy().mean((1, 2))
-    found = load_backbone("EfficientNetV2B0", tmp_path / "fixed.weights.h5").features(noise(2, 224))
+    wanted = network(noise(1, 224).astype(np.float32), training=False).numpy().mean((1, 2))
+    found = load_backbone("EfficientNetV2B0", tmp_path / "fixed.weights.h5").features(noise(1, 224))
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 

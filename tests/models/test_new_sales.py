@@ -45,7 +45,7 @@ SALES = sales()
 """An even number of them is the shop of old, so that what they look like goes on by turns."""
 
 
-def clicks(visits: int = 900) -> list[Click]:
+def clicks(visits: int = 300) -> list[Click]:
     """Visits of four clicks by people who like either the sea or stone, and of it what is new."""
     random, made = Random(0), list[Click]()
     for visit in range(visits):
@@ -63,7 +63,7 @@ def trained() -> tuple[Serving, Catalogue]:
     assert len(SALES) % 2 == 0
     history, catalogue = clicks(), catalogue_of(SALES)
     labels = [looks(sale.sale_id, LOOKS[number % 2]) for number, sale in enumerate(SALES)]
-    boosting, plan = Boosting(trees=40, num_leaves=7, min_data_in_leaf=20, threads=1), Plan("click")
+    boosting, plan = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1), Plan("click")
     training = train_release(
         table_of(history),
         catalogue,

@@ -1,5 +1,9 @@
-"""A published sale is labelled soon, once for its images, by a real worker; images may be refused or late."""
+"""A published sale is labelled soon, once for its images, by a real worker, and is listed for what they show.
 
+Images may be refused, or late.
+"""
+
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +19,7 @@ from models.labelling.labeller import Labeller, load_labeller
 from models.labelling.labeller_files import HEAD
 from models.labelling.pictures import decode_views
 from reco.errors import LabellingError, SettingsError
+from reco.events import Click
 from reco.labels import SaleLabels
 from streams.agents.labelling import LabellingApp
 from streams.clients import create_topics
@@ -28,12 +33,13 @@ from streams.settings import Kafka, Settings, Topics, Worker
 from streams.supervisor import environment_of
 from streams.topics import topic_set
 from streams.vitals import Vitals
+from tests.models.image_ranker import looking_release
 from tests.streams.command_line import TENFOLD
 from tests.streams.labellers import KINDS, write
 from tests.streams.labelling_place import Place, place_in, sale, with_labeller
 from tests.streams.postcard_site import LARGE, jpeg
-from tests.streams.serving import until
-from tests.streams.world import world_of
+from tests.streams.serving import make_live, until, until_served
+from tests.streams.world import listed, newest_lists, world_of
 
 pytestmark = pytest.mark.broker
 SHARED = pytest.mark.asyncio(loop_scope="module")
@@ -41,6 +47,7 @@ SHARED = pytest.mark.asyncio(loop_scope="module")
 TIMEOUT_SECONDS, STALL_SECONDS = 1.5, 4.0
 """For an image, and for a worker, where the second is put to the test."""
 CITY, SLOPE, _ = KINDS
+SKIER, STROLLER = "skier", "stroller"
 
 
 @pytest.mark.usefixtures("topics")
@@ -88,6 +95,11 @@ def impatient(settings: Settings) -> Settings:
     return replace(settings, worker=worker, images=images)
 
 
+def patient(settings: Settings) -> Settings:
+    """The same, with as much patience as workers have by default."""
+    return replace(settings, worker=replace(settings.worker, stall_seconds=Worker().stall_seconds))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def busy_place(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """A place with one worker, which several tests share, for it takes long to start."""
@@ -105,6 +117,39 @@ async def busy_place(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> 
             yield made
 
 
+@SHARED
+async def test_a_published_sale_is_listed_to_those_who_looked_at_what_its_image_shows(
+    busy_place: Place, tmp_path: Path
+) -> None:
+    place, world = busy_place, busy_place.world
+    scoring = await world.start("sessions", "scoring", settings=patient(world.settings)).ready()
+    promotion = await make_live(world, looking_release(tmp_path / "releases"))
+    await until_served(scoring, promotion.name)
+    slopes = [sale(f"slope-{n}", place.site.postcard(SLOPE, 900 + n)) for n in range(10)]
+    cities = [sale(f"city-{n}", place.site.postcard(CITY, 900 + n)) for n in range(10)]
+    await world.publish(*slopes[1:], *cities)
+    await place.all_labelled([*slopes[1:], *cities])
+    for who, (one, other) in {SKIER: slopes[1:3], STROLLER: cities[:2]}.items():
+        await world.send(Click(f"{who} 1", who, one.sale_id, now()))
+        await world.send(Click(f"{who} 2", who, other.sale_id, now()))
+
+    await world.publish(slopes[0])
+
+    new, view = slopes[0].sale_id, await world.view(world.topics.recommendations)
+    lists = await view.until(lambda found: SKIER in listed(found, new))
+    labels = newest_lists(lists)[SKIER].made_from.labels_offsets
+    await world.send(Click(f"{STROLLER} 3", STROLLER, cities[2].sale_id, now()))
+    lists = await view.until(
+        lambda found: (
+            STROLLER in (made := newest_lists(found)) and made[STROLLER].made_from.labels_offsets == labels
+        )
+    )
+    assert STROLLER not in listed(lists, new), "by a list that knew of its image as well"
+    ((reason, *_),) = (one.reasons for one in newest_lists(lists)[SKIER].sales if one.sale_id == new)
+    assert reason.like in {one.sale_id for one in slopes[1:3]}
+    await scoring.end(signal.SIGTERM)
+
+
 def libraries_of(pid: int) -> str:
     """The files of compiled code, and others, that a process has in its memory."""
     return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
@@ -115,7 +160,7 @@ def libraries_of(pid: int) -> str:
 async def test_a_worker_loads_tensorflow_and_neither_kernels_nor_what_keras_takes_along(
     busy_place: Place,
 ) -> None:
-    (worker,) = busy_place.world.workers
+    worker, *_ = busy_place.world.workers
     loaded = libraries_of(worker.process.pid)
     packages = ("tensorflow", "llvmlite", "sklearn", "matplotlib")
     assert [name for name in packages if f"/{name}/" in loaded] == ["tensorflow"]
@@ -239,7 +284,7 @@ async def test_a_promoted_labeller_takes_over_while_sales_arrive_a_broken_one_do
     busy_place: Place, tmp_path: Path
 ) -> None:
     place, world = busy_place, busy_place.world
-    (worker,) = world.workers
+    worker, *_ = world.workers
     first = load_labeller(Path(world.settings.labelling.labeller))
     second, broken = chosen(write(tmp_path, 2)), chosen(write(tmp_path, 3))
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,11 @@ from demo.arms import ORACLE, RANDOM, TRAINED, arms
 from demo.experiment import experiment
 from demo.trial import START, Tally, Trial, first_hours, split, world_after
 from models.releases import Release, load_release
-from reco.events import Impression, Purchase
+from reco.events import Event, Impression, Purchase
 from reco.features import FEATURES
 
-SMALL = Trial(first_visitors=150, visitors=300, trees=20, leaves=15)
-TINY = replace(SMALL, first_visitors=30, visitors=40)
+SMALL = Trial(first_visitors=100, visitors=300, trees=10, leaves=15)
+TINY = replace(SMALL, first_visitors=30, visitors=20)
 
 
 class Played(NamedTuple):
@@ -37,6 +38,24 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     report = experiment(SMALL, releases, console)
     release = load_release(releases / report["release"]["id"], FEATURES)
     return Played(report, console.export_text(), release)
+
+
+@cache
+def hours() -> list[Event]:
+    """The first hours of the tiny trial."""
+    return first_hours(TINY, TINY.sales(), nobody_waits)
+
+
+def tried(release: Release) -> Tally:
+    """The tiny trial, after its first hours."""
+    sales = TINY.sales()
+    world = world_after(hours(), sales, release)
+    return split(TINY, world, arms(release.ranker("mix"), sales, TINY.seed), nobody_waits)
+
+
+@pytest.fixture(scope="module")
+def tally(played: Played) -> Tally:
+    return tried(played.release)
 
 
 def per_list(played: Played) -> dict[str, float]:
@@ -95,35 +114,22 @@ def test_the_report_says_that_it_is_a_simulation_and_what_it_was_made_from(playe
 
 
 def test_the_same_seed_gives_the_same_first_hours_and_another_seed_others() -> None:
-    def hours_of(trial: Trial) -> list[object]:
-        return list(first_hours(trial, trial.sales(), nobody_waits))
-
-    assert hours_of(TINY) == hours_of(TINY)
-    assert hours_of(TINY) != hours_of(replace(TINY, seed=2))
+    other = replace(TINY, seed=2)
+    assert first_hours(TINY, TINY.sales(), nobody_waits) == hours()
+    assert first_hours(other, other.sales(), nobody_waits) != hours()
 
 
-def test_the_same_seed_gives_the_same_experiment(played: Played) -> None:
-    sales = TINY.sales()
-    history = first_hours(TINY, sales, nobody_waits)
-
-    def once() -> Tally:
-        world = world_after(history, sales, played.release)
-        return split(TINY, world, arms(played.release.ranker("mix"), sales, TINY.seed), nobody_waits)
-
-    assert once() == once()
+def test_the_same_seed_gives_the_same_experiment(played: Played, tally: Tally) -> None:
+    assert tried(played.release) == tally
 
 
-def test_nobody_of_the_first_hours_is_in_the_experiment(played: Played) -> None:
-    sales = TINY.sales()
-    history = first_hours(TINY, sales, nobody_waits)
-    world = world_after(history, sales, played.release)
-    tally = split(TINY, world, arms(played.release.ranker("mix"), sales, TINY.seed), nobody_waits)
-    assert tally.lists.keys().isdisjoint({event.visitor_id for event in history})
+def test_nobody_of_the_first_hours_is_in_the_experiment(tally: Tally) -> None:
+    assert tally.lists.keys().isdisjoint({event.visitor_id for event in hours()})
     assert len(tally.lists) == TINY.visitors
 
 
 def test_people_of_the_first_hours_see_lists_and_buy() -> None:
-    kinds = [type(event) for event in first_hours(TINY, TINY.sales(), nobody_waits)]
+    kinds = [type(event) for event in hours()]
     assert len(kinds) == TINY.first_events
     assert kinds.count(Impression) > 0.3 * len(kinds)
     assert Purchase in kinds

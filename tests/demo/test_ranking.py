@@ -27,7 +27,7 @@ pytestmark = pytest.mark.broker
 async def test_what_is_trained_on_the_topics_is_live_afterwards(
     settings: Settings, topics: TopicSet, tmp_path: Path
 ) -> None:
-    await run_import(settings, written(tmp_path / "log.csv", shop_log(400)), Options(publish_items=True))
+    await run_import(settings, written(tmp_path / "log.csv", shop_log(150)), Options(publish_items=True))
     ranking = Ranking(settings)
     await ranking.train()
     assert ranking.state == "live"

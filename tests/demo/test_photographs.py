@@ -196,7 +196,7 @@ def test_sales_name_their_class_and_have_images_of_it(classes: int) -> None:
 
 def test_a_labeller_learns_what_teaches_and_is_kept_until_that_or_the_network_changes(tmp_path: Path) -> None:
     backbone, other = (Backbone(small_network(3, (16, 16), seed)) for seed in (0, 1))
-    folder = coloured(tmp_path / "scenes", 24)
+    folder = coloured(tmp_path / "scenes", 16)
     photographs, told = choose(folder, seed=1), list[float]()
     gone, unreadable = photographs.shown["forest"][0], spoiled(photographs.taught["lake"][0])
     Path(gone).unlink()
@@ -211,7 +211,7 @@ def test_a_labeller_learns_what_teaches_and_is_kept_until_that_or_the_network_ch
     assert told[-1] == 1
     manifest = LABELLER.read_manifest(labeller)
     assert manifest.classes == tuple(COLOURS)
-    assert manifest.trained_on["pictures"] == 60
+    assert manifest.trained_on["pictures"] == 40
     assert manifest.metrics["top-1"] > 0.8
     assert kept(labeller.parent, lesson) == labeller
     assert kept(labeller.parent, Photographed(photographs, [other], tmp_path)) is None

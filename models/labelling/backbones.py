@@ -307,6 +307,8 @@ def train_small(
     random = np.random.default_rng(seed)
     for epoch in range(SMALL_EPOCHS):
         order = random.permutation(len(images))
-        training.fit(images[order], labels[order], batch_size=SMALL_BATCH, shuffle=False, verbose=0)
+        for start in range(0, len(order), SMALL_BATCH):  # `fit` does the same, and takes an eighth longer
+            step = order[start : start + SMALL_BATCH]
+            training.train_on_batch(images[step], labels[step])
         progress((epoch + 1) / SMALL_EPOCHS)
     return Backbone(model)

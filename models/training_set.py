@@ -69,7 +69,7 @@ class TrainingSet:
         found = [target] if target >= 0 and could[target] else []
         could[found] = False
         others = np.flatnonzero(could)
-        seen = np.isin(others, shown)
+        seen = np.isin(others, shown) if len(shown) else np.zeros(len(others), np.bool_)
         rest = others[~seen]
         drawn = self.random.permutation(rest)[: max(self.negatives - int(seen.sum()), FEWEST_DRAWN)]
         chosen = np.concatenate((found, others[seen], drawn)).astype(np.intp)

@@ -160,6 +160,10 @@ def positions_of(sales: NDArray[np.integer], walk: Walk, query: Query) -> NDArra
 
     `NO_TARGET` is none.
     """
-    position = query.candidates.live.position
-    places = [position.get(walk.table.sale_ids[sale], -1) for sale in sales[sales != NO_TARGET].tolist()]
-    return np.flatnonzero(np.isin(query.candidates.places, places))
+    position, places = query.candidates.live.position, query.candidates.places
+    sought = {position.get(walk.table.sale_ids[sale], -1) for sale in sales.tolist() if sale != NO_TARGET}
+    if not (sought and len(places)):
+        return np.empty(0, np.intp)
+    wanted = np.array(sorted(sought), np.int32)
+    found = np.searchsorted(places, wanted)
+    return found[places.take(found, mode="clip") == wanted]

@@ -166,4 +166,5 @@ def positions_of(sales: NDArray[np.integer], walk: Walk, query: Query) -> NDArra
         return np.empty(0, np.intp)
     wanted = np.array(sorted(sought), np.int32)
     found = np.searchsorted(places, wanted)
-    return found[places.take(found, mode="clip") == wanted]
+    positions: NDArray[np.intp] = found[places.take(found, mode="clip") == wanted]
+    return positions

@@ -28,7 +28,8 @@ from reco.recommenders.protocol import CART, PURCHASE
 from tests.models.histories import HOUR, MINUTE, did
 from tests.models.shop_logs import shop_log
 
-QUICK = Boosting(trees=60, num_leaves=15, min_data_in_leaf=20, threads=1)
+QUICK = Boosting(trees=40, num_leaves=15, min_data_in_leaf=20, threads=1)
+ONE_TREE = structs.replace(QUICK, trees=1)
 
 
 def task(protocol: Protocol, *, frozen: bool = False) -> Task:
@@ -46,13 +47,15 @@ def task(protocol: Protocol, *, frozen: bool = False) -> Task:
     )
 
 
-def anew(protocol: Protocol, *, frozen: bool = False, progress: Progress = lambda _: None) -> Results:
-    table, asked = shop_log(1000, buys=protocol != "hourly"), task(protocol, frozen=frozen)
+def anew(
+    protocol: Protocol, *, frozen: bool = False, sessions: int = 500, progress: Progress = lambda _: None
+) -> Results:
+    table, asked = shop_log(sessions, buys=protocol != "hourly"), task(protocol, frozen=frozen)
     return evaluate(table, asked, Parameters(), QUICK, progress=progress)
 
 
 run = cache(anew)
-"""An evaluation takes seconds, so each is done once for all tests that look at it."""
+"""An evaluation takes seconds, so each is done once for all tests that name it alike."""
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -76,7 +79,7 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
     summary = results.summary
     assert summary.calibrated is not None
     assert summary.calibrated.error < 0.02
-    asked = asked_of(shop_log(1000), task("purchase"))
+    asked = asked_of(shop_log(500), task("purchase"))
     settled = int((asked.tested & asked.settled).sum())
     assert summary.calibrated.examples == LISTED * settled < LISTED * int(asked.tested.sum())
     figure = {row.scorer.name: row.figures[0].mean for row in summary.rows}
@@ -86,11 +89,9 @@ def test_purchases_are_predicted_with_probabilities_that_hold() -> None:
 
 
 def test_probabilities_of_clicks_are_not_judged_as_if_they_were_of_purchases() -> None:
-    table, told = shop_log(200), list[str]()
+    table, told = shop_log(100), list[str]()
     assert 0 < (table.kinds == PURCHASE).sum() < FEWEST_PURCHASES
-    results = evaluate(
-        table, task("purchase"), Parameters(), structs.replace(QUICK, trees=1), tell=told.append
-    )
+    results = evaluate(table, task("purchase"), Parameters(), ONE_TREE, tell=told.append)
     assert results.summary.calibrated is None
     assert results.about.training["target"] == "click"
     why = "fewer than 200 purchases come before the test, so that rankers learn clicks"
@@ -98,7 +99,7 @@ def test_probabilities_of_clicks_are_not_judged_as_if_they_were_of_purchases() -
 
 
 def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before() -> None:
-    results, asked = run("purchase"), asked_of(shop_log(1000), task("purchase"))
+    results, asked = run("purchase"), asked_of(shop_log(500), task("purchase"))
     table, walk = asked.walk.table, asked.walk
     visits = session_numbers(replace(table, sessions=np.full(len(table), NO_SESSION, np.int32)))
     rows = np.array([~step for step in walk.steps if step < 0 and asked.tested[~step]])
@@ -121,11 +122,11 @@ def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before
 
 @pytest.mark.parametrize(("protocol", "log"), [("hourly", "G1 news"), ("next-click", "Diginetica")])
 def test_each_published_figure_says_which_log_it_belongs_to(protocol: Protocol, log: str) -> None:
-    assert all(log in name for name in run(protocol).about.published)
+    assert all(log in name for name in run(protocol, frozen=False).about.published)
 
 
 def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:
-    table, asked = shop_log(1000), asked_of(shop_log(1000), task("purchase"))
+    table, asked = shop_log(500), asked_of(shop_log(500), task("purchase"))
     purchases, clicks = run("purchase"), run("hourly", frozen=True)
     assert (purchases.about.protocol, clicks.about.protocol) == ("purchase, streaming", "hourly, frozen")
     assert purchases.windows is None
@@ -164,16 +165,16 @@ def test_of_a_long_log_a_share_of_the_sessions_tests_and_all_else_stays(protocol
 def test_more_moments_than_are_asked_unless_all_are_wanted_are_drawn_and_it_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    table, some, told = shop_log(300), task("next-click"), list[str]()
+    table, some, told = shop_log(300), structs.replace(task("next-click"), train=0.1), list[str]()
     tested = int(asked_of(table, some).tested.sum())
     monkeypatch.setattr("models.evaluation.tasks.MAX_TESTED", tested // 2)
-    drawn = evaluate(table, some, Parameters(), QUICK, tell=told.append)
+    drawn = evaluate(table, some, Parameters(), ONE_TREE, tell=told.append)
     share = asked_of(table, some).share
     assert drawn.about.parameters["share"] == share == pytest.approx(0.5, abs=0.01)
     assert told == [f"{100 * share:.3g} % of the sessions that test are asked; all of them by --set share=1"]
     assert 0.35 * tested < len(drawn.ranks[0]) < 0.65 * tested
     whole = structs.replace(some, share=1.0)
-    assert len(evaluate(table, whole, Parameters(), QUICK, tell=told.append).ranks[0]) == tested
+    assert len(evaluate(table, whole, Parameters(), ONE_TREE, tell=told.append).ranks[0]) == tested
     assert len(told) == 1
 
 
@@ -218,9 +219,8 @@ def test_rankers_learn_nothing_of_what_happens_once_the_test_has_begun(
 
 def test_the_same_seed_gives_the_same_ranks_and_progress_goes_on_while_forests_grow() -> None:
     told = list[float]()
-    assert np.array_equal(
-        run("next-click", frozen=False).ranks, anew("next-click", progress=told.append).ranks
-    )
+    again = anew("next-click", sessions=150, progress=told.append)
+    assert np.array_equal(again.ranks, anew("next-click", sessions=150).ranks)
     assert told == sorted(told)
     assert len(set(told)) > 2 * QUICK.trees
     assert FORESTS < told[-1] <= 1
@@ -257,11 +257,11 @@ def test_purchases_after_nothing_else_are_told_from_none_at_all() -> None:
 
 
 def test_a_history_whose_sales_had_all_closed_before_the_test_is_refused() -> None:
-    table = shop_log(300)
+    table = shop_log(100)
     begun = int(table.ts[asked_of(table, task("purchase")).tested].min())
     closed = catalogue_of(Sale(sale, sale, int(table.ts.min()) - 1, begun) for sale in table.sale_ids)
     with pytest.raises(TrainingError, match="no sale was open at the moments that test"):
-        evaluate(table, task("purchase"), Parameters(), QUICK, catalogue=closed)
+        evaluate(table, task("purchase"), Parameters(), ONE_TREE, catalogue=closed)
 
 
 def test_moments_at_which_no_sale_was_open_say_nothing_about_probabilities() -> None:
@@ -326,7 +326,7 @@ def test_segments_are_found_in_a_log_with_few_columns(
 def test_tuning_judges_a_recommender_as_an_evaluation_does() -> None:
     results, asked = (
         run("hourly", frozen=True),
-        asked_of(shop_log(1000, buys=False), task("hourly", frozen=True)),
+        asked_of(shop_log(500, buys=False), task("hourly", frozen=True)),
     )
     asked = replace(asked, walk=asked.walk.only(asked.tested))
     measured = measure(asked, to_builtins(Parameters()))
@@ -363,7 +363,7 @@ def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 60)
-    table = shop_log(300)
+    table = shop_log(150)
     asked = asked_of(table, task("hourly"))
     trials: list[Trial] = []
     found = tune(asked, Parameters(), trials.append)
@@ -375,6 +375,6 @@ def test_tuning_tries_every_parameter_and_looks_at_nothing_of_the_test(
     )
     assert found.covisitation.now == best.value
     future = table.ts > table.ts[asked.trained].max() + 60_000
-    changed = shop_log(300)
+    changed = shop_log(150)
     changed.sales[future] = changed.sales[future][::-1]
     assert tune(asked_of(changed, task("hourly")), Parameters()) == found

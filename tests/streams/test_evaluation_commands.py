@@ -51,6 +51,13 @@ def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return with_numbers
 
 
+@pytest.fixture
+def quick_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parameters are tuned on few moments, and forests have few trees."""
+    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
+    monkeypatch.setattr("models.evaluation.forest_tuning.TREES", (5, 20))
+
+
 def written(path: Path, table: EventTable) -> Path:
     """The log of a table as CSV."""
     with path.open("w", newline="") as file:
@@ -88,11 +95,9 @@ def reached(told: str) -> float:
     return float(told.partition("answers among the candidates: ")[2].split()[0])
 
 
-def test_parameters_are_tuned_and_then_used(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
-    log = written(tmp_path / "log.csv", shop_log(300))
+@pytest.mark.usefixtures("quick_tuning")
+def test_parameters_are_tuned_and_then_used(command: Command, tmp_path: Path) -> None:
+    log = written(tmp_path / "log.csv", shop_log(150))
     start, found, tables = (tmp_path / f"{name}.json" for name in ("start", "found", "tables"))
     start.write_text('{"boosting": {"lambda_l2": 3.0, "trees": 5}}')
     tuned = command("tune", log, "--protocol", "next-click", "--parameters", start, "-o", found)
@@ -112,7 +117,7 @@ def test_parameters_are_tuned_and_then_used(
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     command: Command, tmp_path: Path
 ) -> None:
-    written(tmp_path / "events.csv", shop_log(800))
+    written(tmp_path / "events.csv", shop_log(450))
     sales, report, tables = (tmp_path / name for name in ("sales.csv", "report.html", "tables.json"))
     done = command(
         *("evaluate", ".", "--protocol", "purchase", "--sales", published(sales)),
@@ -161,7 +166,7 @@ def test_a_file_of_parameters_that_says_something_else_is_refused(
 
 
 def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_path: Path) -> None:
-    log, tables = written(tmp_path / "log.csv", shop_log(500)), tmp_path / "tables.json"
+    log, tables = written(tmp_path / "log.csv", shop_log(200)), tmp_path / "tables.json"
     given = ("--protocol", "next-click", "--json", tables)
     assert reached(command("evaluate", log, *given, sets=(*QUICK, *PARTS)).output) == 1, "all are open"
     assert not {"visits only", "images and descriptions only"} & set(figures(tables))
@@ -170,7 +175,7 @@ def test_without_sales_nothing_is_said_about_descriptions(command: Command, tmp_
 def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
     command: Command, settings: Settings, tmp_path: Path
 ) -> None:
-    log, sales = written(tmp_path / "log.csv", shop_log(500)), published(tmp_path / "sales.csv")
+    log, sales = written(tmp_path / "log.csv", shop_log(200)), published(tmp_path / "sales.csv")
     done = command("train", log, "--target", "click", "--sales", sales, sets=QUICK)
     name = done.output.partition("release ")[2].partition(";")[0]
     release = load_release(settings.releases_dir() / name, FEATURES)
@@ -183,7 +188,7 @@ def test_a_log_is_trained_on_with_its_sales_and_becomes_a_release(
 def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_said(
     command: Command, tmp_path: Path
 ) -> None:
-    log, sales = written(tmp_path / "log.csv", shop_log(400)), published(tmp_path / "sales.csv")
+    log, sales = written(tmp_path / "log.csv", shop_log(200)), published(tmp_path / "sales.csv")
     header, *rows = sales.read_text().splitlines()
     sales.write_text("\n".join((f"{header},ends_at", *(f"{row},{START}" for row in rows[: SALES // 2]))))
     given = ("train", log, "--target", "click", "--sales", sales)
@@ -198,7 +203,7 @@ def test_sales_that_name_their_fields_otherwise_are_read_or_what_is_left_out_is_
 
 
 def test_what_a_log_does_not_say_and_what_is_no_event_is_told(command: Command, tmp_path: Path) -> None:
-    log = written(tmp_path / "log.csv", shop_log(200))
+    log = written(tmp_path / "log.csv", shop_log(100))
     lines = [f"{line.partition(',')[0]},{line.split(',', 2)[2]}" for line in log.read_text().splitlines()]
     lines.insert(2, lines[1].replace("view", "liked"))
     log.write_text("\n".join(lines))
@@ -227,7 +232,7 @@ def test_fewer_purchases_than_make_a_rate_are_trained_on_where_nobody_clicks(
 
 
 def test_a_row_that_an_import_would_refuse_is_not_trained_on(command: Command, tmp_path: Path) -> None:
-    log = written(tmp_path / "log.csv", shop_log(200))
+    log = written(tmp_path / "log.csv", shop_log(100))
     with log.open("ab") as file:
         file.write(
             f"1,ann,rome,view,{START + 10**12},FR,phone\n1,default,rome,view,{START},FR,phone\n".encode()
@@ -279,13 +284,12 @@ def test_where_no_release_can_be_written_none_is_trained(
         command("train", tmp_path / "no log is looked for.csv")
 
 
+@pytest.mark.usefixtures("quick_tuning")
 def test_what_was_tuned_is_kept_if_there_is_too_little_to_grow_forests_on(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 30)
-    monkeypatch.setattr("models.training.FEWEST_POSITIVES", 100_000)
-    log, found = written(tmp_path / "log.csv", shop_log(300)), tmp_path / "found.json"
-    with pytest.raises(TrainingError):
+    log, found = written(tmp_path / "log.csv", shop_log(30)), tmp_path / "found.json"
+    with pytest.raises(TrainingError, match="at least 50 are needed"):
         command("tune", log, "--protocol", "next-click", "-o", found)
     assert read_parameters(found).recommenders != Parameters()
 
@@ -339,7 +343,7 @@ def test_an_option_that_cannot_work_is_refused_before_the_work(
 async def test_the_topics_are_trained_on_and_the_release_goes_live(
     command: Command, settings: Settings, topics: TopicSet, tmp_path: Path
 ) -> None:
-    log = written(tmp_path / "log.csv", shop_log(400))
+    log = written(tmp_path / "log.csv", shop_log(200))
     await run_import(settings, log)
     with pytest.raises(TrainingError, match="no sale was open"):
         await asyncio.to_thread(command, "train", "--target", "click", sets=QUICK)
@@ -349,10 +353,8 @@ async def test_the_topics_are_trained_on_and_the_release_goes_live(
     assert live is not None
     assert f"{live.promoted.release_id}/mix is live" in done.output
     assert "alone ranks better" not in done.output
-    assert load_release(settings.releases_dir() / live.promoted.release_id, FEATURES).rankers.keys() == {
-        "mix",
-        "visits",
-    }
+    release = load_release(settings.releases_dir() / live.promoted.release_id, FEATURES)
+    assert set(release.rankers) == {"mix", "visits"}
 
 
 def test_a_release_that_ranks_worse_than_the_blend_is_not_promoted(
@@ -374,9 +376,8 @@ async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
 ) -> None:
     tables, parts = tmp_path / "tables.json", (*QUICK, *PARTS)
     given = ("evaluate", "--protocol", "next-click", "--json", tables)
-    await run_import(
-        world.settings, written(tmp_path / "log.csv", shop_log(400)), Options(publish_items=True)
-    )
+    log = written(tmp_path / "log.csv", shop_log(150))
+    await run_import(world.settings, log, Options(publish_items=True))
     await asyncio.to_thread(command, *given, sets=parts)
     assert json.loads(tables.read_text())["about"]["data_set"] == "the topics"
     assert "images only" not in figures(tables)
@@ -386,15 +387,14 @@ async def test_the_topics_are_evaluated_with_their_sales_and_what_images_show(
 
 
 @pytest.mark.broker
+@pytest.mark.usefixtures("quick_tuning")
 async def test_parameters_are_tuned_on_the_topics(
     command: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.evaluation.tuning.MAX_ASKED", 20)
     monkeypatch.setattr("models.evaluation.tuning.GROUPS", {"revisits": {"": (HOUR, 24 * HOUR)}})
     found = tmp_path / "found.json"
-    await run_import(
-        world.settings, written(tmp_path / "log.csv", shop_log(200)), Options(publish_items=True)
-    )
+    log = written(tmp_path / "log.csv", shop_log(100))
+    await run_import(world.settings, log, Options(publish_items=True))
     tuned = await asyncio.to_thread(command, "tune", "--protocol", "next-click", "-o", found)
     assert f"revisits = {24 * HOUR}" in tuned.output
     assert read_parameters(found).recommenders.revisits in {HOUR, 24 * HOUR, Parameters().revisits}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from models import release_training
 from models.blend import Blend
@@ -31,6 +32,7 @@ from tests.models.small_models import forest_text
 from tests.reco.labelled import labels
 
 QUICK = Boosting(trees=20, num_leaves=7, min_data_in_leaf=20, threads=1)
+ONE_TREE = structs.replace(QUICK, trees=1)
 NOW = START + 10 * 24 * 60 * 60_000
 
 
@@ -47,7 +49,7 @@ def test_a_release_holds_a_mix_and_its_parts_and_is_served_as_it_was_trained(
     tmp_path: Path,
 ) -> None:
     training = train_release(
-        shop_log(500), catalogue(), Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="test"
+        shop_log(120), catalogue(), Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="test"
     )
     release = load_release(write_release(tmp_path, training, FEATURES), FEATURES)
     assert set(release.rankers) == {"visits", "content", "mix"}
@@ -70,7 +72,7 @@ def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
         labels(f"sale{number:02}", np.eye(4)[number % 4].tolist(), np.eye(3)[number % 3].tolist())
         for number in range(SALES)
     ]
-    table, plan = shop_log(300), Plan("click")
+    table, plan = shop_log(100), Plan("click")
     training = train_release(
         table, catalogue(), Parameters(), QUICK, plan, created_at=NOW, source="test", labels=seen
     )
@@ -80,7 +82,7 @@ def test_where_images_are_known_one_ranker_looks_at_them_alone() -> None:
 
 
 def test_it_says_what_it_was_trained_on_and_how_good_it_is() -> None:
-    table, told = shop_log(500), list[float]()
+    table, told = shop_log(300), list[float]()
     training = train_release(
         table,
         None,
@@ -149,10 +151,13 @@ def test_the_best_single_recommender_and_popularity_are_named() -> None:
     assert 0.5 < metrics[f"best popularity, {features[popular]}, ndcg@10"] < 1
 
 
-@pytest.mark.parametrize(("sessions", "target"), [(150, "click"), (400, "graded")])
-def test_few_purchases_teach_with_clicks_and_very_few_are_no_target(sessions: int, target: str) -> None:
+@pytest.mark.parametrize(("sessions", "target"), [(150, "click"), (320, "graded")])
+def test_few_purchases_teach_with_clicks_and_very_few_are_no_target(
+    sessions: int, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_training, "MAX_MOMENTS", 100)
     table = shop_log(sessions)
-    training = train_release(table, None, Parameters(), QUICK, Plan(), created_at=NOW, source="a log")
+    training = train_release(table, None, Parameters(), ONE_TREE, Plan(), created_at=NOW, source="a log")
     assert training.trained_on["target"] == target
 
 
@@ -201,13 +206,13 @@ def test_a_clock_of_years_ago_leaves_a_short_history_moments_to_learn_from() -> 
 
 
 def test_what_was_bought_before_is_no_answer_that_could_be_reached() -> None:
-    table = shop_log(200)
+    table = shop_log(120)
     repeated = replace(
         table, sales=np.where(table.visitors % 2, table.sales % 2, table.sales).astype(np.int32)
     )
     usual, fewer = (
         train_release(
-            one, None, Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="a log"
+            one, None, Parameters(), ONE_TREE, Plan("purchase"), created_at=NOW, source="a log"
         ).metrics[REACHED]
         for one in (table, repeated)
     )
@@ -240,14 +245,14 @@ def test_what_a_visitor_has_bought_cannot_be_listed_in_training(monkeypatch: pyt
         add(self, rows, target, allowed, **given)
 
     monkeypatch.setattr(TrainingSet, "add", spy)
-    train_release(shop_log(300), None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="test")
+    train_release(shop_log(100), None, Parameters(), ONE_TREE, Plan("click"), created_at=NOW, source="test")
     assert listable
     assert not any(listable)
 
 
 def test_a_history_without_events_is_refused() -> None:
     with pytest.raises(TrainingError, match="no event to learn from yet"):
-        train_release(table_of([]), None, Parameters(), QUICK, Plan(), created_at=NOW, source="topics")
+        train_release(table_of([]), None, Parameters(), ONE_TREE, Plan(), created_at=NOW, source="topics")
 
 
 def test_a_history_of_visits_to_one_sale_each_is_refused() -> None:
@@ -255,7 +260,7 @@ def test_a_history_of_visits_to_one_sale_each_is_refused() -> None:
     with pytest.raises(
         TrainingError, match="no click of the history comes after something else within the visit"
     ):
-        train_release(alone, None, Parameters(), QUICK, Plan(), created_at=NOW, source="log.csv")
+        train_release(alone, None, Parameters(), ONE_TREE, Plan(), created_at=NOW, source="log.csv")
 
 
 def test_a_history_of_one_second_in_which_nothing_is_known_before_is_asked_for_its_times() -> None:
@@ -263,18 +268,24 @@ def test_a_history_of_one_second_in_which_nothing_is_known_before_is_asked_for_i
     at_once = np.full(len(log), START)
     table = replace(log, ts=at_once, appended=at_once)
     with pytest.raises(TrainingError, match="does ts tell when each event happened"):
-        train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="log.csv")
+        train_release(table, None, Parameters(), ONE_TREE, Plan("click"), created_at=NOW, source="log.csv")
 
 
 def test_a_history_without_choices_is_refused() -> None:
     with pytest.raises(TrainingError):
         train_release(
-            shop_log(5, buys=False), None, Parameters(), QUICK, Plan("purchase"), created_at=NOW, source="x"
+            shop_log(5, buys=False),
+            None,
+            Parameters(),
+            ONE_TREE,
+            Plan("purchase"),
+            created_at=NOW,
+            source="x",
         )
 
 
 def test_what_a_visitor_was_shown_and_did_not_choose_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    clicks = shop_log(300, buys=False)
+    clicks = shop_log(100, buys=False)
     shown, row = [], int(np.flatnonzero(next_clicks(clicks) >= 0)[200])
     table = replace(clicks, shown_after=np.array([row, row]), shown=np.array([1, 2], np.int32))
     add = TrainingSet.add
@@ -284,5 +295,5 @@ def test_what_a_visitor_was_shown_and_did_not_choose_is_learned_from(monkeypatch
         add(self, rows, target, allowed, **given)
 
     monkeypatch.setattr(TrainingSet, "add", spy)
-    train_release(table, None, Parameters(), QUICK, Plan("click"), created_at=NOW, source="test")
+    train_release(table, None, Parameters(), ONE_TREE, Plan("click"), created_at=NOW, source="test")
     assert sorted(shown)[-2:] == [0, 2]

@@ -67,8 +67,11 @@ def grow(
     boosting: Boosting,
     objective: str = "binary",
     progress: Progress = lambda _: None,
+    data: Any = None,
 ) -> Fitted:
     """A forest for one of LightGBM's objectives: `binary`, or `lambdarank` with the moments as queries.
+
+    `data` are the same examples, `binned` for this objective, if several forests are grown on them.
 
     Graded labels make of `binary` a `cross_entropy`, which is the same but for labels between 0 and 1; in
     `lambdarank` each grade is one better than the next lower one.
@@ -79,18 +82,10 @@ def grow(
     import lightgbm
 
     _check(examples)
-    ranked = objective == "lambdarank"
-    data = lightgbm.Dataset(
-        examples.rows.T,
-        np.unique(examples.labels, return_inverse=True)[1] if ranked else examples.labels,
-        weight=examples.relative_weights(),
-        group=examples.groups if ranked else None,
-        feature_name=list(examples.features),
-    )
     options = _options(examples, boosting, objective)
     booster = lightgbm.train(
         options,
-        data,
+        binned(examples, objective) if data is None else data,
         boosting.trees,
         callbacks=[lambda tree: progress((tree.iteration + 1) / boosting.trees)],
     )
@@ -99,6 +94,20 @@ def grow(
     order = np.argsort(-gains, kind="stable")
     importance = tuple((examples.features[one], float(gains[one]) / total) for one in order.tolist())
     return Fitted(booster.model_to_string(), options["num_leaves"], importance)
+
+
+def binned(examples: Examples, objective: str = "binary") -> Any:
+    """The examples as a `lightgbm.Dataset`; values are put into bins when the first forest is grown on it."""
+    import lightgbm
+
+    ranked = objective == "lambdarank"
+    return lightgbm.Dataset(
+        examples.rows.T,
+        np.unique(examples.labels, return_inverse=True)[1] if ranked else examples.labels,
+        weight=examples.relative_weights(),
+        group=examples.groups if ranked else None,
+        feature_name=list(examples.features),
+    )
 
 
 def _check(examples: Examples) -> None:

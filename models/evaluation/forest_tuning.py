@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from models.evaluation.protocols import Asked
 from models.evaluation.run import known_features
 from models.evaluation.tuning import CUT, Trial, before_the_test
 from models.progress import Progress, between, in_turn
-from models.training import Boosting, grow, newest
+from models.training import Boosting, binned, grow, newest
 from models.training_set import Examples, TrainingSet, negatives_of
 from models.walk import questions
 from reco.content import Content
@@ -56,7 +56,7 @@ def tune_forest(
     older, newer = examples.moments(0, split), examples.moments(split)
     if not len(newer.ranks(np.zeros(len(newer.labels)))):
         raise TrainingError("the newest moments before the test have nothing to judge by; take a longer log")
-    found: dict[Boosting, NDArray[np.float64]] = {}
+    data, found = binned(older), dict[Boosting, NDArray[np.float64]]()
     count = len({boosting.learning_rate, *RATES}) + len({*LEAVES} - {boosting.num_leaves})
     growing = iter(in_turn(between(progress, LEARNING, 1), count))
     for name, values in (("learning_rate", RATES), ("num_leaves", LEAVES)):
@@ -65,7 +65,7 @@ def tune_forest(
         ]
         for one in tried:
             if one not in found:
-                found[one] = by_trees(older, newer, one, next(growing))
+                found[one] = by_trees(older, newer, one, next(growing), data)
             tell(Trial(name, getattr(one, name), float(found[one].mean(axis=1).max())))
         boosting = max(tried, key=lambda one: found[one].mean(axis=1).max())
     best = found[boosting]
@@ -88,18 +88,23 @@ def _examples(
 
 
 def by_trees(
-    older: Examples, newer: Examples, boosting: Boosting, progress: Progress = lambda _: None
+    older: Examples,
+    newer: Examples,
+    boosting: Boosting,
+    progress: Progress = lambda _: None,
+    data: Any = None,
 ) -> NDArray[np.float64]:
     """float64[n_trees, n_moments]: the NDCG of the newer moments with as many trees as `TREES` says.
 
-    Of the moments that led to one of their examples; the forest is grown on the older ones.
+    Of the moments that led to one of their examples; the forest is grown on the older ones,
+    which are `data` too if they are binned already.
 
     Raises:
         TrainingError: there are too few chosen sales to learn from.
     """
     import lightgbm
 
-    fitted = grow(older, replace(boosting, trees=TREES[-1]), progress=progress)
+    fitted = grow(older, replace(boosting, trees=TREES[-1]), progress=progress, data=data)
     booster, scores, found = lightgbm.Booster(model_str=fitted.text), np.zeros(len(newer.labels)), []
     for first, last in pairwise((0, *TREES)):
         scores += booster.predict(

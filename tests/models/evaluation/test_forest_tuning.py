@@ -46,7 +46,7 @@ def test_every_value_is_tried_the_best_are_taken_and_progress_goes_on(
     monkeypatch.setattr(forest_tuning, "fewest", noted)
     trials, told = list[Trial](), list[float]()
     found = tune_forest(
-        asked_of(shop_log(400), NEXT), Parameters(), QUICK, tell=trials.append, progress=told.append
+        asked_of(shop_log(200), NEXT), Parameters(), QUICK, tell=trials.append, progress=told.append
     )
     assert told == sorted(told)
     assert sum(done > LEARNING for done in told) == 20 * (1 + len(RATES) + len(LEAVES))
@@ -69,7 +69,7 @@ def test_every_value_is_tried_the_best_are_taken_and_progress_goes_on(
 
 def test_nothing_of_the_test_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forest_tuning, "TREES", (5, 20))
-    table, changed = shop_log(400), shop_log(400)
+    table, changed = shop_log(200), shop_log(200)
     asked = asked_of(table, NEXT)
     future = table.ts > table.ts[asked.trained].max() + 60_000
     assert future.sum() > 100

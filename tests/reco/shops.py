@@ -1,6 +1,7 @@
 """Small shops for the rules of lists: sales with countries and tags, their scores, and what was bought."""
 
 from collections.abc import Collection, Sequence
+from itertools import cycle, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -54,15 +55,16 @@ def shop(count: int, *special: Sale, bought: Collection[str] = ()) -> Shop:
 
 @st.composite
 def shops(draw: st.DrawFn) -> Shop:
-    """Up to 70 sales, with any scores, broken ones and none at all too."""
+    """Up to 70 sales, with any scores, broken ones and none at all too; of many, what they are repeats."""
     kinds = st.tuples(st.sampled_from(COUNTRIES), st.sets(st.sampled_from(TAGS), max_size=3))
     count = draw(st.integers(0, 14) | st.integers(0, 70))
-    some = draw(st.lists(kinds, min_size=count, max_size=count))
-    sales = [sale_at(position, country, *sorted(tags)) for position, (country, tags) in enumerate(some)]
+    some = enumerate(islice(cycle(draw(st.lists(kinds, min_size=1, max_size=14))), count))
+    sales = [sale_at(position, country, *sorted(tags)) for position, (country, tags) in some]
     score = st.sampled_from((None, 0.25, 0.5, 0.75)) | st.floats(width=32)
-    scores = draw(st.lists(score, min_size=len(sales), max_size=len(sales)))
+    scores = draw(st.lists(score, min_size=1, max_size=15))
     ids = [one.sale_id for one in sales]
-    return Shop(sales, scores, draw(st.sets(st.sampled_from(ids), max_size=12)) if ids else ())
+    was_bought = draw(st.sets(st.sampled_from(ids), max_size=12)) if ids else ()
+    return Shop(sales, [*islice(cycle(scores), count)], was_bought)
 
 
 exclusions = {

@@ -111,6 +111,7 @@ def test_a_pair_stands_in_its_row_once_even_after_a_neighbour_before_it_was_drop
     assert sorted(both.fast.neighbours[0].tolist()) == [0, 2 + 1, 3 + 1]
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 10**9))
 def test_in_a_full_row_every_count_is_right_on_average(start: int) -> None:
     """Of 6 sales that a busy one leads to equally often, a row of 3 holds a half, and their counts double."""

@@ -47,7 +47,7 @@ def plain_best(row: NDArray[np.float32], quota: int) -> set[int]:
     return {position for value, position in positive[: 2 * quota] if value <= least}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(sources())
 def test_it_is_that_of_the_plain_reference(some: tuple[NDArray[np.float32], dict[str, int]]) -> None:
     rows, quotas = some

@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reco.candidates import Touches, candidates_of, touches_of
@@ -81,7 +81,6 @@ def test_finite_scores_of_sales_that_were_not_bought_do_not_change(
             assert now == before
 
 
-@settings(max_examples=300)
 @given(shops(), all_rules, st.text())
 def test_a_list_is_what_the_rules_make_it_sale_by_sale(some: Shop, rules: Rules, list_id: str) -> None:
     chosen = some.choice(rules, list_id)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -91,7 +91,6 @@ def assert_equals_plain(
         assert got[f"session_knn.{feature}"].tolist() == votes, feature
 
 
-@settings(max_examples=200)
 @given(histories, own_actions, parameters, st.integers(-DAY, DAY))
 def test_it_is_that_of_the_plain_reference(
     log: list[Action], own: list[Action], some: SessionKnnParameters, later: int
@@ -99,7 +98,6 @@ def test_it_is_that_of_the_plain_reference(
     assert_equals_plain(log, own, some, sorted(SALES), NOON + later)
 
 
-@settings(max_examples=200)
 @given(histories, own_actions, parameters, st.sampled_from([(), features_of("session_knn")]))
 def test_it_names_the_touched_sale_by_which_most_votes_come(
     log: list[Action], own: list[Action], some: SessionKnnParameters, before: tuple[str, ...]
@@ -140,7 +138,7 @@ def test_what_it_names_is_of_the_visitor_who_is_asked_about() -> None:
 def test_a_long_log_is_that_of_the_plain_reference(some: SessionKnnParameters) -> None:
     log = long_log(seed=2)
     ids = sorted({action.sale_id for action in log})
-    for start in range(0, 2000, 100):
+    for start in range(0, 2000, 250):
         assert_equals_plain(log, log[start : start + 30], some, ids, NOON + HOUR)
 
 

@@ -17,6 +17,7 @@ from reco.recommenders.protocol import KINDS
 
 EVENTS: Mapping[int, type[Action]] = {code: kind for kind, code in KINDS.items()}
 NO_SESSION = -1
+EVENTS_PER_REPORT = 100_000
 MAX_VALUES = 10_000
 """Of one name of the context; what has more is an id, or where a visitor came from to the last letter."""
 CODES: Mapping[str, str] = {
@@ -139,7 +140,7 @@ def read_table(log: EventLog, event_of: EventOf, progress: Progress = lambda _: 
             event = event_of(number, row)
             if event is not None:
                 yield event
-            if number % 100_000 == 0:
+            if number % EVENTS_PER_REPORT == 0:
                 progress(log.fraction_read)
 
     return table_of(events())

@@ -212,7 +212,7 @@ def test_features_stand_in_the_rows_asked_for() -> None:
         knowledge.describe(query, ("astrology.sign",))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(logs, st.lists(st.integers(NOON - HOUR, NOON + DAY), min_size=1, max_size=3), st.permutations(MIXED))
 def test_what_is_kept_for_the_next_visitor_is_what_would_be_found_anew(
     log: Log, moments: list[int], features: list[str]

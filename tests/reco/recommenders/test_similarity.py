@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -70,6 +70,7 @@ def plain_similarity(session: Session, vectors: Mapping[str, Vector]) -> dict[st
 
 
 @pytest.mark.parametrize("space", SPACES)
+@settings(max_examples=40)  # for each space
 @given(session=sessions, known=vectors)
 def test_it_is_that_of_the_plain_reference(
     space: str, session: Session | None, known: dict[str, Vector]
@@ -166,6 +167,7 @@ def test_of_a_very_long_visit_only_the_newest_sales_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("space", SPACES)
+@settings(max_examples=40)  # for each space
 @given(session=sessions, known=vectors)
 def test_the_source_is_the_touch_of_the_most_similar_other_sale(
     space: str, session: Session | None, known: dict[str, Vector]

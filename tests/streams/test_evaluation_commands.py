@@ -117,7 +117,7 @@ def test_parameters_are_tuned_and_then_used(command: Command, tmp_path: Path) ->
 def test_an_evaluation_with_sales_compares_three_rankers_and_writes_its_report(
     command: Command, tmp_path: Path
 ) -> None:
-    written(tmp_path / "events.csv", shop_log(450))
+    written(tmp_path / "events.csv", shop_log(550))
     sales, report, tables = (tmp_path / name for name in ("sales.csv", "report.html", "tables.json"))
     done = command(
         *("evaluate", ".", "--protocol", "purchase", "--sales", published(sales)),

@@ -11,6 +11,7 @@ from reco.errors import RefusedRecordError
 from reco.events import Erasure
 from streams.clock import now
 from streams.codecs import decode_event, encode
+from streams.commands.options import check_ids
 from streams.delivery.outbox import deliver
 from streams.embedded import reachable
 from streams.reading import partitions_of
@@ -27,6 +28,7 @@ def erase(visitors: Visitors, *, yes: Yes = False) -> None:
 
     What they do from now on begins anew. What they did stays on the topic `events` as long as that keeps it.
     """
+    check_ids(visitors)
     records = [_record(visitor) for visitor in visitors]
     settings = reachable(load())
     if not yes:

@@ -16,7 +16,7 @@ from reco.labels import SaleLabels, Scored
 from streams.clock import in_utc, now
 from streams.commands.loading import loading
 from streams.commands.logs import progress
-from streams.commands.options import in_a_folder
+from streams.commands.options import check_ids, in_a_folder
 from streams.embedded import reachable
 from streams.settings import load
 from streams.terminal import plain_text, say
@@ -57,6 +57,7 @@ def show(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     if sale_id is None and page is None:
         raise typer.BadParameter("name a sale, or a file with --page", param_hint="SALE")
+    check_ids([sale_id or ""])
     with loading(_console):
         from streams.label_gallery import read_labelled_catalogue, write_label_gallery
 

@@ -10,6 +10,7 @@ from reco.labels import Scored
 from reco.sessions import Session
 from streams.codecs import decode_session
 from streams.commands.labels_show import bars
+from streams.commands.options import check_ids
 from streams.embedded import reachable
 from streams.reading import newest_of, partitions_of, reader
 from streams.settings import Settings, load
@@ -25,6 +26,7 @@ def taste(
     """Show which topics the images show of the sales that a visitor touched, what is newest weighing most."""
     from reco.topic_profile import topic_profile
 
+    check_ids([visitor])
     settings = reachable(load())
     session, labels = asyncio.run(_read(settings, visitor))
     if session is None:

@@ -47,6 +47,17 @@ def _try_to_write(path: Path) -> None:
 HTML_REPORT = typer.Option("--report", metavar="FILE", callback=in_a_folder, help="Write an HTML report.")
 
 
+def check_ids(given: Iterable[str]) -> None:
+    """Refuse bytes that are no text, which the terminal passes on as they are: no id is like that.
+
+    Raises:
+        typer.BadParameter: one of them is not UTF-8.
+    """
+    for one in given:
+        if any("\ud800" <= letter <= "\udfff" for letter in one):
+            raise typer.BadParameter(f"{one!r} is not UTF-8 text, as every id is")
+
+
 def pairs(option: str, given: Iterable[str] | None, *, nameless: bool = False) -> dict[str, str]:
     """The values of a repeated option THEIRS=OURS; if `nameless`, THEIRS may be empty.
 

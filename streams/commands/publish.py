@@ -11,7 +11,7 @@ from rich.console import Console
 from reco.errors import RefusedRecordError
 from streams.clients import create_topics
 from streams.commands.loading import starting_one
-from streams.commands.options import pairs
+from streams.commands.options import check_ids, pairs
 from streams.embedded import broker_for
 from streams.settings import load
 from streams.terminal import say
@@ -97,6 +97,7 @@ def _withdrawals(sale_ids: list[str]) -> "list[SaleRecord]":
     # Arrow, which reads files, takes half a second to import; no other command should wait for it.
     from streams.publishing import withdrawal
 
+    check_ids(sale_ids)
     for sale_id in sale_ids:
         if Path(sale_id).is_file():
             raise typer.BadParameter(f"{sale_id} is a file; name the ids of the sales to withdraw")

@@ -15,6 +15,7 @@ from reco.errors import RefusedRecordError
 from reco.events import Sale
 from reco.lists import DEFAULT_VISITOR, TopTen
 from streams.codecs import decode_list, decode_sale, encode
+from streams.commands.options import check_ids
 from streams.embedded import reachable
 from streams.list_view import panel_of
 from streams.reading import POLL, newest_of, partitions_of, read_between, reader
@@ -38,6 +39,7 @@ def watch(
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lists.")] = None,
 ) -> None:
     """Show the lists that a CMS sees, as they are refreshed."""
+    check_ids([visitor or ""])
     # What the client logs of a broker that is gone, again and again, is said once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     settings = reachable(load())

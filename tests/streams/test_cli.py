@@ -150,6 +150,13 @@ def test_a_broker_that_is_started_for_one_command_is_said_to_be(
         assert started in result.stderr
 
 
+@pytest.mark.parametrize("command", ["erase", "watch", "publish --withdraw", "labels show", "labels taste"])
+def test_an_id_that_is_no_text_is_refused(command: str) -> None:
+    refused = CliRunner().invoke(tenfold, [*command.split(), os.fsdecode(b"caf\xe9")])
+    assert refused.exit_code == 2
+    assert "is not UTF-8 text" in " ".join(refused.output.split())
+
+
 def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
     result = run(
         *TENFOLD, "topics", folder=tmp_path, TENFOLD_TOPICS_PARTITIONS="0", TENFOLD_WORKER_LOG_LEVEL="loud"

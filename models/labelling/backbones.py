@@ -296,7 +296,7 @@ def train_small(
         seed: of the first weights and of the order of the drawings.
         progress: told after each epoch.
     """
-    from models.labelling.lean_keras import keras
+    from models.labelling.lean_keras import keras, learn_once
 
     model = small_network(classes, (images.shape[1], images.shape[2]), seed)
     training = keras.Model(model.input, model.output["labels"])
@@ -306,9 +306,6 @@ def train_small(
     training.compile(keras.optimizers.Adam(rate), loss)
     random = np.random.default_rng(seed)
     for epoch in range(SMALL_EPOCHS):
-        order = random.permutation(len(images))
-        for start in range(0, len(order), SMALL_BATCH):  # `fit` does the same, and takes an eighth longer
-            step = order[start : start + SMALL_BATCH]
-            training.train_on_batch(images[step], labels[step])
+        learn_once(training, SMALL_BATCH, random, images, labels)
         progress((epoch + 1) / SMALL_EPOCHS)
     return Backbone(model)

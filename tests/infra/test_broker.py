@@ -53,7 +53,8 @@ def empty(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def data_dir(empty: Path) -> Path:
     """One whose storage is formatted, in which a broker starts sooner."""
-    return formatted(empty)
+    (formatted(empty) / "kafka").mkdir(exist_ok=True)
+    return empty
 
 
 def kafkas_in(data_dir: Path) -> list[int]:
@@ -172,7 +173,6 @@ def test_a_broker_whose_port_was_taken_moves_to_another(data_dir: Path) -> None:
 @pytest.mark.parametrize("left", ["", "{}", "[20000, 20001]"])
 def test_ports_that_cannot_be_read_are_drawn_anew(data_dir: Path, left: str) -> None:
     folder = data_dir / "kafka"
-    folder.mkdir(exist_ok=True)
     (folder / "ports.json").write_text(left)
     ports = prepared(folder)
     assert json.loads((folder / "ports.json").read_text()) == asdict(ports)
@@ -182,7 +182,6 @@ def test_ports_that_cannot_be_read_are_drawn_anew(data_dir: Path, left: str) -> 
 
 def test_a_start_that_fails_shows_what_kafka_said(data_dir: Path) -> None:
     folder = data_dir / "kafka"
-    folder.mkdir(exist_ok=True)
     prepared(folder)
     meta = folder / "log" / "meta.properties"
     meta.write_text(meta.read_text().replace("node.id=1", "node.id=7"))

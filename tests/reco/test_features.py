@@ -52,6 +52,13 @@ def test_equal_scores_have_equal_ranks_and_the_next_one_counts_them_all() -> Non
     assert compared([3, 5, 3, 1, 5], RANK) == [2, 0, 2, 4, 0]
 
 
+@pytest.mark.parametrize("others", [[], [1e-38, 1e38]])
+def test_scores_that_hardly_differ_are_told_apart_whatever_else_there_is(others: list[float]) -> None:
+    close = np.float32(1) + np.arange(300, dtype=np.float32) * np.finfo(np.float32).eps
+    row = np.random.default_rng(7).permutation([*close.tolist(), *others, 0, math.nan]).tolist()
+    assert compared(row, RANK) == pytest.approx(plain_ranks(row), nan_ok=True)
+
+
 def test_what_nothing_speaks_for_ranks_behind_all_that_something_speaks_for() -> None:
     assert compared([0, 2, 0, 1], RANK) == [2, 0, 2, 1]
     assert compared([0, 0], RANK) == [0, 0]

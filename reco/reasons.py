@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from reco.kernels import FLOAT64_ROWS, INT64_ROWS, INT64S, NOTHING, compiled
 from reco.lists import Reason
 
 MAX_REASONS = 4
@@ -88,21 +89,15 @@ def explain(
     everything else -4.0 None
     """
     names, numbers = _kinds(features)
-    k = len(contributions)
-    # One feature after the other, so that sums keep their order and with it their last bit.
-    bins = numbers + len(names) * np.arange(k)[:, None]
-    totals = np.bincount(bins.ravel(), contributions[:, :-1].ravel(), k * len(names)).reshape(k, len(names))
-    order = np.argsort(-np.abs(totals), axis=1, kind="stable")
-    strengths = np.take_along_axis(totals, order, axis=1).tolist()
-    explained = []
-    for place, (kinds, worth, base) in enumerate(
-        zip(order.tolist(), strengths, contributions[:, -1].tolist(), strict=True)
-    ):
-        named = zip((names[kind] for kind in kinds[:MAX_REASONS]), worth, strict=False)
-        reasons = [_reason(name, value, place, sources) for name, value in named if value]
-        reasons.append(Reason(EVERYTHING_ELSE, math.fsum((base, *worth[MAX_REASONS:]))))
-        explained.append(tuple(reasons))
-    return tuple(explained)
+    order = np.empty((len(contributions), len(names)), np.int64)
+    worth = np.empty((len(contributions), len(names)))
+    _strongest_first(np.ascontiguousarray(contributions), numbers, order, worth)
+    return tuple(
+        _reasons(place, [names[kind] for kind in kinds[:MAX_REASONS]], strengths, base, sources)
+        for place, (kinds, strengths, base) in enumerate(
+            zip(order.tolist(), worth.tolist(), contributions[:, -1].tolist(), strict=True)
+        )
+    )
 
 
 def sentence(reason: Reason, title_of: Mapping[str, str]) -> str:
@@ -128,6 +123,39 @@ def _kinds(features: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64
     return names, np.array([names.index(kind) for kind in kinds], np.int64)
 
 
-def _reason(name: str, log_odds: float, place: int, sources: Mapping[str, Sequence[str | None]]) -> Reason:
-    like = sources[name][place] if log_odds > 0 and name in sources else None
-    return Reason(name, log_odds, like)
+def _reasons(
+    place: int,
+    named: Sequence[str],
+    strengths: Sequence[float],
+    base: float,
+    sources: Mapping[str, Sequence[str | None]],
+) -> tuple[Reason, ...]:
+    """Those of the sale at `place`, from the kinds to be named and what all kinds add, strongest first."""
+    reasons = [
+        Reason(name, value, sources[name][place] if value > 0 and name in sources else None)
+        for name, value in zip(named, strengths, strict=False)
+        if value
+    ]
+    reasons.append(Reason(EVERYTHING_ELSE, math.fsum((base, *strengths[MAX_REASONS:]))))
+    return tuple(reasons)
+
+
+@compiled(NOTHING(FLOAT64_ROWS, INT64S, INT64_ROWS, FLOAT64_ROWS))
+def _strongest_first(
+    contributions: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+    order: NDArray[np.int64],
+    worth: NDArray[np.float64],
+) -> None:
+    """Write the kinds of evidence of each sale, and what they add: the strongest first, either way."""
+    totals = np.empty(order.shape[1])
+    for sale in range(len(order)):
+        totals[:] = 0.0
+        for feature in range(len(kinds)):
+            totals[kinds[feature]] += contributions[sale, feature]
+        for kind in range(len(totals)):
+            place = kind
+            while place > 0 and abs(worth[sale, place - 1]) < abs(totals[kind]):
+                order[sale, place], worth[sale, place] = order[sale, place - 1], worth[sale, place - 1]
+                place -= 1
+            order[sale, place], worth[sale, place] = kind, totals[kind]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from reco import decay
 from reco.greatest import kth_greatest
-from reco.kernels import FLOAT32, FLOAT32S, FLOAT64, INT8S, INT32S, INT64, NOTHING, columns, compiled
+from reco.kernels import FLOAT32, FLOAT32S, FLOAT64, INT8S, INT32S, INT64, INT64S, NOTHING, columns, compiled
 from reco.parameters import SessionKnnParameters
 from reco.past_visits import BLOCK, HEAD, LAST_BLOCK, LAST_VISIT, LENGTH, NEWEST, SIZE, VISITS, Visits
 
@@ -32,20 +32,20 @@ class Search(NamedTuple):
         similarity: float32[n_visits]; all zero between two searches.
         found: int32[n_visits], the rows with a similarity, in the order in which they were found.
         selection: float32[n_visits], what each of `found` is chosen by; 0 if it is not chosen.
-        matches: int8[n_visits], where in each of the chosen the shared sale is that the visitor touched last.
-        fresh: float32[n_visits], what the votes of each of the chosen weigh before distance.
         recency: int8[capacity], 1 + how many sales the visitor touched after each of theirs, else 0; all
             zero between two searches.
-        listed: int32[LENGTH], the positions of candidates that a visit votes for; written anew by each.
-        given: float32[LENGTH], the votes for them.
+        shared: int8[n_visits], the `recency` of the shared sale that each of the chosen matches by.
+        ends: int64[n_visits], where the votes of each of the chosen end, behind those of the one before.
+        listed: int32[n_visits * LENGTH], the positions of the candidates that are voted for.
+        given: float32[n_visits * LENGTH], the votes for them.
     """
 
     similarity: NDArray[np.float32]
     found: NDArray[np.int32]
     selection: NDArray[np.float32]
-    matches: NDArray[np.int8]
-    fresh: NDArray[np.float32]
     recency: NDArray[np.int8]
+    shared: NDArray[np.int8]
+    ends: NDArray[np.int64]
     listed: NDArray[np.int32]
     given: NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class Votes(NamedTuple):
     landing: np.float32
 
 
-SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S, FLOAT32S, INT8S, INT32S, FLOAT32S)
+SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S, INT8S, INT64S, INT32S, FLOAT32S)
 VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT32)
 
 
@@ -75,11 +75,11 @@ def no_search(capacity: int, max_visits: int) -> Search:
         similarity=np.zeros(max_visits, np.float32),
         found=np.zeros(max_visits, np.int32),
         selection=np.zeros(max_visits, np.float32),
-        matches=np.zeros(max_visits, np.int8),
-        fresh=np.zeros(max_visits, np.float32),
         recency=np.zeros(capacity, np.int8),
-        listed=np.zeros(LENGTH, np.int32),
-        given=np.zeros(LENGTH, np.float32),
+        shared=np.zeros(max_visits, np.int8),
+        ends=np.zeros(max_visits, np.int64),
+        listed=np.zeros(max_visits * LENGTH, np.int32),  # takes memory only where it is written
+        given=np.zeros(max_visits * LENGTH, np.float32),
     )
 
 

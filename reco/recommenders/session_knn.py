@@ -7,8 +7,20 @@ from numpy.typing import NDArray
 
 from reco import decay, past_visits
 from reco.candidates import Query
-from reco.kernels import FLOAT32, FLOAT32_ROWS, INT32S, INT64, NOTHING, compiled
-from reco.neighbours import ROOTS, SEARCH, VOTES, Search, Votes, clear, match, no_search, search_for, votes_of
+from reco.kernels import FLOAT32_ROWS, INT32S, INT64, NOTHING, compiled
+from reco.neighbours import (
+    ROOTS,
+    SEARCH,
+    SHARED,
+    VOTES,
+    Search,
+    Votes,
+    clear,
+    match,
+    no_search,
+    search_for,
+    votes_of,
+)
 from reco.parameters import SessionKnnParameters
 from reco.past_visits import (
     BOUGHT,
@@ -93,18 +105,9 @@ class SessionKnn:
         if self._searched is not query:
             self.score(query, np.empty((len(self.features), len(query.candidates.slots)), np.float32))
         touches = np.full(len(positions), -1, np.int32)
-        asked = np.full(len(query.candidates.slots) + 1, -1, np.int32)  # one more, which NOWHERE finds
+        asked = np.full(len(query.candidates.slots), len(positions), np.int32)
         asked[positions] = np.arange(len(positions), dtype=np.int32)
-        _sources(
-            self._visits,
-            self._search,
-            self._votes,
-            self._found,
-            query.touches.slots,
-            query.candidates.positions,
-            asked,
-            touches,
-        )
+        _sources(self._search, self._found, query.touches.slots, asked, touches)
         return {self.name: touches}
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
@@ -113,27 +116,19 @@ class SessionKnn:
         past_visits.forget(self._visits, dropped)
 
 
-@compiled(FLOAT32(VOTES, FLOAT32, INT64, INT64))
-def _weighed(votes: Votes, fresh: float, place: int, matched: int) -> float:
-    """The vote for the sale at a place of a visit, which matches at another one."""
-    vote = fresh * votes.around[place - matched + LENGTH - 1]
-    if place == 0:
-        vote *= votes.landing
-    return vote  # type: ignore[no-any-return]
-
-
-@compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))
+@compiled(INT64(VISITS, SEARCH, VOTES, INT64, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))
 def _vote(
     visits: Visits,
     search: Search,
     votes: Votes,
     number: int,
+    start: int,
     positions: NDArray[np.int32],
     segments: NDArray[np.int32],
     at: int,
     rows: NDArray[np.float32],
-) -> None:
-    """Add the votes of one of the found to the rows, which are in the order of `SessionKnn.features`."""
+) -> int:
+    """Add the votes of one of the found to the rows of `features`, and keep them from `start` on; the end."""
     row = search.found[number]
     matched, bought = match(visits, search, row), visits.facts[row, BOUGHT]
     shared = visits.sales[row, matched]
@@ -141,24 +136,27 @@ def _vote(
     age = max(at - visits.facts[row, NEWEST], 0)
     plain = search.similarity[row] / ROOTS[visits.facts[row, SIZE]]
     fresh = plain * decay.faded(age, votes.scoring)
-    search.matches[number], search.fresh[number] = matched, fresh
     by_recency = plain * votes.recency[recency - 1] if recency > 0 else np.float32(0.0)
-    listed, given, n = search.listed, search.given, 0
+    listed, given, end = search.listed, search.given, start
     for place in range(visits.facts[row, SIZE]):
         sale = visits.sales[row, place]
         if sale == 0 or positions[sale - 1] < 0:
             continue
-        position, vote = positions[sale - 1], _weighed(votes, fresh, place, matched)
+        position, vote = positions[sale - 1], fresh * votes.around[place - matched + LENGTH - 1]
+        if place == 0:
+            vote *= votes.landing
         rows[STAN, position] += vote
         rows[VSKNN, position] += by_recency
         if bought >> place & 1 and place != matched:
             rows[OF_BOUGHT, position] += fresh
-        listed[n], given[n], n = position, vote, n + 1
+        listed[end], given[end], end = position, vote, end + 1
     for segment in range(len(segments)):
         own = segments[segment]
         if visits.facts[row, SEGMENTS + segment] == own and 0 < own < OTHERS:
-            for one in range(n):
+            for one in range(start, end):
                 rows[OF_SEGMENT + segment, listed[one]] += given[one]
+    search.shared[number], search.ends[number] = recency, end
+    return end
 
 
 @compiled(INT64(VISITS, SEARCH, VOTES, INT32S, INT32S, INT32S, INT64, FLOAT32_ROWS))
@@ -173,40 +171,40 @@ def _score(
     rows: NDArray[np.float32],
 ) -> int:
     """Add the votes of all neighbours to the rows; how many visits were found."""
-    found = search_for(visits, search, votes, touched, at)
+    found, end = search_for(visits, search, votes, touched, at), 0
     for number in range(found):
         if search.selection[number] > 0:
-            _vote(visits, search, votes, number, positions, segments, at, rows)
+            end = _vote(visits, search, votes, number, end, positions, segments, at, rows)
     clear(search, touched, found)
     return found
 
 
-@compiled(NOTHING(VISITS, SEARCH, VOTES, INT64, INT32S, INT32S, INT32S, INT32S))
+@compiled(NOTHING(SEARCH, INT64, INT32S, INT32S, INT32S))
 def _sources(
-    visits: Visits,
     search: Search,
-    votes: Votes,
     found: int,
     touched: NDArray[np.int32],
-    positions: NDArray[np.int32],
     asked: NDArray[np.int32],
     touches: NDArray[np.int32],
 ) -> None:
-    """For each candidate in `asked` (its place in `touches`, else -1), the touch that most votes are by."""
-    led = np.zeros((len(touches), len(touched)), np.float32)
+    """Write the touch that most votes for each candidate are by.
+
+    `asked` has its place in `touches`, or one behind them if it is not asked for.
+    """
+    led, start = np.zeros((len(touches) + 1, SHARED + 1), np.float32), 0
     for number in range(found):
         if search.selection[number] == 0:
             continue
-        row, matched = search.found[number], search.matches[number]
-        touch, shared = 0, visits.sales[row, matched] - 1
-        while touch < len(touched) and touched[touch] != shared:
-            touch += 1
-        if shared < 0 or touch == len(touched):
+        for vote in range(start, search.ends[number]):
+            led[asked[search.listed[vote]], search.shared[number]] += search.given[vote]
+        start = search.ends[number]
+    best, shared = np.zeros(len(touches), np.float32), 0
+    for touch in range(len(touched)):
+        if touched[touch] < 0 or (touched[:touch] == touched[touch]).any():
             continue
-        for place in range(visits.facts[row, SIZE]):
-            sale = visits.sales[row, place] - 1
-            if sale >= 0 and place != matched and asked[positions[sale]] >= 0:
-                led[asked[positions[sale]], touch] += _weighed(votes, search.fresh[number], place, matched)
-    for number in range(len(touches)):
-        if len(touched) > 0 and led[number].max() > 0:
-            touches[number] = led[number].argmax()
+        shared += 1
+        if shared > SHARED:
+            break
+        for number in range(len(touches)):
+            if led[number, shared] > best[number]:
+                best[number], touches[number] = led[number, shared], touch

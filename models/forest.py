@@ -268,9 +268,9 @@ def _sum(
 def _credit(
     paths: Paths, feature: NDArray[np.int32], prepared: NDArray[np.float32], credited: NDArray[np.float64]
 ) -> None:
-    """Walk each sale down each tree."""
-    for sale in range(len(credited)):
-        for root in paths.roots:
+    """Walk each sale down each tree, all sales while a tree is at hand."""
+    for root in paths.roots:
+        for sale in range(len(credited)):
             node = root
             credited[sale, -1] += paths.value[root]
             while paths.views[node] >= 0:

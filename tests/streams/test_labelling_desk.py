@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,13 +201,13 @@ async def test_images_that_are_not_there_in_time_are_too_slow_and_hold_up_no_oth
 ) -> None:
     desk = desk_of(labeller, fetcher, patience=0.5)
     late = [site.held(SLOPE, n) for n in range(2)]
-    began = time.monotonic()
 
     (found,) = await desk.label([sale("late", *late, site.postcard(CITY, 904))])
 
     assert {url: refusal.reason for url, refusal in found.refused.items()} == dict.fromkeys(late, "too-slow")
+    # By the desk: the fetcher, whose patience is longer, says what it waited for.
+    assert all("it was not there in time" in refusal.detail for refusal in found.refused.values())
     assert found.labels.images == 1
-    assert time.monotonic() - began < IMAGES.timeout_seconds / 2
 
 
 async def test_an_image_that_is_never_decoded_is_refused_for_good(

@@ -8,6 +8,7 @@ A release is trained on the benchmark's own shop first. The baseline is the fixe
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,21 @@ from reco.knowledge import Knowledge
 from reco.labels import SaleLabels
 from reco.parameters import Parameters
 from reco.policy import Rules
+from reco.ranker import Ranker
 from reco.reasons import explain
 from reco.rules import RulesInForce, choose, rules_in_force
 from reco.top_ten import Serving, top_ten
 from streams.codecs import decode_session, encode
 
+STAGES = {
+    "query": "what is asked",
+    "describe": "features",
+    "score": "probabilities",
+    "contributions": "contributions of the ten",
+    "sources": "sources of the ten",
+}
+"""The methods of knowledge and the mix that a list asks for, and what they make."""
+REST = "rules, reasons, bytes read and written"
 PARAMETERS = ("sales", "events", "lists", "rounds", "trees", "leaves", "moments")
 
 
@@ -61,23 +72,15 @@ def main() -> None:
         )
 
     step(f"measuring, {given.rounds} rounds")
-    figures = [
-        Figure(
-            "lists, trained mix, bytes to bytes",
-            "lists/s",
-            per_second(listing(Serving(knowledge, mix)), given.rounds),
-        ),
-        Figure(
-            "baseline: fixed blend, bytes to bytes",
-            "lists/s",
-            per_second(listing(Serving(knowledge, Blend())), given.rounds),
-        ),
-    ]
     candidates = knowledge.candidates(catalogue.live(NOON))
     queries = [knowledge.query(decode_session(one), candidates, NOON) for one in raw]
     parameters = {name: getattr(given, name) for name in PARAMETERS} | {"features": len(mix.features)}
-    figures += profile(knowledge, mix, queries, in_force, given.rounds)
-    publish(Report("full_scoring", machine(), parameters, tuple(figures)), given.json)
+    figures = (
+        *rates(listing, knowledge, mix, given.rounds),
+        *where_time_goes(listing, knowledge, mix, given.rounds),
+        *alone(knowledge, mix, queries, in_force, given.rounds),
+    )
+    publish(Report("full_scoring", machine(), parameters, figures), given.json)
 
 
 def trained(
@@ -106,37 +109,79 @@ def trained(
     return mix
 
 
-def profile(
+def rates(
+    listing: Callable[[Serving], Callable[[], int]], knowledge: Knowledge, mix: MetaModel, rounds: int
+) -> list[Figure]:
+    """Lists per second of the mix, and of the fixed blend."""
+    rankers: dict[str, Ranker] = {"lists, trained mix": mix, "baseline: fixed blend": Blend()}
+    return [
+        Figure(f"{name}, bytes to bytes", "lists/s", per_second(listing(Serving(knowledge, ranker)), rounds))
+        for name, ranker in rankers.items()
+    ]
+
+
+class Watched:
+    """An object with a watch: how long each of its methods took, s, is added to `spent` by its name."""
+
+    def __init__(self, watched: object, spent: dict[str, float]) -> None:
+        self._watched = watched
+        self._spent = spent
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._watched, name)
+        return partial(self._timed, name, found) if callable(found) else found
+
+    def _timed(self, name: str, method: Callable[..., Any], *given: object) -> Any:
+        started = time.perf_counter()
+        try:
+            return method(*given)
+        finally:
+            self._spent[name] = self._spent.get(name, 0.0) + time.perf_counter() - started
+
+
+def where_time_goes(
+    listing: Callable[[Serving], Callable[[], int]], knowledge: Knowledge, mix: MetaModel, rounds: int
+) -> list[Figure]:
+    """Microseconds per list of each of its stages, watched while lists are made: they add up to the whole."""
+    taken: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        spent: dict[str, float] = {}
+        watched = Serving(cast("Knowledge", Watched(knowledge, spent)), cast("Ranker", Watched(mix, spent)))
+        started = time.perf_counter()
+        n = listing(watched)()
+        whole = time.perf_counter() - started
+        stages = {stage: spent[name] for name, stage in STAGES.items()}
+        for stage, seconds_spent in {**stages, REST: whole - sum(stages.values())}.items():
+            taken.setdefault(stage, []).append(seconds_spent / n * 1e6)
+    return [Figure(f"of a list: {stage}", "us/list", tuple(values)) for stage, values in taken.items()]
+
+
+def alone(
     knowledge: Knowledge, mix: MetaModel, queries: list[Query], in_force: RulesInForce, rounds: int
 ) -> list[Figure]:
-    """Microseconds per list of each part: features of each family and of all, forest, rules, reasons.
+    """Microseconds per list of features of each family, rules and reasons.
 
-    Each is repeated by itself, with all that it needs in the processor's caches; so a list takes longer than
-    its parts.
+    Each is repeated by itself, with all that it needs in the processor's caches, so it takes less than in a
+    list.
     """
     rows = [knowledge.describe(query, mix.features) for query in queries]
     scores = [mix.score(one) for one in rows]
     listed = [chosen(one, query, in_force) for one, query in zip(scores, queries, strict=True)]
-    of_ten = [np.ascontiguousarray(one[:, ten]) for one, ten in zip(rows, listed, strict=True)]
-    worth = [mix.contributions(one) for one in of_ten]
+    worth = [
+        mix.contributions(np.ascontiguousarray(one[:, ten])) for one, ten in zip(rows, listed, strict=True)
+    ]
     parts: dict[str, Callable[[int], object]] = {
-        f"part: features of {family.name}": partial(
-            _described, knowledge, queries, features_of_family(family.name)
-        )
+        f"features of {family.name}": partial(_described, knowledge, queries, features_of_family(family.name))
         for family in FAMILIES
     }
     parts |= {
-        "part: all features": lambda n: knowledge.describe(queries[n], mix.features),
-        "part: probabilities": lambda n: mix.score(rows[n]),
-        "part: the ten by the rules": lambda n: chosen(scores[n], queries[n], in_force),
-        "part: contributions of ten": lambda n: mix.contributions(of_ten[n]),
-        "part: reasons from contributions": lambda n: explain(worth[n], mix.features, {}),
-        "part: all features, and sources of ten": lambda n: (
-            knowledge.describe(queries[n], mix.features),
-            knowledge.sources(queries[n], listed[n], mix.features),
-        ),
+        "the ten by the rules": lambda n: chosen(scores[n], queries[n], in_force),
+        "reasons from contributions": lambda n: explain(worth[n], mix.features, {}),
     }
-    return [Figure(name, "us/list", microseconds(part, len(queries), rounds)) for name, part in parts.items()]
+    return [
+        Figure(f"alone: {name}", "us/list", microseconds(part, len(queries), rounds))
+        for name, part in parts.items()
+    ]
 
 
 def chosen(scores: NDArray[np.float32], query: Query, in_force: RulesInForce) -> NDArray[np.int32]:

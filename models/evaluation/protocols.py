@@ -103,10 +103,10 @@ class Asked:
         n_led, n_others = int(led.sum()), int((~led).sum())
         kept = rows[:count]
         weight = 1.0
-        if len(rows) > count and n_others:
+        if len(rows) > count and n_led and n_others:
             first = max(min(n_led, count // 2), count - n_others)
             kept = np.concatenate((rows[led][:first], rows[~led][: count - first]))
-            weight = first / max(n_led, 1) * n_others / max(count - first, 1)
+            weight = first / n_led * n_others / max(count - first, 1)
         drawn = np.zeros(len(some), np.bool_)
         drawn[kept] = True
         return drawn, weight

@@ -10,6 +10,8 @@ LIST_LENGTH = 10
 """Sales in a list, if so many are open."""
 DEFAULT_VISITOR = "default"
 """Key of the list for visitors that are not known yet."""
+EVERYTHING_ELSE = "everything else"
+"""Name of a sale's last reason: the base rate, which is the same for all, and whatever is not named."""
 CERTAIN = 1.0
 """The propensity of a sale that is listed whichever way the lot falls."""
 

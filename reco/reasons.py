@@ -1,4 +1,4 @@
-"""Reasons: why a sale has its score, from what each feature contributed to it, and in words for people."""
+"""Reasons: why a sale has its score, from what each feature contributed to it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,50 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco.kernels import FLOAT64_ROWS, INT64_ROWS, INT64S, NOTHING, compiled
-from reco.lists import Reason
+from reco.lists import EVERYTHING_ELSE, Reason
 
 MAX_REASONS = 4
 """Reasons that are named; the others are summed up as everything else."""
-EVERYTHING_ELSE = "everything else"
-"""Name of the last reason: the base rate, which is the same for all sales, and whatever is not named."""
 DIVIDED = "similarity"
 """The family whose features are told apart by the first part of their own name, a space of `Content`."""
-
-_LIKE: Mapping[str, str] = {
-    "covisitation": "others who looked at {like} looked at this next",
-    "session_knn": "in visits like this one, others who looked at {like} looked at this",
-    "attributes": "is like {like}, which you looked at, in country or kind",
-    "text": "reads like {like}, which you looked at",
-    "image": "looks like {like}, which you looked at",
-    "topics": "shows scenes like {like}, which you looked at",
-}
-"""What speaks for a sale because of a touched one."""
-_FOR: Mapping[str, str] = {
-    "revisits": "you looked at it before",
-    "popularity": "many look at it just now",
-    "segments": "many visitors from where you come look at it",
-    "covisitation": "others who looked at the same sales looked at this next",
-    "session_knn": "visitors with visits like this one looked at it",
-    "attributes": "its price, country and kind are like those you looked at",
-    "text": "it reads like what you looked at",
-    "image": "it looks like what you looked at",
-    "topics": "it shows scenes like those you looked at",
-    "moment": "it is the moment for it",
-    EVERYTHING_ELSE: "everything else speaks for it",
-}
-_AGAINST: Mapping[str, str] = {
-    "revisits": "you have not looked at it lately",
-    "popularity": "few look at it just now",
-    "segments": "few visitors from where you come look at it",
-    "covisitation": "few who looked at the same sales looked at this next",
-    "session_knn": "few visitors with visits like this one looked at it",
-    "attributes": "its price, country and kind are not those you looked at",
-    "text": "it does not read like what you looked at",
-    "image": "it does not look like what you looked at",
-    "topics": "it shows other scenes than those you looked at",
-    "moment": "it is not the moment for it",
-    EVERYTHING_ELSE: "everything else speaks against it",
-}
 
 
 def kind_of(feature: str) -> str:
@@ -98,21 +60,6 @@ def explain(
             zip(order.tolist(), worth.tolist(), contributions[:, -1].tolist(), strict=True)
         )
     )
-
-
-def sentence(reason: Reason, title_of: Mapping[str, str]) -> str:
-    """A reason in words, said to the visitor; a sale without a title in `title_of` is named by its id.
-
-    >>> sentence(Reason("image", 0.7, like="oslo"), {"oslo": "A weekend in Oslo"})
-    'looks like A weekend in Oslo, which you looked at'
-    >>> sentence(Reason("popularity", -0.7), {})
-    'few look at it just now'
-    """
-    if reason.like is not None and reason.name in _LIKE:
-        return _LIKE[reason.name].format(like=title_of.get(reason.like, reason.like))
-    if reason.log_odds > 0:
-        return _FOR.get(reason.name, f"its {reason.name} speaks for it")
-    return _AGAINST.get(reason.name, f"its {reason.name} speaks against it")
 
 
 @lru_cache(maxsize=16)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from rich.panel import Panel
 from rich.table import Table
 
-from reco.lists import Recommendation, TopTen
+from reco.lists import EVERYTHING_ELSE, Recommendation, TopTen
 from reco.policy import MAX_EXPLORATION
-from reco.reasons import EVERYTHING_ELSE, sentence
+from reco.wording import sentence
 from streams.terminal import plain_text
 
 WIDTH, WIDTH_WITH_REASONS = 80, 120

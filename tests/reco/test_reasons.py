@@ -1,4 +1,4 @@
-"""Reasons add up to the log odds of a sale, name the strongest families, and can be said in words."""
+"""Reasons add up to the log odds of a sale, and name the strongest families."""
 
 from math import fsum
 from typing import TypeAlias
@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from reco.features import FAMILIES, FEATURES
-from reco.lists import Reason
-from reco.reasons import EVERYTHING_ELSE, MAX_REASONS, explain, kind_of, sentence
+from reco.lists import EVERYTHING_ELSE, Reason
+from reco.reasons import MAX_REASONS, explain, kind_of
 
 KINDS = tuple(dict.fromkeys(map(kind_of, FEATURES)))
 names = st.sampled_from(tuple(FEATURES))
@@ -82,21 +82,3 @@ def test_every_family_is_a_kind_of_evidence_but_similarity_which_is_one_for_each
 def test_a_kind_that_adds_nothing_is_no_reason() -> None:
     ((only,),) = explain(np.array([[0.0, -4.0]]), ("attributes.price",), {})
     assert only == Reason(EVERYTHING_ELSE, -4.0)
-
-
-@pytest.mark.parametrize("name", [*KINDS, EVERYTHING_ELSE, "not known yet"])
-def test_what_speaks_for_a_sale_and_what_speaks_against_it_are_different_sentences(name: str) -> None:
-    speaking = sentence(Reason(name, 0.5), {})
-    assert speaking != sentence(Reason(name, -0.5), {})
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_evidence_has_words_of_its_own(name: str) -> None:
-    assert f"its {name} speaks" not in sentence(Reason(name, 0.5), {})
-
-
-@pytest.mark.parametrize("name", ["attributes", "text", "image", "topics", "covisitation"])
-def test_a_touched_sale_is_named_by_its_title_or_else_by_its_id(name: str) -> None:
-    reason = Reason(name, 0.5, like="oslo")
-    assert "A {weekend} in Oslo" in sentence(reason, {"oslo": "A {weekend} in Oslo"})
-    assert "oslo" in sentence(reason, {})

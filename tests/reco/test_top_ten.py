@@ -15,10 +15,9 @@ from models.blend import Blend
 from reco.catalogue import Catalogue, catalogue_of
 from reco.events import Action, Purchase, Sale
 from reco.knowledge import Knowledge
-from reco.lists import DEFAULT_VISITOR, LIST_LENGTH, TopTen, list_id
+from reco.lists import DEFAULT_VISITOR, EVERYTHING_ELSE, LIST_LENGTH, TopTen, list_id
 from reco.policy import UNRESTRICTED, Rules
 from reco.ranker import Ranker
-from reco.reasons import EVERYTHING_ELSE
 from reco.retrieval import MAX_SCORED
 from reco.rules import rules_in_force
 from reco.sessions import Session

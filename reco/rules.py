@@ -1,5 +1,6 @@
 """How a list is cut from a ranking: exclusions, what was bought, caps, diversity and exploration, in turn."""
 
+import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.candidates import Touches
+from reco.candidates import NOWHERE, Touches
 from reco.caps import CappedGroups, Room, capped_groups
 from reco.catalogue import Catalogue, LiveSales
 from reco.diversity import diverse
 from reco.events import Sale
 from reco.exploration import last_place
+from reco.kernels import FLOAT32S, FLOAT64S, INT32S, INT64S, NOTHING, compiled
 from reco.lists import CERTAIN, LIST_LENGTH
 from reco.policy import COUNTRY, Rules
 from reco.recommenders.protocol import PURCHASE
@@ -23,9 +25,18 @@ WITHOUT_SCORE = 1e-6
 
 
 class Chosen(NamedTuple):
-    """A sale of a list: its position among the live sales, its score, and how likely it was to be listed."""
+    """A sale of a list.
+
+    Attributes:
+        position: its position among the live sales.
+        scored: where it stands among the sales that were scored; `NOWHERE` if it only fills the list, as it
+            was not, or is bought.
+        score: by which the list was cut.
+        propensity: how likely it was to be listed.
+    """
 
     position: int
+    scored: int
     score: float
     propensity: float
 
@@ -108,16 +119,19 @@ def choose(
     - with exploration, the last place of a list that is full without any of these fillers may go to another
       sale that caps allow there. Without diversity this one has no better score than any before it.
     """
-    settled = obey(_of_all(scores, places, in_force.n_sales), touches)
-    settled[in_force.excluded] = -np.inf
-    order = np.argsort(-settled, kind="stable")[: in_force.n_sales - len(in_force.excluded)]
-    rules = in_force.rules
+    settled, scored = np.empty(in_force.n_sales), np.empty(in_force.n_sales, np.int32)
+    owned = bought(touches)
+    _settle(scores, places, owned, in_force.excluded, settled, scored)
+    rules, n_listable = in_force.rules, in_force.n_sales - len(in_force.excluded)
     if not (rules.caps or rules.diversity or rules.exploration):
-        listed, propensity = order[:LIST_LENGTH].tolist(), CERTAIN
+        best = np.empty(min(LIST_LENGTH, n_listable), np.int64)
+        _first(settled, best)
+        listed, propensity = best.tolist(), CERTAIN
     else:
-        listed, propensity = _by_rules(order, settled, touches, in_force, list_id)
+        order = np.argsort(-settled, kind="stable")[:n_listable]
+        listed, propensity = _by_rules(order, settled, owned, in_force, list_id)
     propensities = [CERTAIN] * (len(listed) - 1) + [propensity]
-    return tuple(map(Chosen, listed, settled[listed].tolist(), propensities))
+    return tuple(map(Chosen, listed, scored[listed].tolist(), settled[listed].tolist(), propensities))
 
 
 def bought(touches: Touches) -> NDArray[np.int32]:
@@ -125,43 +139,64 @@ def bought(touches: Touches) -> NDArray[np.int32]:
     return touches.positions[(touches.counts[:, PURCHASE] > 0) & (touches.positions >= 0)]
 
 
-def obey(scores: NDArray[np.floating], touches: Touches) -> NDArray[np.float64]:
-    """float64[n_sales]: the scores by which a list is cut.
+@compiled(NOTHING(FLOAT32S, INT32S, INT32S, INT64S, FLOAT64S, INT32S))
+def _settle(
+    scores: NDArray[np.float32],
+    places: NDArray[np.int32],
+    owned: NDArray[np.int32],
+    excluded: NDArray[np.int64],
+    settled: NDArray[np.float64],
+    scored: NDArray[np.int32],
+) -> None:
+    """Write by what a list is cut, and `Chosen.scored`, for each live sale.
 
-    A score that is not finite sinks to the lowest finite one. Bought sales sink below all others, by at
-    least 1: they fill up a list only if there are not ten others.
+    A score that is not finite sinks to the lowest finite one; just below that are sales without a score, and
+    at least 1 below all others what was bought. What is excluded is below that.
     """
-    settled = scores.astype(np.float64)
-    finite = np.isfinite(settled)
-    lowest = float(settled.min(where=finite, initial=np.inf))
-    lowest = lowest if np.isfinite(lowest) else 0.0
-    settled[~finite] = lowest
-    settled[bought(touches)] = lowest - 1.0 - abs(lowest)
-    return settled
+    lowest = math.inf
+    for score in scores:
+        if math.isfinite(score) and score < lowest:
+            lowest = float(score)
+    if not math.isfinite(lowest):
+        lowest = 0.0
+    elif len(scores) < len(settled):
+        lowest -= WITHOUT_SCORE * (1.0 + abs(lowest))
+    settled[:], scored[:] = lowest, NOWHERE
+    for number in range(len(scores)):
+        scored[places[number]] = number
+        if math.isfinite(scores[number]):
+            settled[places[number]] = scores[number]
+    for position in owned:
+        settled[position], scored[position] = lowest - 1.0 - abs(lowest), NOWHERE
+    for position in excluded:
+        settled[position] = -math.inf
 
 
-def _of_all(scores: NDArray[np.float32], places: NDArray[np.int32], n_sales: int) -> NDArray[np.floating]:
-    """float[n_sales]: the scores of all live sales; just below the lowest finite one for those without."""
-    if len(scores) == n_sales:
-        return scores
-    lowest = float(scores.min(where=np.isfinite(scores), initial=np.float32(np.inf)))
-    everyone = np.full(
-        n_sales, lowest - WITHOUT_SCORE * (1.0 + abs(lowest))
-    )  # not a number, if none is finite
-    everyone[places] = scores
-    return everyone
+@compiled(NOTHING(FLOAT64S, INT64S))
+def _first(settled: NDArray[np.float64], best: NDArray[np.int64]) -> None:
+    """Write the positions of the best, ties by position; there are at least so many sales."""
+    n = 0
+    for position in range(len(settled)):
+        if n == len(best) and (n == 0 or settled[position] <= settled[best[n - 1]]):
+            continue
+        n = min(n + 1, len(best))
+        place = n - 1
+        while place > 0 and settled[position] > settled[best[place - 1]]:
+            best[place] = best[place - 1]
+            place -= 1
+        best[place] = position
 
 
 def _by_rules(
     order: NDArray[np.int64],
     settled: NDArray[np.float64],
-    touches: Touches,
+    owned: NDArray[np.int32],
     in_force: RulesInForce,
     list_id: str,
 ) -> tuple[list[int], float]:
     """The positions to be listed, out of `order`, best first, and the propensity of the last of them."""
     is_bought = np.zeros(in_force.n_sales, np.bool_)
-    is_bought[bought(touches)] = True
+    is_bought[owned] = True
     fresh = order[~is_bought[order]]
     listed = _within_caps(fresh, settled, in_force)
     if len(listed) < LIST_LENGTH:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.candidates import Query
+from reco.candidates import NOWHERE, Query
 from reco.catalogue import OPEN_END, Catalogue, LiveSales
 from reco.knowledge import Knowledge
 from reco.lists import DEFAULT_VISITOR, Provenance, Reason, Recommendation, TopTen, list_id
 from reco.ranker import Ranker
 from reco.reasons import explain
-from reco.rules import Chosen, RulesInForce, bought, choose
+from reco.rules import Chosen, RulesInForce, choose
 from reco.sessions import Session
 
 
@@ -75,16 +75,10 @@ def _reasons(
 ) -> Sequence[tuple[Reason, ...]]:
     """Why each of `chosen` has its score; nothing for one that only fills the list: unscored, or bought."""
     knowledge, ranker = serving
-    places = scored.candidates.places
-    listed = np.array([one.position for one in chosen], np.int32)
-    positions = np.searchsorted(places, listed).astype(np.int32)
-    known = places[np.minimum(positions, len(places) - 1)] == listed if len(places) else listed < 0
-    if len(owned := places[bought(scored.touches)]):  # seldom; to look for none takes 15 us
-        known &= ~np.isin(listed, owned)
-    positions = positions[known]
+    positions = np.array([one.scored for one in chosen if one.scored != NOWHERE], np.int32)
     contributions = ranker.contributions(np.ascontiguousarray(rows[:, positions]))
     if contributions is None:
         return [()] * len(chosen)
     sources = knowledge.sources(scored, positions, ranker.features)
     explained = iter(explain(contributions, ranker.features, sources))
-    return [next(explained) if one else () for one in known.tolist()]
+    return [() if one.scored == NOWHERE else next(explained) for one in chosen]

@@ -8,11 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco.candidates import Touches, candidates_of, touches_of
+from reco.candidates import NOWHERE, Touches, candidates_of, touches_of
+from reco.catalogue import Catalogue
 from reco.events import Click, Purchase
 from reco.lists import LIST_LENGTH
 from reco.policy import Rules
-from reco.rules import bought, obey
+from reco.rules import bought, choose, rules_in_force
 from reco.sessions import Remembered, Session
 from tests.reco.plain_rules import plain_choice, traits
 from tests.reco.shops import (
@@ -41,8 +42,10 @@ def having_bought(*sales: str) -> Touches:
 
 
 def obeyed(scores: list[float], touches: Touches) -> list[float]:
-    """The scores after the rules."""
-    return obey(np.array(scores, np.float32), touches).tolist()  # type: ignore[no-any-return]
+    """The scores by which a list is cut, in the order of the sales."""
+    in_force = rules_in_force(Rules(), CANDIDATES.live, Catalogue(1))
+    chosen = choose(np.array(scores, np.float32), CANDIDATES.places, touches, in_force, "list")
+    return [one.score for one in sorted(chosen)]
 
 
 def test_what_was_bought_is_known_from_the_visit_and_from_memory() -> None:
@@ -86,6 +89,16 @@ def test_a_list_is_what_the_rules_make_it_sale_by_sale(some: Shop, rules: Rules,
     chosen = some.choice(rules, list_id)
     got = [(some.sales[one.position].sale_id, one.score, one.propensity) for one in chosen]
     assert got == plain_choice(some, rules, list_id)
+
+
+@given(shops(), all_rules)
+def test_whatever_only_fills_a_list_is_told_from_the_scored(some: Shop, rules: Rules) -> None:
+    scored = [position for position, score in enumerate(some.scores) if score is not None]
+    for one in some.choice(rules):
+        if some.scores[one.position] is None or some.sales[one.position].sale_id in some.bought:
+            assert one.scored == NOWHERE
+        else:
+            assert scored[one.scored] == one.position
 
 
 @given(shops(), all_rules)

@@ -7,7 +7,19 @@ from numpy.typing import NDArray
 
 from reco import decay
 from reco.greatest import kth_greatest
-from reco.kernels import FLOAT32, FLOAT32S, FLOAT64, INT8S, INT32S, INT64, INT64S, NOTHING, columns, compiled
+from reco.kernels import (
+    FLOAT32,
+    FLOAT32S,
+    FLOAT64,
+    INT8S,
+    INT32S,
+    INT64,
+    INT64S,
+    NOTHING,
+    columns,
+    compiled,
+    prefetch,
+)
 from reco.parameters import SessionKnnParameters
 from reco.past_visits import BLOCK, HEAD, LAST_BLOCK, LAST_VISIT, LENGTH, NEWEST, SIZE, VISITS, Visits
 
@@ -17,6 +29,8 @@ LEAST_RECENCY = 0.01
 """A sale that weighs less than this beside the newest one finds no neighbours."""
 NO_MATCH = 127
 """More than any recency."""
+AHEAD: Final = 16
+"""How many visits ahead of the one that is looked at the next are fetched."""
 ROOTS: Final = np.sqrt(np.arange(LENGTH + 1, dtype=np.float32))
 """float32: roots of the lengths of visits."""
 BUCKET: Final = np.uint32(20)
@@ -122,6 +136,7 @@ def _add_up(visits: Visits, search: Search, votes: Votes, block: int, weight: fl
     oldest_visit = visits.so_far[LAST_VISIT] - n_visits
     while block > oldest_block:
         place = block % len(visits.blocks)
+        prefetch(visits.blocks, visits.blocks[place, 0] % len(visits.blocks))
         for number in range(BLOCK - 1, 0, -1):
             visit = visits.blocks[place, number]
             if visit == 0:
@@ -160,6 +175,8 @@ def _find(visits: Visits, search: Search, votes: Votes, touched: NDArray[np.int3
 def _select(visits: Visits, search: Search, votes: Votes, found: int, at: int) -> None:
     """Write what each of the found visits is chosen by."""
     for number in range(found):
+        if number + AHEAD < found:
+            prefetch(visits.facts, search.found[number + AHEAD])
         row = search.found[number]
         age = max(at - visits.facts[row, NEWEST], 0)
         size = visits.facts[row, SIZE]

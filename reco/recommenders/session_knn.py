@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from reco import decay, past_visits
 from reco.candidates import Query
-from reco.kernels import FLOAT32_ROWS, INT32S, INT64, NOTHING, compiled
+from reco.kernels import FLOAT32_ROWS, INT32S, INT64, NOTHING, compiled, prefetch
 from reco.neighbours import (
+    AHEAD,
     ROOTS,
     SEARCH,
     SHARED,
@@ -173,6 +174,8 @@ def _score(
     """Add the votes of all neighbours to the rows; how many visits were found."""
     found, end = search_for(visits, search, votes, touched, at), 0
     for number in range(found):
+        if number + AHEAD < found and search.selection[number + AHEAD] > 0:
+            prefetch(visits.sales, search.found[number + AHEAD])
         if search.selection[number] > 0:
             end = _vote(visits, search, votes, number, end, positions, segments, at, rows)
     clear(search, touched, found)

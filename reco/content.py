@@ -15,6 +15,7 @@ from reco.events import Sale
 from reco.kernels import (
     BOOLS,
     FLOAT32_ROWS,
+    FLOAT32S,
     FLOAT64S,
     INT32_ROWS,
     INT32S,
@@ -69,6 +70,9 @@ class LiveContent(NamedTuple):
 
     rows: NDArray[np.int32]
     price_ranks: NDArray[np.float32]
+
+
+LIVE_CONTENT: Final = columns(LiveContent, INT32S, FLOAT32S)
 
 
 class SideBySide(NamedTuple):

@@ -124,9 +124,12 @@ def follow(
     fading = decay.halved(1.0, exponent - row_exponent)
     for place in range(pairs.weights.shape[1]):
         other = pairs.neighbours[source, place] - 1
-        if other >= 0 and positions[other] >= 0:
+        if other < 0:
+            break
+        position = positions[other]
+        if position >= 0:
             seen = min(pairs.weights[source, place] * fading, own)
-            scores[positions[other]] += importance * seen / own
+            scores[position] += importance * seen / own
 
 
 @compiled(NOTHING(PAIRS, INT64, INT32S, FLOAT32S))

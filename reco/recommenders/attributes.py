@@ -7,8 +7,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reco.candidates import NOWHERE, Query
-from reco.content import ATTRIBUTES, NOTHING_SAID, TASTE_HALF_LIFE, Content, KnownAttributes, taste
+from reco.candidates import Query
+from reco.content import (
+    ATTRIBUTES,
+    LIVE_CONTENT,
+    NOTHING_SAID,
+    TASTE_HALF_LIFE,
+    Content,
+    KnownAttributes,
+    LiveContent,
+    taste,
+)
 from reco.kernels import (
     FLOAT32_ROWS,
     FLOAT64,
@@ -66,14 +75,10 @@ class Attributes:
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """What the attributes of each candidate say."""
-        rows[:] = math.nan
-        known, live = self._content.attributes, self._content.live(query.candidates.live)
-        sales = live.rows[query.candidates.places]
-        rows[0] = np.where(sales == NOWHERE, math.nan, known.prices[sales])
-        rows[2] = live.price_ranks[query.candidates.places]
-        if query.touched:
-            weights = taste(query.touches.ts, query.touches.counts, TASTE_HALF_LIFE)
-            _score(known, sales, self._content.rows_of(query.touched), weights, rows)
+        content = self._content
+        touched, live = content.rows_of(query.touched), content.live(query.candidates.live)
+        weights = taste(query.touches.ts, query.touches.counts, TASTE_HALF_LIFE)
+        _score(content.attributes, live, query.candidates.places, touched, weights, rows)
 
     def sources(self, query: Query, positions: NDArray[np.int32]) -> Mapping[str, NDArray[np.int32]]:
         """int32[k]: for each of `positions` (int32[k]), the touch of the sale that has most in common, or -1.
@@ -188,16 +193,23 @@ def _compare_tags(
         rows[4, position] = overlap / own
 
 
-@compiled(NOTHING(ATTRIBUTES, INT32S, INT32S, FLOAT64S, FLOAT32_ROWS))
+@compiled(NOTHING(ATTRIBUTES, LIVE_CONTENT, INT32S, INT32S, FLOAT64S, FLOAT32_ROWS))
 def _score(
     known: KnownAttributes,
-    sales: NDArray[np.int32],
+    live: LiveContent,
+    places: NDArray[np.int32],
     touched: NDArray[np.int32],
     weights: NDArray[np.float64],
     rows: NDArray[np.float32],
 ) -> None:
-    """Write the rows that compare with the touched sales, which are NaN, where they are known."""
-    kept = touched >= 0
+    """Write all rows, NaN where something is not known."""
+    sales, kept = live.rows[places], touched >= 0
+    for position in range(len(sales)):
+        row = sales[position]
+        rows[0, position] = known.prices[row] if row >= 0 else math.nan
+        rows[2, position] = live.price_ranks[places[position]]
+        for compared in (1, 3, 4, 5):
+            rows[compared, position] = math.nan
     touched, weights = touched[kept], weights[kept]
     _compare_prices(known, sales, touched, weights, rows)
     _compare_countries(known, sales, touched, weights, rows)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reco import decay
-from reco.candidates import Query
+from reco.candidates import Candidates, Query
 from reco.decay import DecayedCounts
 from reco.kernels import (
     FLOAT32_ROWS,
@@ -103,9 +103,12 @@ class Popularity:
             first=np.zeros(capacity, np.int64),
             last=np.zeros(capacity, np.int64),
         )
+        self._newest: tuple[Candidates, int] | None = None
+        """The newest action on any of the candidates that were asked about last, until more is learned."""
 
     def learn(self, actions: Actions) -> None:
         """Count the actions; a late one counts what it would count had it come in time."""
+        self._newest = None
         _learn(self._counts, actions, self._half_lives)
 
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
@@ -120,12 +123,15 @@ class Popularity:
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
         """Count from nothing again where `dropped`."""
+        self._newest = None
         for column in self._counts:
             column[dropped] = 0
 
     def _as_of(self, query: Query) -> int:
-        slots = query.candidates.slots
-        return min(int(self._counts.last[slots[slots >= 0]].max(initial=0)), query.at)
+        if self._newest is None or self._newest[0] is not query.candidates:
+            slots = query.candidates.slots
+            self._newest = query.candidates, int(self._counts.last[slots[slots >= 0]].max(initial=0))
+        return min(self._newest[1], query.at)
 
 
 @compiled(NOTHING(COUNTS, ACTIONS, INT64S))

@@ -58,15 +58,20 @@ def pair(first: object, second: object) -> Any:
     return types.Tuple((first, second))
 
 
-def compiled(signature: object) -> Callable[[Kernel], Kernel]:
-    """Compile a function for the types of `signature`; without `fastmath`, so that sums keep their order."""
+def compiled(signature: object, *, inline: bool = False) -> Callable[[Kernel], Kernel]:
+    """Compile a function for the types of `signature`; without `fastmath`, so that sums keep their order.
+
+    With `inline` its code becomes a part of each kernel that calls it. That is for what is called in an inner
+    loop and given arrays: to hand over one takes as long as some ten sums.
+    """
+    how = {**HOW, "forceinline": inline}
 
     def decorate(function: Kernel) -> Kernel:
         try:
-            kernel = njit(signature, cache=True, **HOW)(function)
+            kernel = njit(signature, cache=True, **how)(function)
         except RuntimeError:
             # Nowhere to keep a cache, as in a read-only container: compile anew at each start.
-            kernel = njit(signature, **HOW)(function)
+            kernel = njit(signature, **how)(function)
         return cast("Kernel", kernel)
 
     return decorate

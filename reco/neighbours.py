@@ -223,7 +223,7 @@ def search_for(visits: Visits, search: Search, votes: Votes, touched: NDArray[np
     return found
 
 
-@compiled(INT64(VISITS, SEARCH, INT64))
+@compiled(INT64(VISITS, SEARCH, INT64), inline=True)
 def match(visits: Visits, search: Search, row: int) -> int:
     """The place in a visit of the sale that the visitor touched last of those they share; 0 if none is."""
     latest, shared = NO_MATCH, 0

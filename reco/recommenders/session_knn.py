@@ -117,7 +117,7 @@ class SessionKnn:
         past_visits.forget(self._visits, dropped)
 
 
-@compiled(INT64(VISITS, SEARCH, VOTES, INT64, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS))
+@compiled(INT64(VISITS, SEARCH, VOTES, INT64, INT64, INT32S, INT32S, INT64, FLOAT32_ROWS), inline=True)
 def _vote(
     visits: Visits,
     search: Search,

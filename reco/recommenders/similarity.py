@@ -197,7 +197,7 @@ def _profile(
     return _direction(total, weight, direction)
 
 
-@compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S))
+@compiled(NOTHING(FLOAT32_ROWS, FLOAT32S, FLOAT32S), inline=True)
 def _add_four(axes: NDArray[np.float32], values: NDArray[np.float32], row: NDArray[np.float32]) -> None:
     """Add four axes (float32[4, n_sales]) times the `values` on them, one after the other."""
     first, second, third, fourth = axes[0], axes[1], axes[2], axes[3]

@@ -18,6 +18,7 @@ from reco.kernels import (
     NOTHING,
     columns,
     compiled,
+    pair,
     prefetch,
 )
 from reco.parameters import SessionKnnParameters
@@ -45,7 +46,8 @@ class Search(NamedTuple):
     Attributes:
         similarity: float32[n_visits]; all zero between two searches.
         found: int32[n_visits], the rows with a similarity, in the order in which they were found.
-        selection: float32[n_visits], what each of `found` is chosen by; 0 if it is not chosen.
+        selection: float32[n_visits], what each of `found` is chosen by.
+        chosen: int32[n_visits], the rows of the chosen ones.
         recency: int8[capacity], 1 + how many sales the visitor touched after each of theirs, else 0; all
             zero between two searches.
         shared: int8[n_visits], the `recency` of the shared sale that each of the chosen matches by.
@@ -57,6 +59,7 @@ class Search(NamedTuple):
     similarity: NDArray[np.float32]
     found: NDArray[np.int32]
     selection: NDArray[np.float32]
+    chosen: NDArray[np.int32]
     recency: NDArray[np.int8]
     shared: NDArray[np.int8]
     ends: NDArray[np.int64]
@@ -79,7 +82,7 @@ class Votes(NamedTuple):
     landing: np.float32
 
 
-SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT8S, INT8S, INT64S, INT32S, FLOAT32S)
+SEARCH: Final = columns(Search, FLOAT32S, INT32S, FLOAT32S, INT32S, INT8S, INT8S, INT64S, INT32S, FLOAT32S)
 VOTES: Final = columns(Votes, INT64, INT64, FLOAT64, FLOAT64, FLOAT32S, FLOAT32S, FLOAT32)
 
 
@@ -89,6 +92,7 @@ def no_search(capacity: int, max_visits: int) -> Search:
         similarity=np.zeros(max_visits, np.float32),
         found=np.zeros(max_visits, np.int32),
         selection=np.zeros(max_visits, np.float32),
+        chosen=np.zeros(max_visits, np.int32),
         recency=np.zeros(capacity, np.int8),
         shared=np.zeros(max_visits, np.int8),
         ends=np.zeros(max_visits, np.int64),
@@ -208,19 +212,21 @@ def _greatest(values: NDArray[np.float32], k: int) -> float:
     return kth_greatest(among, left)  # type: ignore[return-value]
 
 
-@compiled(INT64(VISITS, SEARCH, VOTES, INT32S, INT64))
-def search_for(visits: Visits, search: Search, votes: Votes, touched: NDArray[np.int32], at: int) -> int:
-    """Find the visits that share sales with a visitor, and choose the most similar; how many were found.
+@compiled(pair(INT64, INT64)(VISITS, SEARCH, VOTES, INT32S, INT64))
+def search_for(
+    visits: Visits, search: Search, votes: Votes, touched: NDArray[np.int32], at: int
+) -> tuple[int, int]:
+    """Find the visits that share sales with a visitor, and choose the most similar; how many of each.
 
     All that are as similar as the last of `neighbours` are chosen. `clear` comes after.
     """
-    found = _find(visits, search, votes, touched)
+    found, chosen = _find(visits, search, votes, touched), 0
     _select(visits, search, votes, found, at)
     threshold = _greatest(search.selection[:found], votes.neighbours)
     for number in range(found):
-        if search.selection[number] < threshold:
-            search.selection[number] = 0
-    return found
+        search.chosen[chosen] = search.found[number]
+        chosen += search.selection[number] > 0 and search.selection[number] >= threshold
+    return found, chosen
 
 
 @compiled(INT64(VISITS, SEARCH, INT64), inline=True)

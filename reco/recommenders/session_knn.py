@@ -78,8 +78,8 @@ class SessionKnn:
         self._votes = votes_of(parameters)
         self._searched: Query | None = None
         """Whom the last search was for, until more is learned."""
-        self._found = 0
-        """How many visits it found."""
+        self._chosen = 0
+        """How many visits it chose."""
 
     def learn(self, actions: Actions) -> None:
         """Add each action to its visit."""
@@ -89,7 +89,7 @@ class SessionKnn:
     def score(self, query: Query, rows: NDArray[np.float32]) -> None:
         """The votes of the neighbours of the visitor's newest sales."""
         rows[:] = 0
-        self._found = _score(
+        self._chosen = _score(
             self._visits,
             self._search,
             self._votes,
@@ -108,7 +108,7 @@ class SessionKnn:
         touches = np.full(len(positions), -1, np.int32)
         asked = np.full(len(query.candidates.slots), len(positions), np.int32)
         asked[positions] = np.arange(len(positions), dtype=np.int32)
-        _sources(self._search, self._found, query.touches.slots, asked, touches)
+        _sources(self._search, self._chosen, query.touches.slots, asked, touches)
         return {self.name: touches}
 
     def forget(self, dropped: NDArray[np.bool_]) -> None:
@@ -129,8 +129,8 @@ def _vote(
     at: int,
     rows: NDArray[np.float32],
 ) -> int:
-    """Add the votes of one of the found to the rows of `features`, and keep them from `start` on; the end."""
-    row = search.found[number]
+    """Add the votes of one of the chosen to the rows of `features`, keep them from `start` on; the end."""
+    row = search.chosen[number]
     matched, bought = match(visits, search, row), visits.facts[row, BOUGHT]
     shared = visits.sales[row, matched]
     recency = search.recency[shared - 1] if shared > 0 else 0
@@ -171,21 +171,21 @@ def _score(
     at: int,
     rows: NDArray[np.float32],
 ) -> int:
-    """Add the votes of all neighbours to the rows; how many visits were found."""
-    found, end = search_for(visits, search, votes, touched, at), 0
-    for number in range(found):
-        if number + AHEAD < found and search.selection[number + AHEAD] > 0:
-            prefetch(visits.sales, search.found[number + AHEAD])
-        if search.selection[number] > 0:
-            end = _vote(visits, search, votes, number, end, positions, segments, at, rows)
+    """Add the votes of all neighbours to the rows; how many they are."""
+    found, chosen = search_for(visits, search, votes, touched, at)
+    end = 0
+    for number in range(chosen):
+        if number + AHEAD < chosen:
+            prefetch(visits.sales, search.chosen[number + AHEAD])
+        end = _vote(visits, search, votes, number, end, positions, segments, at, rows)
     clear(search, touched, found)
-    return found
+    return chosen
 
 
 @compiled(NOTHING(SEARCH, INT64, INT32S, INT32S, INT32S))
 def _sources(
     search: Search,
-    found: int,
+    chosen: int,
     touched: NDArray[np.int32],
     asked: NDArray[np.int32],
     touches: NDArray[np.int32],
@@ -195,9 +195,7 @@ def _sources(
     `asked` has its place in `touches`, or one behind them if it is not asked for.
     """
     led, start = np.zeros((len(touches) + 1, SHARED + 1), np.float32), 0
-    for number in range(found):
-        if search.selection[number] == 0:
-            continue
+    for number in range(chosen):
         for vote in range(start, search.ends[number]):
             led[asked[search.listed[vote]], search.shared[number]] += search.given[vote]
         start = search.ends[number]

@@ -42,11 +42,12 @@ def cache_folder() -> Path:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """The jars that the folder lists; none if it has no listing, or if one of them is gone."""
+    """The jars that the folder lists; none if its listing cannot be read, or if one of them is gone."""
     listing = folder / LISTING
-    if not listing.exists():
+    try:
+        jars = [folder / name for name in json.loads(listing.read_text(encoding="utf-8"))]
+    except (OSError, ValueError):  # not there, or cut off by a loss of power
         return []
-    jars = [folder / name for name in json.loads(listing.read_text(encoding="utf-8"))]
     return jars if all(jar.exists() for jar in jars) else []
 
 

@@ -30,6 +30,8 @@ Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 ISOLATION = "read_committed"
 """What consumers see of transactions; the same for all, or workers would learn differently."""
+METADATA_AGE = 5.0
+"""Seconds after which a worker asks again which topics and partitions there are; by default, 300."""
 LISTENS_WITHIN = 1.0
 """Time that a connection to a server may take, s, when nothing but its port is in question."""
 

@@ -70,7 +70,8 @@ def new_app(settings: Settings, agent: str) -> LosslessApp:
         broker_max_poll_interval=LONGEST_WORK,
         broker_commit_interval=COMMIT_EVERY,
         broker_max_poll_records=2000,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="none",  # where it is to begin, it is told
+        consumer_metadata_max_age_ms=round(clients.METADATA_AGE * 1000),
         stream_buffer_maxsize=2 * MAX_OUTSTANDING,
         stream_wait_empty=True,
         agent_supervisor=CrashingSupervisor,

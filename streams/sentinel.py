@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the worker's progress."""
-METADATA_AGE = 5.0
-"""Seconds between two looks at the partitions that topics have; by default it would be five minutes."""
 LONGEST_LOOK = 5.0
 """Time between two looks that counts, s, at most: while the whole process is paused, nothing can move."""
 STALLED = 70
@@ -162,7 +160,7 @@ class Sentinel(threading.Thread):
             progress.work.name: clients.consumer(
                 self._settings.kafka,
                 group_id=progress.work.group,
-                metadata_max_age_ms=round(METADATA_AGE * 1000),
+                metadata_max_age_ms=round(clients.METADATA_AGE * 1000),
             )
             for progress in self._progress
             if progress.work.topics
@@ -181,10 +179,11 @@ class Sentinel(threading.Thread):
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer | None) -> None:
         work = progress.work
         reached = dict(work.positions())  # before the ends, which go on
-        if consumer and work.group is not None and not reached:
-            # A worker without partitions: the group's progress is the measure.
-            partitions = clients.partitions(*work.topics)
-            reached = {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in partitions}
+        if consumer and work.group is not None:
+            # Of a topic of which this worker has no partition, the group's progress is the measure.
+            own = {topic for topic, _ in reached}
+            for tp in clients.partitions(*(topic for topic in work.topics if topic.name not in own)):
+                reached[tp.topic, tp.partition] = await consumer.committed(tp) or 0
         found = await self._ends(consumer, work) if consumer else {}
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
         waited = progress.look(reached, ends, time.monotonic())

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import faust
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, EventT
 from faust.types.transports import ConsumerCallback
@@ -68,9 +69,36 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> Fetched:
-        records = await super()._fetch_records(consumer, active_partitions, **options)
+        try:
+            records = await super()._fetch_records(consumer, active_partitions, **options)
+        except OffsetOutOfRangeError as error:
+            await self._go_on_from_beginning(consumer, error.args[0])
+            return Fetched({}, {})
+        except NoOffsetForPartitionError as error:
+            # Of a changelog, which the group never reads, or of a partition before `perform_seek`.
+            self._seek(consumer, error.args[0], 0)
+            return Fetched({}, {})
         # Nothing is awaited in between, or the positions could be those of another fetch.
         return Fetched(records, _positions(consumer, active_partitions))
+
+    async def _go_on_from_beginning(self, consumer: Any, missing: Mapping[TP, int]) -> None:
+        """Seek what is no more, because it was removed before it was read, to what is left.
+
+        Raises:
+            DeliveryError: something else is there in its place, or nothing yet.
+        """
+        first = await consumer.beginning_offsets(list(missing))
+        for tp, offset in missing.items():
+            if offset >= first[tp]:
+                raise DeliveryError(
+                    f"{tp.topic}[{tp.partition}] has no offset {offset}, up to which it was read: {MADE_ANEW}"
+                )
+            self._seek(consumer, tp, first[tp])
+
+    def _seek(self, consumer: Any, tp: TP, offset: int) -> None:
+        """Seek, unless the partition was revoked meanwhile."""
+        if tp in consumer.assignment():
+            consumer.seek(tp, offset)
 
     async def seek_to_group_position(self, topics: Iterable[str]) -> dict[TP, int]:
         """Seek each assigned partition of `topics` to the group's position, and return the positions."""
@@ -106,8 +134,7 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         first = await consumer.beginning_offsets([tp])
         self._tell_removed(tp, offset, first[tp])
-        if tp in consumer.assignment():
-            consumer.seek(tp, offset)
+        self._seek(consumer, tp, offset)
 
     def _tell_removed(self, tp: TP, expected: int, first: int) -> None:
         if expected < first:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 import rocksdict
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 from faust.tables.recovery import Recovery
 from faust.types import TP
 from mode import Service
@@ -170,27 +171,46 @@ async def restore(table: StateTable, changelog: Iterable[TP], source: str, kafka
     """
     partitions = [TopicPartition(tp.topic, tp.partition) for tp in changelog]
     of_source = [TopicPartition(source, tp.partition) for tp in partitions]
-    async with reader(kafka) as consumer:
+    async with reader(kafka, auto_offset_reset="none") as consumer:
         consumer.assign(partitions)
         source_ends = await consumer.end_offsets(of_source)
-        ends = await consumer.end_offsets(partitions)
+        firsts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         complete = await first_since(consumer, ends, since)
         readings = {
             tp: _Reading(table, tp, source_ends[one]) for tp, one in zip(partitions, of_source, strict=True)
         }
         for tp in partitions:
-            consumer.seek(tp, readings[tp].start(ends[tp], complete[tp]))
-        while waiting := await clients.behind(consumer, ends):
-            fetched = await consumer.getmany(*waiting, timeout_ms=READ_TIMEOUT, max_records=2000)
-            for tp, records in fetched.items():
-                readings[tp].take(records)
-                await asyncio.sleep(0)
+            consumer.seek(tp, max(firsts[tp], readings[tp].start(ends[tp], complete[tp])))
+        await _read(consumer, readings, ends)
         source_ends = await consumer.end_offsets(of_source)
     for reading, one in zip(readings.values(), of_source, strict=True):
         reading.finish(ends[reading.tp])
         reading.check(one, source_ends[one])
     if any(reading.overtaken for reading in readings.values()):
         await _send_again(table, readings.values(), kafka)
+
+
+async def _read(
+    consumer: AIOKafkaConsumer,
+    readings: Mapping[TopicPartition, "_Reading"],
+    ends: Mapping[TopicPartition, int],
+) -> None:
+    """Read each partition up to its end.
+
+    Raises:
+        DeliveryError: what is read next is not there any more.
+    """
+    try:
+        while waiting := await clients.behind(consumer, ends):
+            fetched = await consumer.getmany(*waiting, timeout_ms=READ_TIMEOUT, max_records=2000)
+            for tp, records in fetched.items():
+                readings[tp].take(records)
+                await asyncio.sleep(0)
+    except OffsetOutOfRangeError as error:
+        (tp, offset), *_ = error.args[0].items()
+        raise DeliveryError(
+            f"{tp.topic}[{tp.partition}] lost offset {offset} while it was read: {MADE_ANEW}"
+        ) from error
 
 
 class _Reading:

@@ -50,6 +50,14 @@ def test_first_use_without_a_network_says_what_is_missing_and_what_to_do() -> No
 
 
 @pytest.mark.usefixtures("offline")
+def test_a_list_of_jars_that_was_cut_off_is_fetched_again() -> None:
+    cached("kafka.jar")
+    (cache_folder() / "classpath.json").write_text("")
+    with pytest.raises(BrokerError, match="Go online once"):
+        classpath()
+
+
+@pytest.mark.usefixtures("offline")
 def test_a_failed_fetch_leaves_nothing_that_could_pass_for_jars() -> None:
     with pytest.raises(BrokerError):
         classpath()

@@ -318,13 +318,13 @@ async def test_states_of_a_topic_that_was_made_anew_stop_the_worker_until_they_a
     await world.send(*clicks(40, 400))
     await expect_exact_sessions(world, clicks(40, 400))
     await worker.end(signal.SIGTERM)
-    await make_anew(world, world.topics.events)
+    await make_anew(world.settings.kafka, world.topics.events)
 
     worker = world.start("sessions")
     assert await asyncio.to_thread(worker.process.wait, 60) > 0
     assert "made anew" in worker.log.read_text()
 
-    await make_anew(world, world.topics.sessions)
+    await make_anew(world.settings.kafka, world.topics.sessions)
     other = replace(world.settings, worker=replace(world.settings.worker, application=uuid4().hex))
     await world.start("sessions", settings=other).ready()
     sent = clicks(40, 80, start=1000)
@@ -340,7 +340,7 @@ async def test_states_that_are_lost_stop_the_worker_until_they_are_built_anew_fr
     await world.send(*sent)
     await expect_exact_sessions(world, sent)
     await worker.end(signal.SIGTERM)
-    await make_anew(world, world.topics.sessions)
+    await make_anew(world.settings.kafka, world.topics.sessions)
 
     worker = world.start("sessions")
     assert await asyncio.to_thread(worker.process.wait, 60) > 0

@@ -137,7 +137,7 @@ async def test_a_topic_that_is_made_anew_ends_its_feed_instead_of_being_ignored(
     await world.publish(*open_sales(20))
     feed = CatalogueFeed(world.settings.kafka, world.topics.sales, Catalogue(world.topics.sales.partitions))
     await feed.build()
-    await make_anew(world, world.topics.sales)
+    await make_anew(world.settings.kafka, world.topics.sales)
     with pytest.raises(DeliveryError, match="made anew"):
         await asyncio.wait_for(feed.follow(), PATIENCE)
     await feed.close()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.errors import SettingsError
-from streams.clients import admin
+from streams.clients import admin, partitions
 from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
@@ -84,11 +84,13 @@ def test_time_in_which_the_watchdog_itself_was_paused_does_not_count() -> None:
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("has_partitions", [True, False])
-async def test_work_that_waits_for_too_long_ends_the_process(world: World, has_partitions: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("owned", ["events", "sales", "nothing"])
+async def test_work_that_waits_for_too_long_ends_the_process_whatever_it_has_partitions_of(
+    world: World, owned: str
+) -> None:
     await world.send(*clicks(4, 20))
     ended = threading.Event()
-    with started_sentinel(world.settings, world.topics, ended.set, has_partitions=has_partitions):
+    with started_sentinel(world.settings, world.topics, ended.set, owned=owned):
         assert await asyncio.to_thread(ended.wait, 30)
 
 
@@ -114,7 +116,7 @@ async def test_a_topic_that_is_made_anew_with_fewer_partitions_ends_a_worker_wit
     worker = await world.start("sessions").ready()
     fewer = dataclasses.replace(world.topics.events, partitions=2)
 
-    await make_anew(world, fewer)
+    await make_anew(world.settings.kafka, fewer)
 
     assert await asyncio.to_thread(worker.process.wait, 90) == STALLED
     assert f"{fewer.name} has 2 partitions, the settings want 4; set [topics]" in worker.log.read_text()
@@ -139,7 +141,7 @@ async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_
     await world.send(*clicks(4, 20))
     await (await world.view(world.topics.sessions)).until(lambda found: len(newest_sessions(found)) == 4)
     group = world.settings.group("sessions")
-    with started_sentinel(world.settings, world.topics, ended.set, has_partitions=False, group=group):
+    with started_sentinel(world.settings, world.topics, ended.set, owned="nothing", group=group):
         assert not await asyncio.to_thread(ended.wait, 6)
 
 
@@ -222,14 +224,18 @@ def started_sentinel(
     topics: TopicSet,
     end: Callable[[], None],
     *,
-    has_partitions: bool = True,
+    owned: str = "events",
     group: str = "nobody",
 ) -> Iterator[int]:
-    """A sentinel over work on `events` that never moves, stopped with the block; the port of its health."""
+    """A sentinel over work on `events` and `sales` that never moves, stopped with the block.
+
+    The port of its health. The worker has all partitions of the topic that is `owned`.
+    """
     port = free_port()
     worker = replace(settings.worker, stall_seconds=2.0, health_port=port)
-    reached = {(topics.events.name, n): 0 for n in range(topics.events.partitions)} if has_partitions else {}
-    work = Work("work", lambda: reached, (topics.events,), None if has_partitions else group)
+    known = {"events": topics.events, "sales": topics.sales}
+    own = partitions(*(topic for name, topic in known.items() if name == owned))
+    work = Work("work", lambda: dict.fromkeys(own, 0), tuple(known.values()), group)
     vitals = Vitals(works=[work])
     vitals.counts["lists"] = 7
     vitals.gauges["live_sales"] = lambda: 3

@@ -22,7 +22,7 @@ from reco.sessions import Session
 from streams import clients
 from streams.clock import now
 from streams.codecs import decode_list, decode_session, encode
-from streams.settings import Settings, Worker
+from streams.settings import Kafka, Settings, Worker
 from streams.supervisor import environment_of
 from streams.topics import Topic, TopicSet
 from tests.streams.prepared_worker import AGENTS as PREPARED
@@ -250,13 +250,13 @@ async def expect_lists_after_the_last_event(world: World, patience: float = PATI
     return {visitor: lists[visitor] for visitor in last}
 
 
-async def make_anew(world: World, topic: Topic) -> None:
+async def make_anew(kafka: Kafka, topic: Topic) -> None:
     """Remove the topic of this name, and create this one."""
-    async with clients.admin(world.settings.kafka) as client:
+    async with clients.admin(kafka) as client:
         await client.delete_topics([topic.name])
         while topic.name in await client.list_topics():
             await asyncio.sleep(0.05)
-    await clients.create_topics(world.settings.kafka, [topic])
+    await clients.create_topics(kafka, [topic])
 
 
 async def expect_all_acknowledged(world: World, worker: Worker) -> None:

@@ -1,5 +1,6 @@
 """The consumer: who takes their time stays in the group, and an assignment that is over counts no more."""
 
+import asyncio
 import re
 import signal
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from streams.agents.sessions import sessions_app
 from streams.settings import Kafka, Settings, Worker
 from streams.vitals import Vitals
 from tests.streams.test_faults import expect_exact_sessions
-from tests.streams.world import World, clicks, count_of, expect_all_acknowledged, newest_sessions
+from tests.streams.world import World, clicks, count_of, expect_all_acknowledged, make_anew, newest_sessions
 
 SLOW_WORKER = """
 import asyncio
@@ -70,6 +71,19 @@ async def test_what_was_removed_before_a_running_worker_read_it_is_told(world: W
     assert removed > 0
     view = await world.view(world.topics.sessions)
     await view.until(lambda found: sum(map(count_of, newest_sessions(found).values())) == 400 - removed)
+
+
+@pytest.mark.broker
+@pytest.mark.faults
+async def test_a_running_worker_does_not_go_on_in_a_topic_that_was_made_anew(world: World) -> None:
+    worker, sent = await world.start("sessions").ready(), clicks(40, 400)
+    await world.send(*sent)
+    await expect_exact_sessions(world, sent)
+
+    await make_anew(world.settings.kafka, world.topics.events)
+
+    assert await asyncio.to_thread(worker.process.wait, 60) > 0
+    assert "made anew" in worker.log.read_text()
 
 
 @pytest.mark.parametrize("is_overtaken", [True, False])

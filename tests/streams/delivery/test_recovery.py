@@ -1,7 +1,10 @@
 """A table is restored to the newest states, whoever wrote last, and the changelog ends with them."""
 
+import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeAlias, cast
@@ -38,6 +41,7 @@ from streams.restoring import newest_since
 from streams.settings import Settings, Topics
 from streams.topics import Topic, TopicSet, topic_set
 from streams.vitals import Vitals
+from tests.streams.world import make_anew
 
 ANN, BOB, CEM = b"ann", b"bob", b"cem"
 FOREIGN = b'{"offset":999999}'
@@ -111,6 +115,10 @@ class Changelog:
         async with reader(self._kafka) as consumer:
             found = await newest_since(consumer, self._topics.sessions.name, [0], 0, newer_record)
         return {key: one.value for (_, key), one in found.items()}
+
+    async def make_anew(self) -> None:
+        """Remove the topic, and create it again."""
+        await make_anew(self._kafka, self._topics.sessions)
 
     async def _send(self, topic: Topic, *records: Record) -> list[int]:
         async with started(producer(self._kafka)) as sender:
@@ -332,3 +340,29 @@ async def test_a_worker_that_restores_its_table_does_not_stand_still(
     await app.tables.recovery._restore_tables(app.rebalancing_count)
     assert seen == [False]
     assert work.under_way()
+
+
+class RemovingTable(StateTable):
+    """It makes the topic anew while the first of its states is looked up, as somebody else may do."""
+
+    changelog: Changelog
+    is_anew = False
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        if not self.is_anew:
+            self.is_anew = True
+            with ThreadPoolExecutor() as elsewhere:
+                elsewhere.submit(asyncio.run, self.changelog.make_anew()).result()
+        return super().get(partition, key)
+
+
+@pytest.mark.broker
+async def test_states_of_a_topic_that_is_made_anew_while_they_are_read_are_not_waited_for(
+    changelog: Changelog, tables: Tables
+) -> None:
+    long = random.Random(0).randbytes(400_000).hex().encode()  # of which one answer holds five
+    await changelog.append(*[(ANN, b'{"offset":1,"long":"%s"}' % long)] * 12)
+    table = RemovingTable(tables().table)
+    table.changelog = changelog
+    with pytest.raises(DeliveryError, match="while it was read: the topic was made anew"):
+        await changelog.restore(table)

@@ -157,7 +157,8 @@ def check_renames(names: Sequence[str], renames: Iterable[str], file: str) -> No
     missing = [name for name in renames if name not in names]
     if missing:
         raise EventLogError(
-            f"{file}: no column {', '.join(missing)} to rename; its columns are {listed(names)}"
+            f"{file}: no column {', '.join(missing)} to rename; its columns are {listed(names)}. Name one of "
+            "them first: --map THEIRS=OURS"
         )
 
 
@@ -176,7 +177,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:  # Arrow's errors of input and output are OSErrors too.
         raise EventLogError(
-            f"{path}: cannot be read: {error}; check the path, or fetch the file again"
+            f"{path}: cannot be read: {error.strerror or error}; check the path, or fetch the file again"
         ) from error
 
 

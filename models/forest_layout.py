@@ -78,22 +78,22 @@ class Paths(NamedTuple):
         roots: int64[n_trees].
         views: int32[n_nodes], -1 for a leaf.
         threshold: float32[n_nodes].
-        left: int64[n_nodes].
-        right: int64[n_nodes].
+        left: int32[n_nodes].
+        right: int32[n_nodes].
         value: float64[n_nodes], the expected output at a node, the output of a leaf.
     """
 
     roots: NDArray[np.int64]
     views: NDArray[np.int32]
     threshold: NDArray[np.float32]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
     value: NDArray[np.float64]
 
 
 VIEWS: Final = columns(Views, INT32S, FLOAT32S, FLOAT32S, FLOAT32S, INT64S, UINT32S)
 WORDS: Final = columns(Words, INT64S, INT64S, INT32S, FLOAT32S, UINT32S, UINT32S, FLOAT64S)
-PATHS: Final = columns(Paths, INT64S, INT32S, FLOAT32S, INT64S, INT64S, FLOAT64S)
+PATHS: Final = columns(Paths, INT64S, INT32S, FLOAT32S, INT32S, INT32S, FLOAT64S)
 
 View: TypeAlias = tuple[int, float, float, float, tuple[int, ...]]
 """One of `Views`: feature, when_nan, when_zero, most, categories."""
@@ -220,8 +220,8 @@ def _paths(
         roots=roots,
         views=_joined(views, leaves).astype(np.int32),
         threshold=_joined(thresholds, leaves).astype(np.float32),
-        left=_joined([_numbered(tree.left_child, root) for tree, root in rooted], leaves),
-        right=_joined([_numbered(tree.right_child, root) for tree, root in rooted], leaves),
+        left=_joined([_numbered(tree.left_child, root) for tree, root in rooted], leaves).astype(np.int32),
+        right=_joined([_numbered(tree.right_child, root) for tree, root in rooted], leaves).astype(np.int32),
         value=_joined([tree.internal_value for tree in trees], [tree.leaf_value for tree in trees]),
     )
 

@@ -150,8 +150,8 @@ def _settle(
 ) -> None:
     """Write by what a list is cut, and `Chosen.scored`, for each live sale.
 
-    A score that is not finite sinks to the lowest finite one; just below that are sales without a score, and
-    at least 1 below all others what was bought. What is excluded is below that.
+    A score that is not finite sinks to the lowest finite one, or just below it with those of sales that have
+    none; what was bought sinks to 1 below all others at least, and what is excluded below that.
     """
     lowest = math.inf
     for score in scores:

@@ -16,7 +16,7 @@ _LIKE: Mapping[str, str] = {
 _FOR: Mapping[str, str] = {
     "revisits": "you looked at it before",
     "popularity": "many look at it just now",
-    "segments": "many visitors from where you come look at it",
+    "segments": "many visitors who come as you do look at it",
     "covisitation": "others who looked at the same sales looked at this next",
     "session_knn": "visitors with visits like this one looked at it",
     "attributes": "its price, country and kind are like those you looked at",
@@ -29,7 +29,7 @@ _FOR: Mapping[str, str] = {
 _AGAINST: Mapping[str, str] = {
     "revisits": "you have not looked at it lately",
     "popularity": "few look at it just now",
-    "segments": "few visitors from where you come look at it",
+    "segments": "few visitors who come as you do look at it",
     "covisitation": "few who looked at the same sales looked at this next",
     "session_knn": "few visitors with visits like this one looked at it",
     "attributes": "its price, country and kind are not those you looked at",

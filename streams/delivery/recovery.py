@@ -283,6 +283,8 @@ class _Reading:
         return {key: state for key, state in states if state is not None}
 
     def _report_if_foreign(self, record: Any) -> None:
+        if record.value is None:  # an erasure
+            return
         try:
             decode_session(record.value)
         except RefusedRecordError as refusal:

@@ -182,6 +182,20 @@ async def test_foreign_records_are_no_states_and_told_once(
     assert "[0] offset 1 is no session state and is left out: missing-field: " in told
 
 
+@pytest.mark.broker
+async def test_an_erasure_that_is_read_once_more_after_newer_states_is_nothing_foreign(
+    changelog: Changelog, tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    await changelog.erase(ANN, 5)
+    await changelog.append(record(7))
+    table = tables()
+    with caplog.at_level(logging.WARNING, "streams.delivery.recovery"):
+        for _ in range(2):
+            await changelog.restore(table)
+    assert table.get(0, ANN) == state(7)
+    assert [one for one in caplog.records if one.name == "streams.delivery.recovery"] == []
+
+
 def test_a_state_under_the_key_of_the_tables_offset_is_none(tables: Tables) -> None:
     table = tables()
     table.write(0, {OFFSET_KEY: state(5)}, 7)

@@ -88,7 +88,8 @@ def headline(summary: Summary) -> str:
             f"The best single recommender, <b>{escape(single.scorer.name)}</b>, reaches {figures}{gain}."
         )
     if best := about.best_published():
-        parts.append(f"The best published {names[0]} is {best[1]:.4f}, by {escape(best[0])}.")
+        figure = f"The best published {names[0]}, on the log that it names, is {best[1]:.4f}"
+        parts.append(f"{figure}, by {escape(best[0])}.")
     return " ".join(parts)
 
 

@@ -88,7 +88,7 @@ PUBLISHED: Final[Mapping[Protocol, Mapping[str, dict[str, float]]]] = {
     },
     "purchase": {},
 }
-"""Figures of others; each belongs to one log, and beside another only serves for orientation."""
+"""Figures of others, who froze what they knew; each belongs to one log, and beside another is a guide."""
 
 
 def _usual(task: Task) -> Task:
@@ -226,7 +226,7 @@ def _about(task: Task, evaluation: Evaluation) -> About:
         parameters=_cut(task, evaluation.asked.share),
         training=_facts(evaluation),
         importance=evaluation.importance,
-        published=dict(PUBLISHED[task.protocol]),
+        published=dict(PUBLISHED[task.protocol]) if task.frozen else {},
     )
 
 

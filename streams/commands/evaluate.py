@@ -44,6 +44,8 @@ Frozen = Annotated[
 Tables = Annotated[
     Path | None, typer.Option(metavar="FILE", callback=in_a_folder, help="Write the tables as JSON.")
 ]
+SHORT = 120
+"""What took no longer, s, is told in seconds."""
 PACKAGES = ("lightgbm", "numpy", "numba", "scikit-learn")
 
 
@@ -116,9 +118,10 @@ def _made(began: float) -> dict[str, str]:
     """Machine, versions and commit that the figures were made with, and how long it took, since `began`."""
     from models.evaluation.commit import commit
 
+    seconds = time.monotonic() - began
     made = {
         "machine": f"{platform.platform()}, {os.cpu_count()} cores",
-        "took": f"{(time.monotonic() - began) / 60:.0f} minutes",
+        "took": f"{seconds / 60:.0f} minutes" if seconds > SHORT else f"{seconds:.0f} s",
         "python": platform.python_version(),
         "tenfold": version("tenfold"),
         "commit": commit(),

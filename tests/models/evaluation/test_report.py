@@ -147,7 +147,7 @@ def test_the_first_sentences_say_what_was_evaluated_and_what_came_out() -> None:
     assert f"The best single recommender, {single.scorer.name}, reaches {single.figures[0].mean:.4f}" in text
     assert f"the difference in NDCG@20 is {ranker.uplift[0].mean:+.1f} %" in text
     assert "chance" not in text
-    assert text.endswith("The best published NDCG@20 is 0.3675, by XLNet.")
+    assert text.endswith("The best published NDCG@20, on the log that it names, is 0.3675, by XLNet.")
 
 
 def test_nothing_is_said_of_an_uplift_over_nothing(tmp_path: Path) -> None:

@@ -122,7 +122,14 @@ def test_questions_are_told_apart_by_what_the_visitor_did_with_the_answer_before
 
 @pytest.mark.parametrize(("protocol", "log"), [("hourly", "G1 news"), ("next-click", "Diginetica")])
 def test_each_published_figure_says_which_log_it_belongs_to(protocol: Protocol, log: str) -> None:
-    assert all(log in name for name in run(protocol, frozen=False).about.published)
+    published = run(protocol, frozen=True).about.published
+    assert published
+    assert all(log in name for name in published)
+
+
+@pytest.mark.parametrize("protocol", ["hourly", "next-click"])
+def test_nothing_published_stands_beside_what_a_stream_knows(protocol: Protocol) -> None:
+    assert run(protocol, frozen=False).about.published == {}
 
 
 def test_what_is_found_says_of_whom_and_when_it_was_asked_and_how() -> None:

@@ -21,7 +21,13 @@ def promote(
     """
     from streams.labellers import LABELLERS, chosen
 
-    make_live(LABELLERS, chosen(labeller))
+    if make_live(LABELLERS, chosen(labeller)) is None and not load().labelling.labeller:
+        say(
+            Console(),
+            "These settings name none: if no labelling worker runs, start one with "
+            "`tenfold worker labelling`, or `tenfold up` again.",
+            "yellow",
+        )
 
 
 def rollback() -> None:

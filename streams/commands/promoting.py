@@ -18,14 +18,15 @@ from streams.topics import topic_set
 _console = Console()
 
 
-def make_live(kind: Kind[P], chosen: P) -> None:
-    """Promote it, and say so; starts a broker if none is configured."""
+def make_live(kind: Kind[P], chosen: P) -> Live[P] | None:
+    """Promote it, and say so; starts a broker if none is configured. What was live before."""
     with broker_for(load(), starting=starting_one) as settings:
         before = asyncio.run(_promote(settings, kind, chosen))
     say(
         _console,
         f"{chosen.name} is live; before, it was {kind.name(before)}. `{kind.command} rollback` goes back.",
     )
+    return before
 
 
 def go_back(kind: Kind[P]) -> Live[P] | None:

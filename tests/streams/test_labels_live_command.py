@@ -25,11 +25,11 @@ def test_promote_makes_a_labeller_live_beside_the_ranker_and_rollback_goes_back_
 
     promoted = command("labels", "promote", f"labellers/{first}").output
     assert f"{first} is live; before, it was {settings_own}. `tenfold labels rollback` goes back." in promoted
+    assert "These settings name none: if no labelling worker runs, start one with" in promoted
     command("releases", "promote", ranker)
-    assert (
-        f"{second} is live; before, it was {first}."
-        in command("labels", "promote", f"labellers/{second}").output
-    )
+    promoted = command("labels", "promote", f"labellers/{second}").output
+    assert f"{second} is live; before, it was {first}." in promoted
+    assert "These settings name none" not in promoted
     lines = command("releases", "list").output.splitlines()
     assert lines[0].startswith(f"Live: {ranker}/mix, since 20")
     assert lines[1].startswith(f"Live labeller: {second}, since 20")

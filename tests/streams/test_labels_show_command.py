@@ -154,7 +154,7 @@ async def test_the_page_has_every_live_sale_with_its_picture_or_why_there_is_non
         await labelled_world(world)
         await world.publish(
             sale("rome", server.url("old town", 1), "missing.jpg"),
-            sale("bari", server.url("beach", 1)),
+            sale("bari", "missing.jpg", server.url("beach", 1)),
             sale("nice", server.url("no kind", 1)),
         )
         allowed = await written(world, tmp_path)

@@ -214,21 +214,21 @@ def _paths(
 ) -> Paths:
     """The nodes of each tree, then its leaves, tree after tree."""
     roots = _starts([2 * len(tree.leaf_value) - 1 for tree in trees])[:-1]
-    leaves = [np.full(len(tree.leaf_value), -1) for tree in trees]
+    leaves = [np.full(len(tree.leaf_value), -1, np.int32) for tree in trees]
     rooted = list(zip(trees, roots, strict=True))
     return Paths(
         roots=roots,
-        views=_joined(views, leaves).astype(np.int32),
+        views=_joined(views, leaves),
         threshold=_joined(thresholds, leaves).astype(np.float32),
-        left=_joined([_numbered(tree.left_child, root) for tree, root in rooted], leaves).astype(np.int32),
-        right=_joined([_numbered(tree.right_child, root) for tree, root in rooted], leaves).astype(np.int32),
+        left=_joined([_numbered(tree.left_child, root) for tree, root in rooted], leaves),
+        right=_joined([_numbered(tree.right_child, root) for tree, root in rooted], leaves),
         value=_joined([tree.internal_value for tree in trees], [tree.leaf_value for tree in trees]),
     )
 
 
-def _numbered(child: NDArray[np.int64], root: np.int64) -> NDArray[np.int64]:
+def _numbered(child: NDArray[np.int64], root: np.int64) -> NDArray[np.int32]:
     """Children as numbers of `Paths`, in which leaf 0 follows the last node."""
-    return np.where(child >= 0, child, len(child) - 1 - child) + root
+    return (np.where(child >= 0, child, len(child) - 1 - child) + root).astype(np.int32)
 
 
 def _joined(of_nodes: Sequence[NDArray[Any]], of_leaves: Sequence[NDArray[Any]]) -> NDArray[Any]:

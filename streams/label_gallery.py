@@ -111,14 +111,14 @@ async def write_label_gallery(
 
 async def _picture(fetcher: Fetcher, sale: Sale, max_pixels: int) -> bytes | ImageRefusedError | None:
     """The first image of a sale that can be had, small; or why the first cannot; None if it has no images."""
-    refusals: list[ImageRefusedError] = []
+    refused: ImageRefusedError | None = None
     for url in sale.image_urls:
         try:
             async with fetcher.fetched(url) as data:
                 return await asyncio.to_thread(small_jpeg, data, THUMBNAIL, max_pixels)
         except ImageRefusedError as refusal:
-            refusals.append(refusal)
-    return refusals[0] if refusals else None
+            refused = refused or refusal
+    return refused
 
 
 def _card(sales: LabelledCatalogue, sale: Sale, picture: bytes | ImageRefusedError | None) -> Card:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from models.release_promotion import Live, PromotedLabeller
 from streams.commands.promoting import go_back, make_live
 from streams.settings import load
 from streams.terminal import say
@@ -21,13 +22,9 @@ def promote(
     """
     from streams.labellers import LABELLERS, chosen
 
-    if make_live(LABELLERS, chosen(labeller)) is None and not load().labelling.labeller:
-        say(
-            Console(),
-            "These settings name none: if no labelling worker runs, start one with "
-            "`tenfold worker labelling`, or `tenfold up` again.",
-            "yellow",
-        )
+    before = make_live(LABELLERS, chosen(labeller))
+    start = "start one with `tenfold worker labelling`, or `tenfold up` again"
+    _tell_if_none(before, f"if no labelling worker runs, {start}")
 
 
 def rollback() -> None:
@@ -38,5 +35,10 @@ def rollback() -> None:
     """
     from streams.labellers import LABELLERS
 
-    if go_back(LABELLERS) is None and not load().labelling.labeller:
-        say(Console(), "These settings name none: with them, no labelling worker starts any more.", "yellow")
+    _tell_if_none(go_back(LABELLERS), "with them, no labelling worker starts any more")
+
+
+def _tell_if_none(live: Live[PromotedLabeller] | None, meaning: str) -> None:
+    """Say what it means if nothing is promoted (`live`), and the settings name no labeller either."""
+    if live is None and not load().labelling.labeller:
+        say(Console(), f"These settings name none: {meaning}.", "yellow")

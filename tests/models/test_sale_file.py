@@ -80,7 +80,8 @@ def test_fields_are_renamed_also_to_an_alias_and_left_out_as_told(tmp_path: Path
 def test_a_column_of_csv_that_is_to_be_renamed_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(
         EventLogError,
-        match=r"prixx to rename; its columns are id, prix\. Name one of them first: --map THEIRS=OURS$",
+        match=r"sales.csv: no column prixx to rename; its columns are id, prix"
+        r"\. Name one of them first: --map THEIRS=OURS$",
     ):
         rows(tmp_path / "sales.csv", "id,prix\na,5\n", {"prixx": "price"})
 

@@ -229,13 +229,15 @@ def started_sentinel(
 ) -> Iterator[int]:
     """A sentinel over work on `events` and `sales` that never moves, stopped with the block.
 
-    The port of its health. The worker has all partitions of the topic that is `owned`.
+    The port of its health. The worker has all partitions of the topic that is `owned`; with those of `events`
+    it is in no group, as feeds are.
     """
     port = free_port()
     worker = replace(settings.worker, stall_seconds=2.0, health_port=port)
     known = {"events": topics.events, "sales": topics.sales}
     own = partitions(*(topic for name, topic in known.items() if name == owned))
-    work = Work("work", lambda: dict.fromkeys(own, 0), tuple(known.values()), group)
+    in_group = None if owned == "events" else group
+    work = Work("work", lambda: dict.fromkeys(own, 0), tuple(known.values()), in_group)
     vitals = Vitals(works=[work])
     vitals.counts["lists"] = 7
     vitals.gauges["live_sales"] = lambda: 3

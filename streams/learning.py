@@ -1,12 +1,14 @@
 """The knowledge in use, kept at the end of `events`; and its successor, if a release is of another basis."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from models.sale_content import SaleContent
 from reco.knowledge import Knowledge
 from reco.label_book import LabelBook
+from streams.cancelling import until_ended
 from streams.feeds import CatalogueFeed, KnowledgeFeed
 from streams.releases import Basis
 from streams.settings import Kafka
@@ -79,23 +81,31 @@ class Learning:
         """Learn up to the present end of `events`."""
         await self._used.feed.build()
 
-    async def successor(self, basis: Basis) -> Learner:
-        """A learner that is built on this basis, beside the one in use, or that one if it has it."""
-        if basis == self._used.basis:
-            return self._used
-        learner = self._new(basis)
-        try:
-            await self._catalogue.fill(learner.content, SHARE_BESIDE)
-            await learner.feed.build(SHARE_BESIDE)
-            # The newest seconds are not over yet when they have just been read; lists must not lose them.
-            await learner.feed.read_until(lambda: learner.feed.over >= self.knowledge.second)
-        except BaseException:
-            await self._end(learner)
-            raise
-        return learner
+    @asynccontextmanager
+    async def successor(self, basis: Basis) -> AsyncIterator[Learner]:
+        """A learner that is built on this basis beside the one in use, or that one if it has it.
 
-    def switch(self, learner: Learner) -> None:
-        """Follow `learner` from now on, and end the one before."""
+        At the end of the block it is the one in use, and the one before ends. If the block or the building is
+        broken off, nothing changes.
+        """
+        learner = self._used if basis == self._used.basis else self._new(basis)
+        try:
+            if learner is not self._used:
+                await self._build_beside(learner)
+            yield learner
+        except BaseException:
+            if learner is not self._used:
+                await self._end(learner)
+            raise
+        self._switch(learner)
+
+    async def _build_beside(self, learner: Learner) -> None:
+        await self._catalogue.fill(learner.content, SHARE_BESIDE)
+        await learner.feed.build(SHARE_BESIDE)
+        # The newest seconds are not over yet when they have just been read; lists must not lose them.
+        await learner.feed.read_until(lambda: learner.feed.over >= self.knowledge.second)
+
+    def _switch(self, learner: Learner) -> None:
         if learner is not self._used:
             self._replaced.append(self._used)
             self._used = learner
@@ -107,18 +117,9 @@ class Learning:
         try:
             while True:
                 self._following = asyncio.ensure_future(self._used.feed.follow())
-                with suppress(asyncio.CancelledError):
-                    await self._following
-                _raise_if_cancelled()
+                await until_ended(self._following)
                 while self._replaced:
                     await self._end(self._replaced.pop())
         finally:
             for learner in (self._used, *self._replaced):
                 await self._end(learner)
-
-
-def _raise_if_cancelled() -> None:
-    """End this task if it was told to; only what it waited for may have been cancelled."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

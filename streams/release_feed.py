@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from models.release_promotion import Live, P
 from reco.errors import RefusedRecordError, TenfoldError
+from streams.cancelling import until_ended
 from streams.codecs import PROMOTION_KEYS
 from streams.feeds import Feed
 from streams.promotions import Kind
@@ -32,6 +33,8 @@ class ReleaseFeed(Feed, Generic[P]):
         self.counts = vitals.counts
         self.promotion: Live[P] | None = None
         self.changed = asyncio.Event()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called at once with every change, while what was promoted before may still be made ready."""
 
     def take(self, partition: int, records: Iterable[Any]) -> None:
         """Take over what is of its kind and can be read; the rest is refused aloud, by every worker."""
@@ -52,6 +55,7 @@ class ReleaseFeed(Feed, Generic[P]):
                 self.counts["releases_refused"] += 1
             else:
                 self.changed.set()
+                self.on_change()
 
 
 class Promotions(Generic[P, L]):
@@ -72,6 +76,8 @@ class Promotions(Generic[P, L]):
         self._load_promoted = load
         self._otherwise = otherwise
         self._in_use = in_use
+        self._made_ready: tuple[P | None, asyncio.Future[None]] | None = None
+        feed.on_change = self._give_up_what_is_taken_back
 
     async def first(self) -> L:
         """What is live; what was live before, where that cannot be loaded."""
@@ -85,14 +91,29 @@ class Promotions(Generic[P, L]):
         return await asyncio.to_thread(self._otherwise)
 
     async def follow(self, serve: Callable[[L], Awaitable[None]]) -> None:
-        """Serve each new promotion as soon as it is loaded, for ever."""
+        """Serve each new promotion once it is loaded, for ever; not one that was taken back by then.
+
+        One that is taken back while `serve` makes it ready is cancelled, so that nothing waits for it.
+        """
         while True:
             await self.feed.changed.wait()
             self.feed.changed.clear()
             live = self.feed.promotion
-            loaded = await self._load(None if live is None else live.promoted)
-            if loaded is not None:
-                await serve(loaded)
+            promoted = None if live is None else live.promoted
+            loaded = await self._load(promoted)
+            if loaded is not None and not self._taken_back(promoted):
+                made_ready = asyncio.ensure_future(serve(loaded))
+                self._made_ready = promoted, made_ready
+                await until_ended(made_ready)
+
+    def _taken_back(self, promoted: P | None) -> bool:
+        """Whether it is neither live any more nor was before what is live, as nothing but a rollback does."""
+        live = self.feed.promotion
+        return promoted is not None and (live is None or promoted not in live.steps)
+
+    def _give_up_what_is_taken_back(self) -> None:
+        if self._made_ready is not None and self._taken_back(self._made_ready[0]):
+            self._made_ready[1].cancel()
 
     async def _load(self, promoted: P | None) -> L | None:
         """What is promoted, or used without a promotion; None if it is refused."""

@@ -93,13 +93,13 @@ class ScoringApp:
     async def serve(self, served: Served) -> None:
         """Swap ranker and knowledge as one; then begin to emit the lists of active visitors again.
 
-        The next promotion, which may be a rollback, does not wait until all have theirs.
+        The next promotion, which may be a rollback, does not wait until all have theirs. Cancelled before the
+        swap, it changes nothing.
         """
-        learner = await self.learning.successor(served.basis)
+        async with self.learning.successor(served.basis) as learner:
+            await self.desk.serve(Serving(learner.knowledge, served.ranker))
         if self.refreshing is not None:
             self.refreshing.cancel()
-        await self.desk.serve(Serving(learner.knowledge, served.ranker))
-        self.learning.switch(learner)
         self.refreshing = self.app.add_future(self.desk.refresh_overtaken())
 
     async def take_over(self) -> None:

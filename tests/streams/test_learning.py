@@ -21,7 +21,7 @@ from reco.top_ten import Serving, top_ten
 from streams.clock import now
 from streams.codecs import encode
 from streams.feeds import SALES_AT_ONCE, CatalogueFeed
-from streams.learning import Learner, Learning
+from streams.learning import Learning
 from streams.releases import Basis, chosen, load
 from streams.settings import Kafka, Topics
 from streams.topics import topic_set
@@ -168,9 +168,9 @@ async def test_the_same_lists_by_texts_come_of_knowledge_followed_built_beside_a
     await world.publish(*described(40))
     async with learning(world, served.basis) as followed, learning(world, Basis()) as swapped:
         await go_on(world, 1)
-        successor: asyncio.Task[Learner] = asyncio.create_task(swapped.learning.successor(served.basis))
+        succeeding = asyncio.create_task(succeed(swapped, served.basis))
         await go_on(world, 9)
-        swapped.learning.switch(await successor)
+        await succeeding
         await go_on(world, 17)
         events = await (await world.view(world.topics.events)).until(lambda found: len(found) == 24 * 40)
         last = max(record.timestamp for record in events) // 1000
@@ -190,9 +190,12 @@ async def test_knowledge_that_is_replaced_before_it_was_followed_ends_as_well(wo
     await world.publish(*described(5))
     await world.send(*clicks(10, 40, sales=5))
     async with learning(world, Basis()) as side:
-        first, second = [await side.learning.successor(forgetting(after)) for after in (MINUTE, HOUR)]
-        side.learning.switch(first)
-        side.learning.switch(second)
+        async with (
+            side.learning.successor(forgetting(HOUR)) as second,
+            side.learning.successor(forgetting(MINUTE)) as first,
+        ):
+            pass
+        assert first.basis != second.basis
         async with asyncio.timeout(PATIENCE):
             while list(side.sales.contents) != [second.content]:
                 await asyncio.sleep(0.01)
@@ -206,13 +209,34 @@ async def test_of_knowledge_whose_building_is_broken_off_nothing_is_left(world: 
     await world.publish(*described(5))
     async with learning(world, Basis()) as side:
         (used,) = side.sales.contents
-        building = asyncio.create_task(side.learning.successor(forgetting(MINUTE)))
+        building = asyncio.create_task(succeed(side, forgetting(MINUTE)))
         while len(side.sales.contents) < 2:
             await asyncio.sleep(0)
         building.cancel()
         with pytest.raises(asyncio.CancelledError):
             await building
         assert list(side.sales.contents) == [used]
+
+
+@pytest.mark.broker
+async def test_knowledge_that_is_built_but_not_swapped_in_is_not_used_and_ends(world: World) -> None:
+    await world.publish(*described(5))
+    async with learning(world, Basis()) as side:
+        before, (used,) = side.learning.knowledge, side.sales.contents
+        for basis in (forgetting(MINUTE), Basis()):
+            with pytest.raises(ZeroDivisionError):
+                async with side.learning.successor(basis):
+                    raise ZeroDivisionError
+        assert side.learning.knowledge is before
+        assert list(side.sales.contents) == [used]
+        sent = await world.send(*clicks(10, 40, sales=5))
+        await side.until(max(one.timestamp for one in sent) // 1000, side.catalogue.offsets)
+
+
+async def succeed(side: Side, basis: Basis) -> None:
+    """Go over to this basis."""
+    async with side.learning.successor(basis):
+        pass
 
 
 def lists_of(side: Side, ranker: Ranker, at: int) -> list[bytes]:

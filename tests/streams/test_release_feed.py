@@ -49,6 +49,9 @@ class Worker:
         self.asked: list[str] = []
         self.may_load = threading.Event()
         self.may_load.set()
+        self.made_ready: list[str] = []
+        self.may_serve = asyncio.Event()
+        self.may_serve.set()
         self.promotions = Promotions(self.feed, self._load, lambda: BLEND, lambda: "".join(self.served[-1:]))
 
     async def begin(self) -> str:
@@ -66,6 +69,8 @@ class Worker:
         await until(lambda: self.served[-1] == name)
 
     async def _serve(self, name: str) -> None:
+        self.made_ready.append(name)
+        await self.may_serve.wait()
         self.served.append(name)
 
     def _load(self, promoted: Promoted) -> str:
@@ -180,3 +185,65 @@ async def test_a_promotion_that_comes_while_another_is_being_loaded_is_served_af
         worker.may_load.set()
         await worker.until_served("c")
     assert worker.served == [BLEND, "a", "c"]
+
+
+@pytest.mark.parametrize(("rollback", "serves"), [(promotion("a"), "a"), (None, BLEND)])
+async def test_what_is_taken_back_while_it_is_made_ready_is_given_up_at_once(
+    worker: Worker, rollback: Live[Promoted] | None, serves: str
+) -> None:
+    worker.feed.tell(promotion("a"))
+    await worker.begin()
+    async with worker.following():
+        worker.may_serve.clear()
+        worker.feed.tell(promotion("b", "a"))
+        await until(lambda: worker.made_ready[-1] == "b")
+        worker.feed.tell(rollback)
+        await until(lambda: worker.made_ready[-1] == serves)
+        worker.may_serve.set()
+        await until(lambda: len(worker.served) == 2)
+    assert worker.served == ["a", serves]
+
+
+async def test_what_is_taken_back_while_it_is_being_loaded_is_not_served(worker: Worker) -> None:
+    await worker.begin()
+    worker.may_load.clear()
+    async with worker.following():
+        worker.feed.tell(promotion("a"))
+        await until(lambda: worker.asked == ["a"])
+        worker.feed.tell(None)
+        worker.may_load.set()
+        await until(lambda: worker.served == [BLEND, BLEND])
+    assert worker.made_ready == [BLEND, BLEND]
+
+
+async def test_what_was_live_before_a_newer_promotion_is_made_ready_to_its_end(worker: Worker) -> None:
+    await worker.begin()
+    async with worker.following():
+        worker.may_serve.clear()
+        worker.feed.tell(promotion("a"))
+        await until(lambda: worker.made_ready[-1] == "a")
+        worker.broken.add("b")
+        worker.feed.tell(promotion("b", "a"))
+        worker.may_serve.set()
+        await until(lambda: worker.feed.vitals.counts["releases_refused"] == 1)
+    assert worker.served == [BLEND, "a"]
+
+
+async def test_what_goes_wrong_while_a_release_is_made_ready_ends_the_worker(worker: Worker) -> None:
+    async def fail(name: str) -> None:
+        raise ZeroDivisionError(name)
+
+    worker.feed.tell(promotion("a"))
+    with pytest.raises(ZeroDivisionError, match="a"):
+        await asyncio.wait_for(worker.promotions.follow(fail), PATIENCE)
+
+
+async def test_a_worker_that_ends_gives_up_what_it_makes_ready(worker: Worker) -> None:
+    await worker.begin()
+    async with worker.following():
+        worker.may_serve.clear()
+        worker.feed.tell(promotion("a"))
+        await until(lambda: worker.made_ready[-1] == "a")
+    worker.may_serve.set()
+    await asyncio.sleep(0)
+    assert worker.served == [BLEND]

@@ -98,7 +98,7 @@ def watch(app: LosslessApp, group: str, vitals: Vitals, *topics: Topic) -> None:
     def under_way() -> bool:
         return app.begun and not app.tables.recovery.restoring
 
-    vitals.works.append(Work(group, app.positions, topics, group, under_way=under_way))
+    vitals.works.append(Work(group, app.positions, topics, group, app.member, under_way=under_way))
 
 
 def raw_topic(app: LosslessApp, name: str, *, acks: bool = True) -> Any:

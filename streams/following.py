@@ -18,6 +18,7 @@ from aiokafka.errors import (
 
 from streams import clients, reading
 from streams.bulk import Bulk, bulk
+from streams.groups import members
 from streams.settings import Settings
 from streams.topics import topic_set
 
@@ -83,15 +84,9 @@ class Followed:
         behind = []
         for group, partitions in self._groups.items():
             with suppress(*UNTOLD):
-                if await self._has_members(group):
+                if await members(self._admin, group):
                     behind.append(await self._waiting(group, partitions))
         return behind
-
-    async def _has_members(self, group: str) -> bool:
-        # One group a request: aiokafka 0.14 misreads what follows the first group of an answer.
-        (answer,) = await self._admin.describe_consumer_groups([group])
-        _, _, _, _, _, members, *_ = answer.groups[0]
-        return bool(members)
 
     async def _waiting(self, group: str, partitions: list[TopicPartition]) -> int:
         committed = await self._admin.list_consumer_group_offsets(group)

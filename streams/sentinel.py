@@ -21,8 +21,9 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from reco.errors import SettingsError
+from reco.errors import BrokerError, SettingsError
 from streams import clients
+from streams.groups import members
 from streams.settings import Settings
 from streams.vitals import Vitals, Work
 
@@ -147,7 +148,7 @@ class Sentinel(threading.Thread):
         while True:
             try:
                 await self._watch()
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (BrokerError, KafkaError, OSError, TimeoutError) as error:
                 log.warning("the watchdog cannot reach the broker: %r", error)
                 for progress in self._progress:
                     progress.forgive(time.monotonic())
@@ -179,22 +180,39 @@ class Sentinel(threading.Thread):
     async def _look(self, progress: Progress, consumer: AIOKafkaConsumer | None) -> None:
         work = progress.work
         reached = dict(work.positions())  # before the ends, which go on
+        own = {topic for topic, _ in reached}
         if consumer and work.group is not None:
             # Of a topic of which this worker has no partition, the group's progress is the measure.
-            own = {topic for topic, _ in reached}
             for tp in clients.partitions(*(topic for topic in work.topics if topic.name not in own)):
                 reached[tp.topic, tp.partition] = await consumer.committed(tp) or 0
         found = await self._ends(consumer, work) if consumer else {}
         ends = {(tp.topic, tp.partition): end for tp, end in found.items()}
         waited = progress.look(reached, ends, time.monotonic())
-        if waited > self._settings.worker.stall_seconds:
-            log.error(
-                "%s: %s wait and nothing has moved for %.0f s: the process ends, to be started again",
-                work.name,
-                progress.lag,
-                waited,
-            )
-            self._end(STALLED)
+        if waited <= self._settings.worker.stall_seconds:
+            return
+        if not own and await self._is_with_others(work):
+            progress.forgive(time.monotonic())
+            return
+        log.error(
+            "%s: %s wait and nothing has moved for %.0f s: the process ends, to be started again",
+            work.name,
+            progress.lag,
+            waited,
+        )
+        self._end(STALLED)
+
+    async def _is_with_others(self, work: Work) -> bool:
+        """Whether others of its group have partitions of this work, and so it is theirs to get on with it.
+
+        They may be restoring their states: who ends meanwhile makes all begin anew with that.
+        """
+        if work.group is None:
+            return False
+        topics = {topic.name for topic in work.topics}
+        async with clients.admin(self._settings.kafka) as admin:
+            others = await members(admin, work.group)
+        others.pop(work.member(), None)
+        return any(tp.topic in topics for tps in others.values() for tp in tps)
 
     async def _ends(self, consumer: AIOKafkaConsumer, work: Work) -> dict[TopicPartition, int]:
         """The end of each partition that the work is on."""
@@ -229,6 +247,7 @@ class Sentinel(threading.Thread):
         ready = self._vitals.ready()
         works = {
             p.work.name: {"lag": p.lag, "moved_seconds_ago": round(now - p.moved_at, 1)}
+            | ({} if p.work.group is None else {"member": p.work.member()})
             for p in self._progress
         }
         body = {

@@ -23,6 +23,7 @@ class Work:
         positions: how far it is; only of the partitions that are this worker's.
         topics: the topics it works on.
         group: the consumer group that shares the work, None if this worker does all of it.
+        member: its id in the group; empty while it is in none.
         waiting: how much waits beside what the topics hold.
         under_way: whether it is to make progress now; what is begun only later does not stand still.
     """
@@ -31,6 +32,7 @@ class Work:
     positions: Callable[[], Positions]
     topics: tuple[Topic, ...]
     group: str | None = None
+    member: Callable[[], str] = str
     waiting: Callable[[], int] = lambda: 0
     under_way: Callable[[], bool] = lambda: True
 

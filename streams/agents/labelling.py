@@ -71,7 +71,14 @@ class LabellingApp:
         self._waiting = 0
         name, sales, labelled = settings.group("labelling"), self.backlog.sales, self.backlog.labelled
         vitals.readiness[name] = lambda: self.app.tables.actives_ready
-        own = Work(name, self._positions, (self.topics.sales,), name, under_way=lambda: self.app.begun)
+        own = Work(
+            name,
+            self._positions,
+            (self.topics.sales,),
+            name,
+            self.app.member,
+            under_way=lambda: self.app.begun,
+        )
         backlog = Work(f"{name} backlog", self._steps_of_backlog, (), waiting=lambda: self._waiting)
         # A scoring agent in the same process has feeds of the same topics.
         feeds = [

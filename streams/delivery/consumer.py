@@ -68,6 +68,11 @@ class LosslessThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = clients.ISOLATION  # noqa: SLF001
         return consumer
 
+    def member(self) -> str:
+        """The id in the group, empty while in none; other threads ask."""
+        coordinator = getattr(self._consumer, "_coordinator", None)
+        return str(getattr(coordinator, "member_id", ""))
+
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], **options: Any) -> Fetched:
         try:
             records = await super()._fetch_records(consumer, active_partitions, **options)
@@ -171,6 +176,10 @@ class LosslessConsumer(Consumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> LosslessThread:
         return LosslessThread(self, loop=self.loop, beacon=self.beacon)
+
+    def member(self) -> str:
+        """The id in the group, empty while in none; other threads ask."""
+        return str(self._thread.member())
 
     # -- positions
 
@@ -342,6 +351,10 @@ class LosslessApp(faust.App):  # type: ignore[misc]
     def positions(self) -> dict[TP, int]:
         """What is acknowledged, by partition; other threads ask, in which Faust must create nothing."""
         return {} if self._consumer is None else dict(self._consumer.acknowledged)
+
+    def member(self) -> str:
+        """The id in its group, empty while in none; asked like `positions`."""
+        return "" if self._consumer is None else str(self._consumer.member())
 
     async def on_start(self) -> None:
         """Open, build, and start what runs alongside.

@@ -4,23 +4,25 @@ import asyncio
 import dataclasses
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from queue import Queue
 
 import aiohttp
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewPartitions
 from msgspec.structs import replace
 
 from infra.ports import free_port
 from reco.errors import SettingsError
-from streams.clients import admin, partitions
+from streams.clients import admin, consumer, partitions, started
+from streams.groups import members
 from streams.sentinel import STALLED, UNWATCHED, Progress, Sentinel
 from streams.settings import Settings
 from streams.topics import Topic, TopicSet
 from streams.vitals import Vitals, Work
-from tests.streams.world import World, clicks, make_anew, newest_sessions
+from tests.streams.world import PATIENCE, World, clicks, make_anew, newest_sessions
 
 AT_ZERO = {("events", 0): 0}
 
@@ -145,6 +147,52 @@ async def test_a_worker_without_partitions_goes_on_while_its_group_has_done_the_
         assert not await asyncio.to_thread(ended.wait, 6)
 
 
+@pytest.mark.broker
+async def test_a_worker_without_partitions_goes_on_as_long_as_another_has_some(world: World) -> None:
+    await world.send(*clicks(4, 20))
+    ended = threading.Event()
+    async with member_that_stands_still(world, "all") as member:
+        with started_sentinel(world.settings, world.topics, ended.set, owned="nothing", group="all"):
+            assert not await asyncio.to_thread(ended.wait, 8)
+            await member.stop()
+            assert await asyncio.to_thread(ended.wait, 30)
+
+
+@pytest.mark.broker
+async def test_a_worker_that_does_not_begin_what_it_was_assigned_itself_ends(world: World) -> None:
+    await world.send(*clicks(4, 20))
+    ended = threading.Event()
+    async with member_that_stands_still(world, "all") as member:
+        itself = member._coordinator.member_id
+        with started_sentinel(
+            world.settings, world.topics, ended.set, owned="nothing", group="all", member=itself
+        ):
+            assert await asyncio.to_thread(ended.wait, 30)
+
+
+@asynccontextmanager
+async def member_that_stands_still(world: World, group: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """One that has all partitions of `events` and gets on with none, as while it restores its states."""
+    member = consumer(world.settings.kafka, group_id=group)
+    member.subscribe([world.topics.events.name])
+    async with started(member):
+        async with asyncio.timeout(PATIENCE):
+            while len(member.assignment()) < world.topics.events.partitions:
+                await asyncio.sleep(0.05)
+        yield member
+
+
+@pytest.mark.broker
+async def test_workers_name_themselves_as_the_broker_does(world: World) -> None:
+    workers = [await world.start("sessions").ready() for _ in range(2)]
+    group, there = world.settings.group("sessions"), dict[str, list[TopicPartition]]()
+    async with asyncio.timeout(PATIENCE), admin(world.settings.kafka) as client:
+        while not all(there.values()) or len(there) < len(workers):  # until both have partitions
+            there = await members(client, group)
+    told = [await worker.health() for worker in workers]
+    assert {health["works"][group]["member"] for health in told if health} == set(there)
+
+
 def test_a_watchdog_that_fails_ends_the_process(settings: Settings) -> None:
     def positions() -> dict[tuple[str, int], int]:
         raise ValueError("a mistake of ours")
@@ -226,6 +274,7 @@ def started_sentinel(
     *,
     owned: str = "events",
     group: str = "nobody",
+    member: str = "",
 ) -> Iterator[int]:
     """A sentinel over work on `events` and `sales` that never moves, stopped with the block.
 
@@ -237,7 +286,7 @@ def started_sentinel(
     known = {"events": topics.events, "sales": topics.sales}
     own = partitions(*(topic for name, topic in known.items() if name == owned))
     in_group = None if owned == "events" else group
-    work = Work("work", lambda: dict.fromkeys(own, 0), tuple(known.values()), in_group)
+    work = Work("work", lambda: dict.fromkeys(own, 0), tuple(known.values()), in_group, lambda: member)
     vitals = Vitals(works=[work])
     vitals.counts["lists"] = 7
     vitals.gauges["live_sales"] = lambda: 3

@@ -199,7 +199,9 @@ class Seal(Generic[M]):
         except FileNotFoundError:
             raise self.error(f"{path}: is missing; {self._again}") from None
         except OSError as error:
-            raise self.error(f"{path}: cannot be read: {error}; check who may read it") from error
+            raise self.error(
+                f"{path}: cannot be read: {error.strerror or error}; check who may read it"
+            ) from error
         except ValueError as error:
             raise self.error(f"{path}: {error}; {self._again}") from None
 

@@ -135,7 +135,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LabellingError(f"{path}: cannot be read: {error}") from error
+        raise LabellingError(
+            f"{path}: cannot be read: {error.strerror or error}; check who may read it"
+        ) from error
 
 
 def _wanted(keys: Sequence[bytes], done: NDArray[np.bool_], count: int) -> list[_Wanted]:

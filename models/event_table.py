@@ -75,6 +75,11 @@ class EventTable:
         return len(self.ts)
 
     @property
+    def context_names(self) -> list[str]:
+        """The names that any context has, sorted."""
+        return sorted({name for values in self.context_values for name in values})
+
+    @property
     def begins(self) -> int:
         """When the log begins, ms; see `beginning`."""
         return beginning(self.ts)

@@ -16,6 +16,7 @@ from models.progress import Progress, between
 from models.release_promotion import RankerName
 from models.releases import Learned, Training
 from models.sale_content import content_of
+from models.segment_choice import Fit, as_given
 from models.targets import (
     REACHED,
     Target,
@@ -91,19 +92,21 @@ def train_release(
     *,
     created_at: int,
     source: str,
+    fit: Fit = as_given,
     labels: Iterable[SaleLabels] = (),
     progress: Progress = lambda _: None,
 ) -> Training:
     """Replay `table`, and train the rankers of a release on what the recommenders said at its moments.
 
     `catalogue` says what was open when; without one every sale that was touched counts as open. `labels` are
-    what was recognised in the images of its sales. `created_at` (ms since the epoch, UTC) and `source` are
-    for the record.
+    what was recognised in the images of its sales. The parameters are `fit` to what does not only calibrate.
+    `created_at` (ms since the epoch, UTC) and `source` are for the record.
 
     Raises:
         TrainingError: the history has too little to learn from.
     """
     check_events(table)
+    parameters = fit(parameters, table, _not_held_out(table, boosting))
     target = plan.target or target_for(table)
     content, text = content_of(catalogue, plan.seed, labels)
     moments = _moments(table, catalogue, target, plan)
@@ -112,10 +115,9 @@ def train_release(
     rankers = _rankers(examples, boosting, content, forests)
     challenging = challengers(examples, boosting, rest)
     facts = {"source": source, "target": target, "window_hours": plan.window, "seed": plan.seed}
-    size = {"trees": boosting.trees, "leaves": rankers["mix"][1].leaves}
     return Training(
         created_at=created_at,
-        trained_on=facts | _size(table, examples) | size,
+        trained_on=facts | _size(table, examples, rankers["mix"][1], boosting),
         parameters=parameters,
         metrics={**_metrics(examples, boosting, rankers, challenging), REACHED: reached},
         rankers={name: _learned(model, fitted) for name, (model, fitted) in rankers.items()},
@@ -170,12 +172,19 @@ def _replayed(
     return examples, found / max(sought, 1)
 
 
-def _size(table: EventTable, examples: Examples) -> dict[str, int]:
+def _not_held_out(table: EventTable, boosting: Boosting) -> NDArray[np.bool_]:
+    """bool[n_rows]: what is older than the moments that only calibrate, about."""
+    return np.asarray(table.appended <= np.quantile(table.appended, 1 - boosting.held_out))
+
+
+def _size(table: EventTable, examples: Examples, mix: Fitted, boosting: Boosting) -> dict[str, int]:
     return {
         "first_event": int(table.ts.min()),
         "last_event": int(table.ts.max()),
         "events": len(table),
         "moments": len(examples.groups),
+        "trees": boosting.trees,
+        "leaves": mix.leaves,
     }
 
 

@@ -71,6 +71,12 @@ class Asked:
         """Whether probabilities are of what is asked for; where purchases are few, they are of clicks."""
         return self.lessons is None or self.lessons.target != "click"
 
+    @property
+    def before(self) -> NDArray[np.bool_]:
+        """bool[n_rows]: what was asked, or could have been, before the test begins."""
+        before: NDArray[np.bool_] = self.walk.asked_in < self.walk.asked_in[self.tested].min()
+        return before
+
     def allowed(self, question: Question) -> NDArray[np.bool_]:
         """bool[n_sales]: the candidates of `question` that could be listed."""
         allowed = np.ones(len(question.query.candidates.slots), np.bool_)

@@ -13,6 +13,7 @@ from models.evaluation.run import SLICES, Evaluation
 from models.event_table import EventTable
 from models.progress import Progress
 from models.sale_content import content_of
+from models.segment_choice import Fit, as_given
 from models.targets import FEWEST_PURCHASES, REACHED, check_events
 from models.training import Boosting
 from models.walk import NO_TARGET
@@ -152,6 +153,7 @@ def evaluate(
     parameters: Parameters,
     boosting: Boosting,
     *,
+    fit: Fit = as_given,
     catalogue: Catalogue | None = None,
     labels: Iterable[SaleLabels] = (),
     tell: Callable[[str], None] = lambda _: None,
@@ -159,8 +161,8 @@ def evaluate(
 ) -> Results:
     """Run an evaluation; its `about` does not name data set, machine and command yet.
 
-    With a `catalogue`, candidates are its open sales, and what they say of themselves is evidence too, as is
-    what their images show, by `labels`. What of a log is not tested, unless that was asked for, is told.
+    Parameters are `fit` to what comes before the test. With a `catalogue`, candidates are its open sales;
+    what these say of themselves, and by `labels` their images, is evidence. What is not tested is told.
 
     Raises:
         TrainingError: the log has too little to train on, or to test.
@@ -170,7 +172,7 @@ def evaluate(
     for text in not_tested(asked, task):
         tell(text)
     content = known_content(catalogue, labels, task.seed)
-    evaluation = Evaluation(asked, parameters, boosting, task.seed, content)
+    evaluation = Evaluation(asked, fit(parameters, table, asked.before), boosting, task.seed, content)
     evaluation.run(progress)
     answers = evaluation.answers
     if not any(answers.n_candidates):
@@ -240,6 +242,7 @@ def _facts(evaluation: Evaluation) -> dict[str, str | int | float | bool | None]
     answers, boosting = evaluation.answers, evaluation.boosting
     found = [ranks[0] > 0 for ranks in answers.ranks]
     facts = {name: getattr(boosting, name) for name in boosting.__struct_fields__}
+    facts["segments"] = ", ".join(evaluation.parameters.segments)
     if evaluation.asked.lessons is not None:
         facts["target"] = evaluation.asked.lessons.target
     facts |= {

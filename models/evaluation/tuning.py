@@ -120,8 +120,7 @@ def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int
     Raises:
         TrainingError: there is nothing to ask.
     """
-    asked_in = asked.walk.asked_in
-    some = some & (asked_in < asked_in[asked.tested].min())
+    some = some & asked.before
     if not some.any():
         raise TrainingError("before the part that tests, there is nothing to find; take a longer log")
     drawn, others_weigh = asked.drawn(some, count, np.random.default_rng(seed))
@@ -132,7 +131,7 @@ def before_the_test(asked: Asked, some: NDArray[np.bool_], count: int, seed: int
 
 def _choose_segments(asked: Asked, best: Given, tell: Callable[[Trial], None]) -> None:
     """Try all names of the context, three at a time, and keep the best three; all, if there are no more."""
-    names = sorted({name for values in asked.walk.table.context_values for name in values})
+    names = asked.walk.table.context_names
     if not names:
         return
     names += [name for name in best["segments"] if name not in names][: max(len(SEGMENTS) - len(names), 0)]

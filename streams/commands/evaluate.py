@@ -83,7 +83,8 @@ def evaluate(
     given, meaning = read_parameters(parameters), meaning_of(renames, types, seconds, times_from)
     task, boosting = asked_for(protocol, frozen, sets, given.boosting)
     table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
-    run = partial(tasks.evaluate, catalogue=catalogue, labels=labels, tell=partial(_tell, console, path))
+    tell = partial(_tell, console, path)
+    run = partial(tasks.evaluate, fit=given.fit(tell), catalogue=catalogue, labels=labels, tell=tell)
     with progress(console, f"{len(table):,} events: learning and asking") as told:
         results = run(table, task, given.recommenders, boosting, progress=told)
     _show(_told(results, path.absolute().name if path else name_of(path), began), report, json, console)

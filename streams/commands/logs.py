@@ -1,8 +1,9 @@
 """What `train`, `tune` and `evaluate` have in common: the log that they read, parameters, and progress."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar, cast
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from models.log_columns import Meaning
     from models.progress import Progress as Report
     from models.sale_file import SaleRow
+    from models.segment_choice import Fit
     from models.training import Boosting
     from reco.catalogue import Catalogue
 
@@ -188,10 +190,17 @@ def read_log(path: Path, meaning: "Meaning", report: "Report", console: Console)
 
 
 class Tuned(NamedTuple):
-    """Parameters of the recommenders, and numbers of LightGBM."""
+    """Parameters of the recommenders, numbers of LightGBM, and whether the segments were given."""
 
     recommenders: Parameters
     boosting: Mapping[str, Any]
+    names_segments: bool = True
+
+    def fit(self, tell: Callable[[str], None]) -> "Fit":
+        """What fits the parameters to a history: segments are chosen, and told, unless they were given."""
+        from models.segment_choice import as_given, with_segments
+
+        return as_given if self.names_segments else partial(with_segments, tell=tell)
 
 
 def read_parameters(path: Path | None) -> Tuned:
@@ -203,12 +212,12 @@ def read_parameters(path: Path | None) -> Tuned:
     from models.training import Boosting
 
     if path is None:
-        return Tuned(Parameters(), {})
+        return Tuned(Parameters(), {}, names_segments=False)
     try:
         given = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         boosting = given.pop(BOOSTING, {})
         msgspec.convert(boosting, Boosting)
-        return Tuned(msgspec.convert(given, Parameters), boosting)
+        return Tuned(msgspec.convert(given, Parameters), boosting, "segments" in given)
     except (OSError, msgspec.MsgspecError) as error:
         raise EventLogError(f"{path}: {error}; `tenfold tune` writes such a file") from error
 

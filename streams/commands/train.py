@@ -1,6 +1,7 @@
 """`tenfold train`: rankers trained by replaying history, as a release."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -80,10 +81,10 @@ def train(
     meaning, folder = meaning_of(renames, types, seconds, times_from), load().releases_dir()
     try_writing(folder, "releases.folder")
     table, catalogue, labels = read_history(path, sale_file(sales, sale_renames), meaning, console)
-    plan = Plan(target, window, boosting.seed)
+    plan, fit = Plan(target, window, boosting.seed), given.fit(partial(say, console))
     with progress(console, f"replaying {len(table):,} events, then training") as told:
-        made = {"created_at": now(), "source": str(path or "topics"), "progress": told}
-        training = train_release(table, catalogue, given.recommenders, boosting, plan, labels=labels, **made)  # type: ignore[arg-type]
+        made = {"created_at": now(), "source": str(path or "topics"), "labels": labels, "progress": told}
+        training = train_release(table, catalogue, given.recommenders, boosting, plan, fit=fit, **made)  # type: ignore[arg-type]
     release = write_release(folder, training, FEATURES).name
     _show(console, release, training.metrics)
     if promote:

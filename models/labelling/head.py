@@ -178,13 +178,16 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int32]) -> float:
     """What to divide logits[n, n_classes] by, so that the log loss of labels[n] is least.
 
     Temperature scaling: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017.
+    Where all are right, nothing would be too sure: so one more picture counts that shows any other label, as
+    by Platt, Probabilistic outputs for support vector machines, 1999, section 2.2.
     """
     from scipy.optimize import minimize_scalar
 
-    exact = logits.astype(np.float64)
+    exact, wrong = logits.astype(np.float64), 1 / (len(labels) + 1)
 
     def loss(log_temperature: float) -> float:
-        return _loss(exact / np.exp(log_temperature), labels)
+        cooled = exact / np.exp(log_temperature)
+        return (1 - wrong) * _loss(cooled, labels) + wrong * _loss_of_others(cooled, labels)
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
     return float(np.exp(found.x))
@@ -198,9 +201,20 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 
 def _loss(logits: NDArray[np.floating], labels: NDArray[np.int32]) -> float:
     """The mean negative log probability of labels[n] under logits[n, n_classes], in nats."""
+    return float(np.mean(_totals(logits) - logits[np.arange(len(labels)), labels]))
+
+
+def _loss_of_others(logits: NDArray[np.floating], labels: NDArray[np.int32]) -> float:
+    """The same of all labels but these, each as probable as the others."""
+    n_classes = logits.shape[1]
+    others = (logits.sum(axis=1) - logits[np.arange(len(labels)), labels]) / (n_classes - 1)
+    return float(np.mean(_totals(logits) - others))
+
+
+def _totals(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """[n]: the log of what the exponentials of logits[n, n_classes] add up to."""
     highest = logits.max(axis=1)
-    total = np.log(np.exp(logits - highest[:, None]).sum(axis=1)) + highest
-    return float(np.mean(total - logits[np.arange(len(labels)), labels]))
+    return np.asarray(np.log(np.exp(logits - highest[:, None]).sum(axis=1)) + highest)
 
 
 @dataclass(frozen=True, eq=False)

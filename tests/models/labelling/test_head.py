@@ -189,6 +189,14 @@ def test_the_temperature_is_where_the_log_loss_is_least() -> None:
     assert loss(best) < min(loss(best * 1.1), loss(best / 1.1))
 
 
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_where_all_are_right_probabilities_are_no_surer_than_so_many_pictures_allow(count: int) -> None:
+    labels = np.arange(count, dtype=np.int32) % 5
+    logits = 40 * np.eye(5, dtype=np.float32)[labels]
+    right = softmax(logits / fit_temperature(logits, labels))[np.arange(count), labels]
+    assert right == pytest.approx(1 - 1 / (count + 1), rel=1e-3)
+
+
 def test_two_pictures_of_each_class_are_enough() -> None:
     features, labels = pictures(2, seed=10)
     found = trained(features, labels, HeadOptions(hidden=8, epochs=1))

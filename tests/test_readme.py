@@ -25,7 +25,12 @@ def blocks(language: str, page: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-LINES = [line for page in PAGES for block in blocks("console", page) for line in block.splitlines()]
+LINES = [
+    line
+    for page in PAGES
+    for block in blocks("console", page)
+    for line in block.replace("\\\n", "").splitlines()
+]
 INLINE = [
     found for page in PAGES for found in re.findall(r"`((?:uv run )?tenfold [^`]+)`", page) if " " in found
 ]

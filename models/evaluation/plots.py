@@ -69,8 +69,11 @@ _WIDE = 30.0
 
 
 def scorer_bars(summary: Summary) -> str:
-    """The main metric of all scorers with its interval, best on top; the best published figure as a line."""
-    ranked = [summary.rows[position] for position in summary.ranked()]
+    """The main metric of all scorers with its interval, best on top; the best published figure as a line.
+
+    Those that found nothing are left out, unless none found anything.
+    """
+    ranked = [summary.rows[position] for position in summary.finding() or summary.ranked()]
     figures = [row.figures[0] for row in ranked]
     means = np.array([one.mean for one in figures])
     reach = np.array([[one.mean - one.low, one.high - one.mean] for one in figures]).T

@@ -42,18 +42,14 @@ def terminal_table(summary: Summary) -> Table:
     for metric in about.metrics:
         table.add_column(metric.name, justify="right", no_wrap=True)
     table.add_column("over best", justify="right", no_wrap=True)
-    nothing = 0
-    for position in summary.ranked():
+    for position in summary.finding():
         row = summary.rows[position]
-        if not any(one.mean for one in row.figures):
-            nothing += 1
-            continue
         style = "bold" if row.scorer.kind == "ranker" else ""
         figures = [f"{_short(one.mean)}{_half(one, _short)}" for one in row.figures]
         over = _uplift(row)
         uplift = f"{over.mean:+.1f} %{_half(over, '{:.1f}'.format)}" if over else ""
         table.add_row(*(Text(cell) for cell in (row.scorer.name, *figures, uplift)), style=style)
-    if nothing:
+    if nothing := len(summary.rows) - len(table.rows):
         table.add_row(f"{nothing} more found nothing")
     return table
 
@@ -112,9 +108,10 @@ def _opening(summary: Summary) -> str:
 
 
 def _all_scorers(summary: Summary) -> str:
-    """All scorers and, between them, what others published; best first."""
+    """All scorers and, between them, what others published; best first. What found nothing is only named."""
     names = [metric.name for metric in summary.about.metrics]
-    lines = [(row.figures[0].mean, _scorer_line(row)) for row in summary.rows]
+    finding = [summary.rows[place] for place in summary.finding()]
+    lines = [(row.figures[0].mean, _scorer_line(row)) for row in finding]
     for name, found in summary.about.published.items():
         figures = [f"{found[metric]:.4f}" if metric in found else "" for metric in names]
         cells = [escape(name), "published", *figures, ""]
@@ -125,9 +122,10 @@ def _all_scorers(summary: Summary) -> str:
         "Small figures are the ends of 95 % intervals. The rank of a target is pessimistic: candidates of the"
         " same score count as above it. Differences are paired: the same questions, the same draws."
     )
-    return (
-        f'<h2>All scorers</h2>\n<p class="note">{note}</p>\n{html_table(head, [line for _, line in lines])}'
-    )
+    table = html_table(head, [line for _, line in lines])
+    nothing = [escape(row.scorer.name) for row in summary.rows if row not in finding]
+    named = f'<p class="note">Found nothing: {", ".join(nothing)}.</p>\n' if nothing else ""
+    return f'<h2>All scorers</h2>\n<p class="note">{note}</p>\n{table}\n{named}'
 
 
 def _scorer_line(row: Row) -> tuple[str, list[str]]:

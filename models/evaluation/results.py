@@ -225,6 +225,10 @@ class Summary(Struct, frozen=True, kw_only=True):
         """Positions of the scorers, best by the main metric first, equals in their order."""
         return sorted(range(len(self.rows)), key=lambda position: -self.rows[position].figures[0].mean)
 
+    def finding(self) -> list[int]:
+        """Positions of the scorers that found anything, likewise; of a log without purchases, many do not."""
+        return [place for place in self.ranked() if any(one.mean for one in self.rows[place].figures)]
+
 
 def summarise(results: Results) -> Summary:
     """All tables of `results`. The best single is chosen once, on all questions, not in each draw."""

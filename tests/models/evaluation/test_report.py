@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from models.evaluation.plots import over_time
+from models.evaluation.plots import over_time, scorer_bars
 from models.evaluation.report import headline, terminal_table, write_report
 from models.evaluation.results import Kind
 from models.evaluation.scorers import singles
@@ -235,6 +235,17 @@ def test_the_terminal_counts_scorers_that_found_nothing() -> None:
     assert "2 more found nothing" in text
     assert "scorer 1" in text
     assert "scorer 2" not in text
+
+
+def test_the_page_names_scorers_that_found_nothing_and_gives_them_no_line(tmp_path: Path) -> None:
+    kinds: list[Kind] = ["recommender", "ranker", "recommender", "recommender"]
+    results, file = by_hand([[2, 2], [1, 1], [0, 0], [0, 0]], kinds), tmp_path / "page.html"
+    write_report(results, file)
+    page = file.read_text()
+    assert [line[0] for line in cells(page, "All scorers")] == ["scorer 1", "scorer 0", "XLNet", "STAN"]
+    assert "Found nothing: scorer 2, scorer 3." in page
+    bars = scorer_bars(results.summary)
+    assert [f"scorer {place}" in bars for place in range(4)] == [True, True, False, False]
 
 
 def test_names_of_recommenders_fit_beside_their_figures() -> None:

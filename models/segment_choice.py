@@ -1,6 +1,7 @@
 """Segments, chosen from history: by which names of the context visitors differ most in what they go on to."""
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,8 @@ from models.targets import sessions_of
 from reco.parameters import Parameters
 from reco.segments import N_SEGMENTS, SegmentIndex
 
+SHUFFLES = 5
+"""How often it is looked at what is said by chance."""
 Fit: TypeAlias = Callable[[Parameters, EventTable, NDArray[np.bool_]], Parameters]
 """Fits parameters to some rows (bool[n_rows]) of a table."""
 
@@ -39,7 +42,8 @@ def with_segments(
     chosen = tuple(dict.fromkeys((*saying, *parameters.segments)))[:N_SEGMENTS]
     if set(chosen) == set(parameters.segments):
         return parameters
-    tell(f"{', '.join(chosen)} tell visitors apart; `tenfold tune` and --parameters may find better names")
+    by = ", ".join(saying[:N_SEGMENTS])
+    tell(f"visitors are told apart by {by}; `tenfold tune` and --parameters may find better names")
     return replace(parameters, segments=chosen)
 
 
@@ -58,21 +62,23 @@ def _told(names: list[str], table: EventTable, rows: NDArray[np.bool_]) -> list[
 def _told_by(values: NDArray[np.int64], sales: NDArray[np.int32]) -> float:
     """How much values, 0 where they are not known, say about the sales (both int[n])."""
     known = values > 0
-    return known.mean() * mutual_information(values[known], sales[known]) if known.any() else 0.0
+    return float(known.mean()) * information(values[known], sales[known]) if known.any() else 0.0
 
 
-def mutual_information(values: NDArray[np.integer], others: NDArray[np.integer]) -> float:
-    """How much values (int[n]) and others (int[n]) say about each other, in nats, corrected for chance.
+def information(values: NDArray[np.integer], others: NDArray[np.integer]) -> float:
+    """How much values (int[n], below 2^31) and others (int[n]) say about each other, in nats.
 
-    The correction is that of Miller (Note on the bias of information estimates, 1955): where each pair is
-    rare, values seem to say much; what is left may be slightly below 0.
-
-    >>> one = np.arange(1000) % 2
-    >>> round(mutual_information(one, 1 - one), 2), round(mutual_information(one, np.arange(1000) // 2), 2)
-    (0.69, -0.25)
+    Their mutual information, less what is to be expected by chance (Vinh, Epps and Bailey, Information
+    theoretic measures for clusterings comparison, JMLR 2010), which is much where most pairs are rare; here
+    the mean of some shuffles. It is 0 unless they say more than in any of these.
     """
-    pairs = values.astype(np.int64) << 32 | others
-    counts = [np.unique(each, return_counts=True)[1] for each in (values, others, pairs)]
-    entropies = [float(np.log(len(values)) - (n * np.log(n)).sum() / len(values)) for n in counts]
-    chance = (len(counts[2]) - len(counts[0]) - len(counts[1]) + 1) / (2 * len(values))
-    return entropies[0] + entropies[1] - entropies[2] - chance
+    random, wide = np.random.default_rng(0), values.astype(np.int64)
+    by_chance = [_entropy(random.permutation(wide) << 32 | others) for _ in range(SHUFFLES)]
+    together = _entropy(wide << 32 | others)
+    return fmean(by_chance) - together if together < min(by_chance) else 0.0
+
+
+def _entropy(values: NDArray[np.integer]) -> float:
+    """In nats, of values[n]."""
+    counts = np.unique(values, return_counts=True)[1]
+    return float(np.log(len(values)) - (counts * np.log(counts)).sum() / len(values))

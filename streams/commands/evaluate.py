@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 Frozen = Annotated[
     bool,
     typer.Option(
-        "--frozen", help="Know what the published protocol knows; else all that came before, as a stream."
+        "--frozen",
+        help="Know what the published protocol knows, of hourly and next-click; else all that came before, "
+        "as a stream.",
     ),
 ]
 Tables = Annotated[
@@ -71,9 +73,9 @@ def evaluate(
     Ties count against the scorer; intervals are at 95 %. It takes as much memory as `tenfold train`.
 
     \b
-    tenfold evaluate data/globo --protocol hourly --report globo.html
-    tenfold evaluate data/diginetica --protocol next-click --frozen --times-from 2016-01-01
-    tenfold evaluate data/retailrocket_buyers --protocol purchase
+    tenfold evaluate globo/ --protocol hourly --frozen --report globo.html
+    tenfold evaluate diginetica/ --protocol next-click --times-from 2016-01-01
+    tenfold evaluate clicks.csv --protocol purchase
     tenfold evaluate --protocol purchase
     """  # noqa: D301 - \b keeps the lines of the examples apart
     console, began = Console(), time.monotonic()

@@ -81,9 +81,9 @@ def train_command(
     interrupted training goes on from the features that it has. Several backbones look side by side.
 
     \b
-    tenfold labels train scenes/ --backbone EfficientNetB0 --copies 2 --report labels.html
-    tenfold labels train scenes.csv --backbone VGG16 --weights vgg16_places365_notop.h5
-    tenfold labels train scenes.csv --backbone places.keras --backbone imagenet.keras
+    tenfold labels train scenes/ --backbone EfficientNetB0 --report labels.html
+    tenfold labels train scenes.csv --backbone VGG16 --weights places_notop.h5
+    tenfold labels train scenes.csv --backbone my.keras --backbone VGG16
     """  # noqa: D301 - \b keeps the lines of the examples apart
     console, labellers = Console(), _labellers(output)
     with console.status("Loading TensorFlow"):

@@ -44,7 +44,7 @@ def topics(
 
     \b
     tenfold labels topics .tenfold/labellers/2026-11-24-1a2b3c4d
-    tenfold labels topics LABELLER --continue .tenfold/labellers/2026-11-24-1a2b3c4d
+    tenfold labels topics LABELLER --continue ANOTHER
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from models.labelling.catalogue_topics import refit_topics
     from models.labelling.labeller import Provenance, load_labeller, verify_labeller, write_labeller

@@ -68,8 +68,9 @@ SaleRenames = Annotated[
 Protocol = Annotated[
     Literal["hourly", "next-click", "purchase"],
     typer.Option(
+        metavar="PROTOCOL",
         help="What is to be found. hourly: the last click of each session; next-click: each next click of a "
-        "session; purchase: what the visitor buys next, after each event."
+        "session; purchase: what the visitor buys next, after each event.",
     ),
 ]
 Sets = Annotated[

@@ -70,6 +70,21 @@ def test_every_command_explains_itself(command: str) -> None:
     assert len(result.output.split("Usage:")[1].splitlines()[2].strip()) > 20
 
 
+def commands_of(command: Any) -> Iterator[Any]:
+    """The command itself and all below it."""
+    yield command
+    for one in getattr(command, "commands", {}).values():
+        yield from commands_of(one)
+
+
+def test_examples_in_help_are_whole_on_a_terminal_of_80_columns() -> None:
+    helps = [command.help or "" for command in commands_of(get_command(tenfold))]
+    lines = [line.strip() for text in helps for line in text.splitlines()]
+    examples = [line for line in lines if line.startswith("tenfold ")]
+    assert len(examples) > 10
+    assert [one for one in examples if len(one) > 78] == []
+
+
 def test_help_fills_the_terminal_and_examples_stand_on_lines_of_their_own() -> None:
     lines = CliRunner().invoke(tenfold, ["publish", "--help"], terminal_width=80).output.splitlines()
     text, examples = lines.index(next(one for one in lines if "Fields:" in one)), " tenfold publish"

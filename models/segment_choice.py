@@ -15,6 +15,8 @@ from reco.segments import N_SEGMENTS, SegmentIndex
 
 SHUFFLES = 5
 """How often it is looked at what is said by chance."""
+MAX_STEPS = 1_000_000
+"""Steps of sessions that are looked at, at most; of more, one in so many."""
 Fit: TypeAlias = Callable[[Parameters, EventTable, NDArray[np.bool_]], Parameters]
 """Fits parameters to some rows (bool[n_rows]) of a table."""
 
@@ -52,7 +54,8 @@ def _told(names: list[str], table: EventTable, rows: NDArray[np.bool_]) -> list[
     order, starts, _ = sessions_of(table)
     after = np.setdiff1d(np.arange(len(order)), starts, assume_unique=True)
     sources, targets = order[after - 1], order[after]
-    steps = rows[sources] & rows[targets] & (table.sales[sources] != table.sales[targets])
+    steps = np.flatnonzero(rows[sources] & rows[targets] & (table.sales[sources] != table.sales[targets]))
+    steps = steps[:: 1 + len(steps) // MAX_STEPS]
     contexts, sales = table.contexts[sources[steps]], table.sales[targets[steps]]
     index = SegmentIndex(names)
     numbers = np.array([index.learn(values) for values in table.context_values], np.int64)
